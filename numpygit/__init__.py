@@ -1,0 +1,40 @@
+"""GIT, the Generative Image-to-text Transformer, as NumPy functions that a person can read.
+
+    import numpygit
+    captioner = numpygit.load("storybook")
+    captioner.caption("picture.png")
+
+Read the model in this order: image.py, layers.py, vision.py, text.py, generate.py.
+
+One letter for each axis, in every shape comment:
+
+    B  pictures in the batch            N  heads of attention
+    C  colours                          A  width of one head
+    H  height, W  width, of pixels      D  width of a token
+    P  patches of one picture           F  width inside the MLP
+    M  image tokens, frames * (P + 1)   V  words in the vocabulary
+    T  tokens that go in now            L  layers
+    S  tokens seen: image, cached, now
+
+Names on the way: pixels -> patches -> image_tokens -> memory (projected image tokens) -> x (the
+residual stream) -> q, k, v -> scores -> weights (after softmax) -> mixed -> joined -> hidden
+-> logits -> word.
+"""
+
+from .config import GitConfig, GitVisionConfig
+from .errors import NotFoundError, UserError
+from .model import Captioner, GitForCausalLM, load
+from .processor import GitProcessor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Captioner",
+    "GitConfig",
+    "GitForCausalLM",
+    "GitProcessor",
+    "GitVisionConfig",
+    "NotFoundError",
+    "UserError",
+    "load",
+]

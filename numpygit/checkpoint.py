@@ -1,0 +1,345 @@
+"""A name or a folder -> config and params. The files are those of the Hugging Face Hub.
+
+`walk` is the one table of names: it goes through the whole model once and asks for every tensor
+by its name in the file and its shape. Asked with different questions, it lists the names, builds
+the parameters, or names what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from .config import GitConfig
+from .errors import NotFoundError, UserError
+from .params import MLP, Array, Attention, Block, Git, LayerNorm, Linear, Text, Vision
+
+Take = Callable[..., Array]
+
+BUNDLED = {"storybook": Path(__file__).parent / "storybook" / "checkpoint"}
+SMALL_FILES = [
+    "config.json",
+    "preprocessor_config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+]
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+CONVERTED = "refs/pr/1"  # where the Hub keeps the safetensors of repositories whose main has none
+
+# Buffers that the official files carry and no model needs (transformers before 4.31 saved them).
+IGNORED = (
+    "git.embeddings.position_ids",
+    "git.image_encoder.vision_model.embeddings.position_ids",
+)
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),  # NumPy has no bfloat16: its bits, as integers
+}
+
+
+# ---------------------------------------------------------------- names
+
+
+def walk(config: GitConfig, take: Take) -> Git:
+    """Go through the model and ask `take(name, *shape)` for every tensor."""
+    return Git(walk_vision(config, take), walk_text(config, take))
+
+
+def walk_vision(config: GitConfig, take: Take) -> Vision:
+    """Ask for the tensors of the picture tower."""
+    c = config.vision_config
+    D, patch = c.hidden_size, c.patch_size
+    tower = "git.image_encoder.vision_model."
+    frames = range(config.num_image_with_embedding or 0)
+    times = [take(f"git.img_temperal_embedding.{i}", 1, 1, D) for i in frames]  # sic
+    patches = take(f"{tower}embeddings.patch_embedding.weight", D, c.num_channels, patch, patch)
+    return Vision(
+        patch_embedding=patches.reshape(D, -1),
+        class_embedding=take(f"{tower}embeddings.class_embedding", D),
+        position_embedding=take(
+            f"{tower}embeddings.position_embedding.weight", c.num_patches + 1, D
+        ),
+        pre_norm=walk_norm(take, f"{tower}pre_layrnorm", D),  # sic
+        blocks=tuple(
+            walk_block(
+                take,
+                f"{tower}encoder.layers.{i}.",
+                "self_attn.q_proj self_attn.k_proj self_attn.v_proj self_attn.out_proj "
+                "layer_norm1 mlp.fc1 mlp.fc2 layer_norm2",
+                D,
+                c.intermediate_size,
+            )
+            for i in range(c.num_hidden_layers)
+        ),
+        post_norm=walk_norm(take, f"{tower}post_layernorm", D),
+        temporal_embedding=np.concatenate([np.zeros((0, D), np.float32)] + [t[0] for t in times]),
+    )
+
+
+def walk_text(config: GitConfig, take: Take) -> Text:
+    """Ask for the tensors of the projection, the decoder and the head."""
+    D, V = config.hidden_size, config.vocab_size
+    projection = "git.visual_projection.visual_projection."
+    return Text(
+        projection=walk_linear(take, f"{projection}0", config.vision_config.hidden_size, D),
+        projection_norm=walk_norm(take, f"{projection}1", D),
+        word_embedding=take("git.embeddings.word_embeddings.weight", V, D),
+        position_embedding=take(
+            "git.embeddings.position_embeddings.weight", config.max_position_embeddings, D
+        ),
+        embedding_norm=walk_norm(take, "git.embeddings.LayerNorm", D),
+        blocks=tuple(
+            walk_block(
+                take,
+                f"git.encoder.layer.{i}.",
+                "attention.self.query attention.self.key attention.self.value "
+                "attention.output.dense attention.output.LayerNorm "
+                "intermediate.dense output.dense output.LayerNorm",
+                D,
+                config.intermediate_size,
+            )
+            for i in range(config.num_hidden_layers)
+        ),
+        head=walk_linear(take, "output", D, V),
+    )
+
+
+def walk_block(take: Take, prefix: str, names: str, D: int, F: int) -> Block:
+    """Ask for the tensors of one layer; `names` in the order of the fields of Block."""
+    q, k, v, out, attention_norm, up, down, mlp_norm = [prefix + name for name in names.split()]
+    return Block(
+        attention=Attention(
+            query=walk_linear(take, q, D, D),
+            key=walk_linear(take, k, D, D),
+            value=walk_linear(take, v, D, D),
+            out=walk_linear(take, out, D, D),
+        ),
+        attention_norm=walk_norm(take, attention_norm, D),
+        mlp=MLP(up=walk_linear(take, up, D, F), down=walk_linear(take, down, F, D)),
+        mlp_norm=walk_norm(take, mlp_norm, D),
+    )
+
+
+def walk_linear(take: Take, name: str, inside: int, outside: int) -> Linear:
+    """Ask for a matrix and its bias."""
+    return Linear(take(f"{name}.weight", outside, inside), take(f"{name}.bias", outside))
+
+
+def walk_norm(take: Take, name: str, D: int) -> LayerNorm:
+    """Ask for the scale and shift of a normalisation."""
+    return LayerNorm(take(f"{name}.weight", D), take(f"{name}.bias", D))
+
+
+def tensor_shapes(config: GitConfig) -> dict[str, tuple[int, ...]]:
+    """List every tensor of a checkpoint: name in the file -> shape."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def note(name: str, *shape: int) -> Array:
+        shapes[name] = shape
+        return np.broadcast_to(np.float32(0), shape)
+
+    walk(config, note)
+    return shapes
+
+
+# ---------------------------------------------------------------- tensors -> params
+
+
+def params_from(tensors: Mapping[str, Array], config: GitConfig, *, source: str) -> Git:
+    """Put tensors into their places, after checking every name and shape.
+
+    Raises UserError that names what is missing, unknown or misshapen. `source` is named in it.
+    """
+    found = {official_name(name): array for name, array in tensors.items() if name not in IGNORED}
+    check_tensors(found, tensor_shapes(config), source=source)
+
+    def take(name: str, *shape: int) -> Array:
+        return found[name]
+
+    return walk(config, take)
+
+
+def official_name(name: str) -> str:
+    """Undo the renaming of transformers 4.57 and later: both spellings load."""
+    return name.replace("git.img_temporal_embedding.", "git.img_temperal_embedding.")
+
+
+def check_tensors(
+    found: Mapping[str, Array], expected: Mapping[str, tuple[int, ...]], *, source: str
+) -> None:
+    """Compare names and shapes with what the config asks for."""
+    missing = [name for name in expected if name not in found]
+    unknown = [name for name in found if name not in expected]
+    lines = []
+    for name in missing:
+        near = get_close_matches(name, unknown, n=1, cutoff=0.8)
+        lines.append(f"missing {name}" + (f" (the file has {near[0]})" if near else ""))
+    for name in unknown:
+        near = get_close_matches(name, missing or expected, n=1, cutoff=0.8)
+        lines.append(f"unknown {name}" + (f" (expected is {near[0]})" if near else ""))
+    for name, shape in expected.items():
+        if name in found and found[name].shape != shape:
+            lines.append(f"{name} has shape {found[name].shape}, its config says {shape}")
+    if lines:
+        shown = "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
+        raise UserError(f"{source} does not fit its config.json: {shown}")
+
+
+# ---------------------------------------------------------------- files -> tensors
+
+
+def load(folder: Path) -> tuple[GitConfig, Git]:
+    """Read config and parameters of a checkpoint folder."""
+    config = read_config(folder)
+    return config, params_from(read_tensors(folder), config, source=str(folder))
+
+
+def read_config(folder: Path) -> GitConfig:
+    """Read `config.json`."""
+    values = read_json(folder / "config.json")
+    if values.get("model_type", "git") != "git":
+        raise UserError(
+            f"{folder / 'config.json'} describes a {values['model_type']!r} model; "
+            "numpygit runs models of type 'git'"
+        )
+    return GitConfig.from_dict(values)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object, or say what is wrong with the file."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"{path.parent} is no checkpoint folder: it has no {path.name}"
+        ) from None
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path} holds {type(values).__name__}, expected an object {{...}}")
+    return values
+
+
+def read_tensors(folder: Path) -> dict[str, Array]:
+    """Read all tensors of a folder, from one file or from the shards that an index lists."""
+    if (folder / WEIGHTS).is_file():
+        return read_safetensors(folder / WEIGHTS)
+    if not (folder / INDEX).is_file():
+        raise NotFoundError(f"{folder} has no {WEIGHTS} and no {INDEX}")
+    tensors: dict[str, Array] = {}
+    for shard in sorted(set(read_json(folder / INDEX)["weight_map"].values())):
+        if Path(shard).name != shard or not (folder / shard).is_file():
+            raise NotFoundError(f"{folder / INDEX} lists {shard!r}, which is not in the folder")
+        tensors.update(read_safetensors(folder / shard))
+    return tensors
+
+
+def read_safetensors(path: Path) -> dict[str, Array]:
+    """Read a .safetensors file as float32; what is float32 in the file is mapped, not copied.
+
+    The safetensors package checks the header (lengths, overlaps, offsets); then the data is
+    mapped from the place the header names. A float32 tensor that does not start at a multiple
+    of four bytes is copied, because products with unaligned arrays are slow.
+    """
+    try:
+        with safe_open(path, framework="numpy"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is damaged or cut short: {error}") from None
+    data = np.memmap(path, np.uint8, mode="r")
+    start = 8 + int.from_bytes(data[:8].tobytes(), "little")
+    header = json.loads(data[8:start].tobytes())
+    header.pop("__metadata__", None)
+    return {
+        name: to_float32(data[start + entry["data_offsets"][0] : start + entry["data_offsets"][1]],
+                         name, entry["dtype"], entry["shape"], path)
+        for name, entry in header.items()
+        if name not in IGNORED
+    }  # fmt: skip
+
+
+def to_float32(raw: Array, name: str, dtype: str, shape: list[int], path: Path) -> Array:
+    """Turn the bytes of one tensor into a float32 array."""
+    if dtype not in DTYPES:
+        raise UserError(f"{path}: {name} has dtype {dtype}; expected one of {', '.join(DTYPES)}")
+    if raw.ctypes.data % DTYPES[dtype].itemsize != 0:
+        raw = raw.copy()
+    array = np.asarray(raw.view(DTYPES[dtype])).reshape(shape)
+    if dtype == "BF16":  # the upper half of a float32
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return array.astype(np.float32, copy=False)
+
+
+# ---------------------------------------------------------------- name -> folder
+
+
+def find(name: str | Path, *, revision: str | None = None, local_files_only: bool = False) -> Path:
+    """Find the folder of a checkpoint: "storybook", a folder, or an id on the Hugging Face Hub.
+
+    Files from the Hub are downloaded into its cache once. Raises NotFoundError in plain words.
+    """
+    if str(name) in BUNDLED:
+        return BUNDLED[str(name)]
+    if Path(name).is_dir():
+        return Path(name)
+    parts = str(name).split("/")
+    if len(parts) != 2 or not all(parts) or str(name).startswith((".", "/", "~")):
+        raise NotFoundError(
+            f"unknown model {str(name)!r}: no such folder, and not an id like "
+            "'microsoft/git-base-coco'; the bundled model is 'storybook'"
+        )
+    return download(str(name), revision=revision, local_files_only=local_files_only)
+
+
+def download(name: str, *, revision: str | None, local_files_only: bool) -> Path:
+    """Bring the needed files of a Hub repository into the cache and return their folder."""
+    from huggingface_hub import snapshot_download
+
+    wanted = [*SMALL_FILES, WEIGHTS, INDEX, "model-*.safetensors"]
+    revisions = [revision] if revision else [None, CONVERTED]
+    for asked in revisions:
+        try:
+            folder = Path(
+                snapshot_download(
+                    name, revision=asked, allow_patterns=wanted, local_files_only=local_files_only
+                )
+            )
+        except Exception as error:  # huggingface_hub raises many kinds; each becomes one sentence
+            raise why_not_downloaded(name, asked, error) from error
+        if (folder / WEIGHTS).is_file() or (folder / INDEX).is_file():
+            return folder
+    raise NotFoundError(
+        f"{name} has no {WEIGHTS}, neither at {revision or 'main'}"
+        + ("" if revision else f" nor at {CONVERTED}")
+    )
+
+
+def why_not_downloaded(name: str, revision: str | None, error: Exception) -> UserError:
+    """Say in one sentence why a download failed, and what helps."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    if isinstance(error, GatedRepoError):
+        return UserError(f"{name} asks for an agreement: accept it on the Hub and log in there")
+    if isinstance(error, RevisionNotFoundError):
+        return NotFoundError(f"{name} has no revision {revision!r} on the Hub")
+    if isinstance(error, RepositoryNotFoundError):
+        return NotFoundError(f"the Hub has no model {name!r}; the bundled model is 'storybook'")
+    return NotFoundError(
+        f"could not download {name}: no network, and it is not in the cache "
+        f"({constants.HF_HUB_CACHE}); the bundled model needs neither: --model storybook"
+    )

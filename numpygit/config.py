@@ -1,0 +1,105 @@
+"""The settings of a GIT model: the fields and defaults of `config.json`, nothing else.
+
+Source of names and defaults: transformers 4.37.2, `models/git/configuration_git.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from .errors import UserError
+
+
+@dataclass
+class GitVisionConfig:
+    """The picture tower, a CLIP ViT. The defaults are those of `microsoft/git-base`."""
+
+    hidden_size: int = 768
+    intermediate_size: int = 3072
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    num_channels: int = 3
+    image_size: int = 224
+    patch_size: int = 16
+    hidden_act: str = "quick_gelu"
+    layer_norm_eps: float = 1e-5
+    attention_dropout: float = 0.0
+    initializer_range: float = 0.02
+
+    def __post_init__(self) -> None:
+        check_heads("vision_config", self.hidden_size, self.num_attention_heads)
+        if self.image_size < self.patch_size:
+            raise UserError(
+                f"vision_config: image_size {self.image_size} is smaller than "
+                f"patch_size {self.patch_size}; a picture needs at least one patch"
+            )
+
+    @property
+    def num_patches(self) -> int:
+        """Patches of one picture, P. What does not fill a patch at the border is dropped."""
+        return (self.image_size // self.patch_size) ** 2
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> GitVisionConfig:
+        """Take the known fields from `values`; fill the rest with defaults, ignore the unknown."""
+        return cls(**known_fields(cls, values))
+
+
+@dataclass
+class GitConfig:
+    """The whole model: the text decoder's fields, and the picture tower's in `vision_config`."""
+
+    vision_config: GitVisionConfig = field(default_factory=GitVisionConfig)
+    vocab_size: int = 30522
+    hidden_size: int = 768
+    num_hidden_layers: int = 6
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    max_position_embeddings: int = 1024
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-12
+    pad_token_id: int = 0
+    position_embedding_type: str = "absolute"
+    use_cache: bool = True
+    tie_word_embeddings: bool = False
+    bos_token_id: int = 101
+    eos_token_id: int = 102
+    num_image_with_embedding: int | None = None
+
+    def __post_init__(self) -> None:
+        check_heads("config", self.hidden_size, self.num_attention_heads)
+        if self.position_embedding_type != "absolute":
+            raise UserError(
+                f"config: position_embedding_type is {self.position_embedding_type!r}; "
+                "only 'absolute' is supported, which all official checkpoints use"
+            )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> GitConfig:
+        """Take the known fields from `values`; fill the rest with defaults, ignore the unknown.
+
+        Third-party checkpoints often carry a `vision_config` with only a few fields, and the
+        official ones carry leftovers such as `projection_dim`: both are fine.
+        """
+        given = known_fields(cls, values)
+        given["vision_config"] = GitVisionConfig.from_dict(values.get("vision_config") or {})
+        return cls(**given)
+
+
+def known_fields(config_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the entries of `values` that are fields of `config_class`."""
+    names = [field.name for field in fields(config_class)]
+    return {name: values[name] for name in names if name in values}
+
+
+def check_heads(where: str, hidden_size: int, heads: int) -> None:
+    """Refuse a width that the heads cannot share evenly."""
+    if heads < 1 or hidden_size % heads != 0:
+        raise UserError(
+            f"{where}: hidden_size {hidden_size} is not a multiple of num_attention_heads {heads}"
+        )

@@ -1,0 +1,93 @@
+"""The learned numbers of a GIT model: frozen dataclasses of arrays, a shape on every field.
+
+Weights lie as they lie in the file, (out, in), so that a memory-mapped checkpoint is used
+without a copy. All arrays are float32.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """y = x @ weight.T + bias."""
+
+    weight: Array  # (out, in)
+    bias: Array  # (out,)
+
+
+@dataclass(frozen=True)
+class LayerNorm:
+    """Scale and shift after normalisation."""
+
+    weight: Array  # (D,)
+    bias: Array  # (D,)
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Self-attention: three projections in, one out."""
+
+    query: Linear  # D -> D, seen as N heads of width A
+    key: Linear  # D -> D
+    value: Linear  # D -> D
+    out: Linear  # D -> D
+
+
+@dataclass(frozen=True)
+class MLP:
+    """Two linear layers with an activation between them."""
+
+    up: Linear  # D -> F
+    down: Linear  # F -> D
+
+
+@dataclass(frozen=True)
+class Block:
+    """One transformer layer, of either tower.
+
+    The picture tower normalises before attention and MLP, the text tower after them.
+    """
+
+    attention: Attention
+    attention_norm: LayerNorm
+    mlp: MLP
+    mlp_norm: LayerNorm
+
+
+@dataclass(frozen=True)
+class Vision:
+    """The picture tower, a CLIP ViT."""
+
+    patch_embedding: Array  # (D, C * patch * patch), no bias
+    class_embedding: Array  # (D,)
+    position_embedding: Array  # (P + 1, D), the class token first
+    pre_norm: LayerNorm
+    blocks: tuple[Block, ...]  # L
+    post_norm: LayerNorm
+    temporal_embedding: Array  # (frames, D), no frames in a model for stills
+
+
+@dataclass(frozen=True)
+class Text:
+    """The bridge from the picture tower, the decoder, and the vocabulary head."""
+
+    projection: Linear  # vision D -> text D
+    projection_norm: LayerNorm
+    word_embedding: Array  # (V, D)
+    position_embedding: Array  # (places, D)
+    embedding_norm: LayerNorm
+    blocks: tuple[Block, ...]  # L
+    head: Linear  # D -> V
+
+
+@dataclass(frozen=True)
+class Git:
+    """Everything a checkpoint holds."""
+
+    vision: Vision
+    text: Text

@@ -1,0 +1,88 @@
+"""Pictures and words together, prepared as one checkpoint wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from .checkpoint import read_json
+from .errors import UserError
+from .image import centre_crop, normalise, open_picture, resize, scale, to_rgb
+from .params import Array
+from .words import Words, read_words
+
+Picture = Image.Image | str | Path
+
+
+@dataclass(frozen=True)
+class ImageProcessor:
+    """The steps of `image.py` with the settings of a `preprocessor_config.json`.
+
+    The defaults are those of transformers 4.37.2, CLIPImageProcessor.
+    """
+
+    shortest_edge: int = 224
+    crop_height: int = 224
+    crop_width: int = 224
+    resample: int = 3  # bicubic, as Pillow counts
+    rescale_factor: float = 1 / 255
+    image_mean: list[float] = field(default_factory=lambda: [0.48145466, 0.4578275, 0.40821073])
+    image_std: list[float] = field(default_factory=lambda: [0.26862954, 0.26130258, 0.27577711])
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ImageProcessor:
+        """Take the settings from the file's values; refuse what cannot be honoured."""
+        for step in ("do_resize", "do_center_crop", "do_rescale", "do_normalize"):
+            if not values.get(step, True):
+                raise UserError(f"preprocessor_config.json: {step} false is not supported")
+        size, crop = values.get("size", 224), values.get("crop_size", 224)
+        edge = size.get("shortest_edge") if isinstance(size, dict) else size
+        if edge is None:
+            raise UserError(f"preprocessor_config.json: size {size} has no 'shortest_edge'")
+        if not isinstance(crop, dict):
+            crop = {"height": crop, "width": crop}
+        settings = {"resample", "rescale_factor", "image_mean", "image_std"} & set(values)
+        return cls(edge, crop["height"], crop["width"], **{k: values[k] for k in settings})
+
+    def __call__(self, picture: Picture) -> Array:
+        """Prepare one picture: a Pillow picture or a path -> pixels (C, H, W) float32."""
+        if not isinstance(picture, Image.Image):
+            picture = open_picture(picture)
+        rgb = to_rgb(picture)
+        resized = resize(rgb, shortest_edge=self.shortest_edge, resample=self.resample)
+        cropped = centre_crop(np.asarray(resized), height=self.crop_height, width=self.crop_width)
+        scaled = scale(cropped, factor=self.rescale_factor)
+        normal = normalise(scaled, mean=self.image_mean, std=self.image_std)
+        return np.ascontiguousarray(normal.transpose(2, 0, 1))  # (C, H, W)
+
+
+@dataclass(frozen=True)
+class GitProcessor:
+    """Everything that stands between a person's picture and text and the model's numbers."""
+
+    image_processor: ImageProcessor
+    words: Words
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> GitProcessor:
+        """Read the settings and the vocabulary of a checkpoint folder."""
+        settings = read_json(folder / "preprocessor_config.json")
+        return cls(ImageProcessor.from_dict(settings), read_words(folder))
+
+    def pixels(self, picture: Picture | Sequence[Picture]) -> Array:
+        """Prepare a picture -> (1, C, H, W), or a list of frames -> (1, frames, C, H, W)."""
+        if isinstance(picture, Image.Image | str | Path):
+            return self.image_processor(picture)[None]
+        if len(picture) == 0:
+            raise UserError("got an empty list of frames; pass a picture, or at least one frame")
+        return np.stack([self.image_processor(frame) for frame in picture])[None]
+
+    def prompt(self, question: str | None = None) -> Array:
+        """Write the words a text starts with: the start token, then the question -> (1, T)."""
+        ids = self.words.encode(question) if question else []
+        return np.array([[self.words.start_id, *ids]], np.int64)

@@ -1,0 +1,159 @@
+"""Look at the numbers inside: one table of every named tensor, and observers for them.
+
+Every function of the model calls `trace(name, value)` after each tensor that has a name. An
+observer is any function of these two; it returns nothing, so it cannot change a result.
+
+    recorder = Recorder("text.*.weights")
+    model.forward(..., trace=recorder)
+    recorder.tensors["text.0.weights"]          # (B, N, T, S)
+
+A cached run, as in captioning, puts `image.` before the names of its pass over the image tokens
+and `word.0.`, `word.1.`, ... before those of each word.
+"""
+
+from __future__ import annotations
+
+import sys
+from fnmatch import fnmatchcase
+from typing import NamedTuple, TextIO
+
+import numpy as np
+
+from .params import Array
+
+
+class Named(NamedTuple):
+    """One row of the table. `{i}` in a name or module stands for the number of the layer."""
+
+    name: str
+    shape: str
+    meaning: str
+    function: str
+    official: str  # the module of transformers 4.37.2 whose output (or input) it is
+
+
+VISION = "git.image_encoder.vision_model."
+TEXT = "git.encoder.layer.{i}."
+
+
+def inside_block(tower: str, attention: str, out: str, up: str, down: str) -> list[Named]:
+    """List what attention and MLP name, the same in both towers."""
+
+    def row(name: str, shape: str, meaning: str, function: str, official: str) -> Named:
+        return Named(f"{tower}.{{i}}.{name}", shape, meaning, f"layers.{function}", official)
+
+    q, k, v = attention.split()
+    return [
+        row("q", "(B, N, T, A)", "What each token asks for.", "attention", q),
+        row("k", "(B, N, T, A)", "What each token answers to.", "attention", k),
+        row("v", "(B, N, T, A)", "What each token has to give.", "attention", v),
+        row("scores", "(B, N, T, S)", "How well q and k fit.", "attention", "softmax in"),
+        row("weights", "(B, N, T, S)", "The same as shares of 1.", "attention", "softmax out"),
+        row("mixed", "(B, N, T, A)", "Values, mixed by shares.", "attention", f"{out} in"),
+        row("joined", "(B, T, N * A)", "The heads side by side.", "attention", f"{out} in"),
+        row("attended", "(B, T, D)", "The heads' results combined.", "attention", out),
+        row("hidden", "(B, T, F)", "Each token, spread wide.", "mlp", up),
+        row("activated", "(B, T, F)", "The wide token after the activation.", "mlp", f"{down} in"),
+        row("thought", "(B, T, D)", "The wide token, folded back.", "mlp", down),
+    ]
+
+
+VISION_BLOCK = VISION + "encoder.layers.{i}."
+VISION_INSIDE = inside_block(
+    "vision",
+    " ".join(f"{VISION_BLOCK}self_attn.{name}_proj" for name in "qkv"),
+    f"{VISION_BLOCK}self_attn.out_proj",
+    f"{VISION_BLOCK}mlp.fc1",
+    f"{VISION_BLOCK}mlp.fc2",
+)
+TEXT_INSIDE = inside_block(
+    "text",
+    " ".join(f"{TEXT}attention.self.{name}" for name in ("query", "key", "value")),
+    f"{TEXT}attention.output.dense",
+    f"{TEXT}intermediate.dense",
+    f"{TEXT}output.dense",
+)
+
+TABLE = [
+    Named("pixels", "(B, C, H, W)", "The picture as numbers around 0.", "image", "pixel_values"),
+    Named("vision.patches", "(B, P, C * patch * patch)", "The picture cut into squares.",
+          "vision.cut_patches", ""),
+    Named("vision.patch_tokens", "(B, P, D)", "A vector for each square.",
+          "vision.embed_patches", f"{VISION}embeddings.patch_embedding"),
+    Named("vision.embedded", "(B, P + 1, D)", "The class token in front, places added.",
+          "vision.embed_patches", f"{VISION}embeddings"),
+    Named("vision.x", "(B, P + 1, D)", "Normalised: the residual stream begins.",
+          "vision.vision_tower", f"{VISION}pre_layrnorm"),
+    Named("vision.{i}.attention_input", "(B, T, D)", "The stream, normalised for attention.",
+          "vision.block", f"{VISION_BLOCK}layer_norm1"),
+    *VISION_INSIDE[:8],
+    Named("vision.{i}.after_attention", "(B, T, D)", "The stream with attention added.",
+          "vision.block", f"{VISION_BLOCK}layer_norm2 in"),
+    Named("vision.{i}.mlp_input", "(B, T, D)", "The stream, normalised for the MLP.",
+          "vision.block", f"{VISION_BLOCK}layer_norm2"),
+    *VISION_INSIDE[8:],
+    Named("vision.{i}.x", "(B, T, D)", "The stream with the MLP added.",
+          "vision.block", VISION_BLOCK[:-1]),
+    Named("vision.image_tokens", "(B, P + 1, D)", "What the picture tower found.",
+          "vision.vision_tower", f"{VISION}post_layernorm"),
+    Named("clip_tokens", "(B, M, D)", "Clips only: all frames, each with its time added.",
+          "vision.image_tokens", "git.visual_projection in"),
+    Named("projected", "(B, M, D)", "Image tokens at the text tower's width.",
+          "text.project", "git.visual_projection.visual_projection.0"),
+    Named("memory", "(B, M, D)", "The same, normalised: what words look at.",
+          "text.project", "git.visual_projection"),
+    Named("word_vectors", "(B, T, D)", "A vector for each word.",
+          "text.embed_words", "git.embeddings.word_embeddings"),
+    Named("place_vectors", "(B, T, D)", "A vector for each word's place.",
+          "text.embed_words", "git.embeddings.position_embeddings"),
+    Named("words", "(B, T, D)", "Their sum, normalised.", "text.embed_words", "git.embeddings"),
+    Named("text.x", "(B, S, D)", "Image tokens, then words: the stream begins.",
+          "text.forward", "git.encoder in"),
+    Named("text.mask", "(B, 1, T, S)", "Who may look at whom: 0 yes, -inf no.",
+          "text.full_mask", "git.encoder in"),
+    *TEXT_INSIDE[:8],
+    Named("text.{i}.after_attention", "(B, T, D)", "The stream with attention added, normalised.",
+          "text.block", f"{TEXT}attention.output"),
+    *TEXT_INSIDE[8:],
+    Named("text.{i}.x", "(B, T, D)", "The stream with the MLP added, normalised.",
+          "text.block", TEXT[:-1]),
+    Named("logits", "(B, S, V)", "A score for every word of the vocabulary.",
+          "text.forward", "output"),
+    Named("word", "(B,)", "The word that was chosen.", "generate.generate", ""),
+]  # fmt: skip
+
+
+class Recorder:
+    """Keep every tensor whose name fits one of the patterns (`*` stands for anything).
+
+    The arrays are kept as they are, not copied: the model never changes an array it has made.
+    """
+
+    def __init__(self, *patterns: str) -> None:
+        self.patterns = patterns or ("*",)
+        self.tensors: dict[str, Array] = {}
+
+    def __call__(self, name: str, value: Array) -> None:
+        if any(fnmatchcase(name, pattern) for pattern in self.patterns):
+            self.tensors[name] = value
+
+
+class Printer:
+    """Print one line for each tensor: name, shape, range, mean."""
+
+    def __init__(self, *patterns: str, to: TextIO | None = None) -> None:
+        self.patterns = patterns or ("*",)
+        self.to = to or sys.stdout
+
+    def __call__(self, name: str, value: Array) -> None:
+        if any(fnmatchcase(name, pattern) for pattern in self.patterns):
+            print(describe(name, value), file=self.to)
+
+
+def describe(name: str, value: Array) -> str:
+    """Say in one line what an array is; -inf, as masks have it, is left out of the range."""
+    finite = value[np.isfinite(value)]
+    if finite.size == 0:
+        return f"{name:32} {value.shape!s:22} no finite number"
+    low, high, mean = finite.min(), finite.max(), finite.mean()
+    return f"{name:32} {value.shape!s:22} {low:10.4g} to {high:10.4g}, mean {mean:10.4g}"
