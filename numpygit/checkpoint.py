@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from .config import GitConfig
+from .config import GitConfig, GitVisionConfig
 from .errors import NotFoundError, UserError
+from .layers import activate
 from .params import MLP, Array, Attention, Block, Git, LayerNorm, Linear, Text, Vision
 
 Take = Callable[..., Array]
@@ -180,18 +182,21 @@ def check_tensors(
     """Compare names and shapes with what the config asks for."""
     missing = [name for name in expected if name not in found]
     unknown = [name for name in found if name not in expected]
+    misshapen = [n for n, shape in expected.items() if n in found and found[n].shape != shape]
     lines = []
-    for name in missing:
-        near = get_close_matches(name, unknown, n=1, cutoff=0.8)
-        lines.append(f"missing {name}" + (f" (the file has {near[0]})" if near else ""))
-    for name in unknown:
-        near = get_close_matches(name, missing or expected, n=1, cutoff=0.8)
-        lines.append(f"unknown {name}" + (f" (expected is {near[0]})" if near else ""))
-    for name, shape in expected.items():
-        if name in found and found[name].shape != shape:
-            lines.append(f"{name} has shape {found[name].shape}, its config says {shape}")
+    for name in [*missing, *unknown, *misshapen][:5]:
+        if name in missing:
+            near = get_close_matches(name, unknown, n=1, cutoff=0.8)
+            lines.append(f"missing {name}" + (f" (the file has {near[0]})" if near else ""))
+        elif name in unknown:
+            near = get_close_matches(name, missing or expected, n=1, cutoff=0.8)
+            lines.append(f"unknown {name}" + (f" (expected is {near[0]})" if near else ""))
+        else:
+            shapes = f"shape {found[name].shape}, its config says {expected[name]}"
+            lines.append(f"{name} has {shapes}")
+    more = len(missing) + len(unknown) + len(misshapen) - len(lines)
     if lines:
-        shown = "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
+        shown = "; ".join(lines) + (f"; and {more} more" if more else "")
         raise UserError(f"{source} does not fit its config.json: {shown}")
 
 
@@ -212,7 +217,27 @@ def read_config(folder: Path) -> GitConfig:
             f"{folder / 'config.json'} describes a {values['model_type']!r} model; "
             "numpygit runs models of type 'git'"
         )
-    return GitConfig.from_dict(values)
+    try:
+        check_numbers(values, GitConfig)
+        check_numbers(values.get("vision_config") or {}, GitVisionConfig)
+        config = GitConfig.from_dict(values)
+        for activation in (config.hidden_act, config.vision_config.hidden_act):
+            activate(np.zeros(1, np.float32), name=activation)
+    except UserError as error:
+        raise UserError(f"{folder / 'config.json'}: {error}") from None
+    return config
+
+
+def check_numbers(values: Any, config_class: type) -> None:
+    """Refuse numbers of a config that are none: text, null, halves, sizes below 1."""
+    if not isinstance(values, dict):
+        raise UserError(f"{config_class.__name__} is {values!r}, expected an object {{...}}")
+    for known in fields(config_class):
+        value, least = values.get(known.name, known.default), 0 if "_id" in known.name else 1
+        if type(known.default) is int and (type(value) is not int or value < least):
+            raise UserError(f"{known.name} is {value!r}, expected a whole number from {least} on")
+        if type(known.default) is float and type(value) not in (int, float):
+            raise UserError(f"{known.name} is {value!r}, expected a number")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -223,6 +248,8 @@ def read_json(path: Path) -> dict[str, Any]:
         raise NotFoundError(
             f"{path.parent} is no checkpoint folder: it has no {path.name}"
         ) from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(values, dict):
@@ -237,7 +264,10 @@ def read_tensors(folder: Path) -> dict[str, Array]:
     if not (folder / INDEX).is_file():
         raise NotFoundError(f"{folder} has no {WEIGHTS} and no {INDEX}")
     tensors: dict[str, Array] = {}
-    for shard in sorted(set(read_json(folder / INDEX)["weight_map"].values())):
+    places = read_json(folder / INDEX).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(p, str) for p in places.values()):
+        raise UserError(f"{folder / INDEX} has no 'weight_map' from tensor names to file names")
+    for shard in sorted(set(places.values())):
         if Path(shard).name != shard or not (folder / shard).is_file():
             raise NotFoundError(f"{folder / INDEX} lists {shard!r}, which is not in the folder")
         tensors.update(read_safetensors(folder / shard))
@@ -290,7 +320,7 @@ def find(name: str | Path, *, revision: str | None = None, local_files_only: boo
     """
     if str(name) in BUNDLED:
         return BUNDLED[str(name)]
-    if Path(name).is_dir():
+    if str(name) and Path(name).is_dir():  # Path("") is the current folder
         return Path(name)
     parts = str(name).split("/")
     if len(parts) != 2 or not all(parts) or str(name).startswith((".", "/", "~")):
@@ -315,31 +345,38 @@ def download(name: str, *, revision: str | None, local_files_only: bool) -> Path
                 )
             )
         except Exception as error:  # huggingface_hub raises many kinds; each becomes one sentence
+            if asked != revision and type(error).__name__ == "RevisionNotFoundError":
+                break  # nobody has converted this repository
             raise why_not_downloaded(name, asked, error) from error
         if (folder / WEIGHTS).is_file() or (folder / INDEX).is_file():
             return folder
-    raise NotFoundError(
-        f"{name} has no {WEIGHTS}, neither at {revision or 'main'}"
-        + ("" if revision else f" nor at {CONVERTED}")
-    )
+    tried = f"at {revision}" if revision else f"neither at main nor at {CONVERTED}"
+    raise NotFoundError(f"{name} has no {WEIGHTS}, {tried}")
 
 
 def why_not_downloaded(name: str, revision: str | None, error: Exception) -> UserError:
     """Say in one sentence why a download failed, and what helps."""
     from huggingface_hub import constants
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
 
-    if isinstance(error, GatedRepoError):
+    cache = constants.HF_HUB_CACHE
+    bundled = "the bundled model needs neither network nor cache: --model storybook"
+    reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
+    kinds = {kind.__name__ for kind in type(error).__mro__}  # where they live differs by version
+    if "GatedRepoError" in kinds:  # first, because it is a kind of "not found"
         return UserError(f"{name} asks for an agreement: accept it on the Hub and log in there")
-    if isinstance(error, RevisionNotFoundError):
+    if "RevisionNotFoundError" in kinds:
         return NotFoundError(f"{name} has no revision {revision!r} on the Hub")
-    if isinstance(error, RepositoryNotFoundError):
-        return NotFoundError(f"the Hub has no model {name!r}; the bundled model is 'storybook'")
-    return NotFoundError(
-        f"could not download {name}: no network, and it is not in the cache "
-        f"({constants.HF_HUB_CACHE}); the bundled model needs neither: --model storybook"
-    )
+    if "RepositoryNotFoundError" in kinds:
+        return NotFoundError(
+            f"there is no folder {name!r}, and the Hub has no public model of that name; {bundled}"
+        )
+    if "HFValidationError" in kinds:
+        return NotFoundError(f"{name!r} cannot be the name of a model on the Hub: {reason}")
+    if kinds & {"LocalEntryNotFoundError", "OfflineModeIsEnabled"}:
+        cause = type(error.__cause__).__name__
+        is_offline = cause in ("NoneType", "OfflineModeIsEnabled")
+        where = "no network" if is_offline else f"the Hub cannot be reached ({reason})"
+        return NotFoundError(
+            f"{where}, and {name} is not complete in the cache ({cache}); {bundled}"
+        )
+    return UserError(f"could not download {name} into the cache ({cache}): {reason}; {bundled}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
 
 from .errors import UserError
 from .model import Captioner, load
@@ -16,6 +18,8 @@ DEFAULT_MODEL = "microsoft/git-base-coco"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code: 0, or 1 when anything could not be done."""
     options = parser().parse_args(arguments)
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # for odd letters in names of files
     try:
         jobs = list(questions(options))
         captioner = load(options.model, revision=options.revision, local_files_only=options.offline)
@@ -27,8 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return complain("stopped")
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        sys.stderr.close()
+        drop_output()
         return 1
+    except OSError as error:  # such as a full disk
+        drop_output()
+        return complain(str(error))
     return 1 if failures else 0
 
 
@@ -84,7 +91,7 @@ def tell(
             kind = "caption" if question is None else "answer"
             asked = {} if question is None else {"question": question}
             row = {"picture": picture, **asked, kind: text, "model": captioner.name}
-            print(json.dumps(row, ensure_ascii=False), flush=True)
+            print(json.dumps(row), flush=True)
             return 0
         print(f"{subject}: {first}" if several else first, end="", flush=True)
         for piece in pieces:
@@ -97,5 +104,10 @@ def tell(
 
 def complain(message: str) -> int:
     """Print one line on the error stream; return the exit code of a failure."""
-    print(f"numpygit: {message}", file=sys.stderr)
+    print(f"numpygit: {' '.join(message.splitlines())}", file=sys.stderr)
     return 1
+
+
+def drop_output() -> None:
+    """Send what is still to be written nowhere, or else Python complains when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -124,13 +124,11 @@ def attention(
     past: KeyValue | None = None,
     trace: Trace = no_trace,
 ) -> tuple[Array, KeyValue]:
-    """Let every token gather values from the tokens it may look at.
+    """Let every token gather values from the tokens it may look at: (B, T, D) -> (B, T, D).
 
-    x (B, T, D) may look at three things, in this order: a fixed `context`, the `past` of its own
-    sequence, and itself. mask broadcasts to (B, N, T, S), 0 where a token may look, -inf where
-    not; without a mask all may look at all -> attended (B, T, D), and the keys and values of
-    past and x, which are the next call's past.
-    Source: Vaswani et al. 2017, arXiv 1706.03762, section 3.2.
+    These are, in this order, a fixed `context`, the `past` of its own sequence, and x itself: S
+    tokens. mask broadcasts to (B, N, T, S), 0 may look, -inf may not; None lets all look at all.
+    Returns also keys and values of past and x, the next call's past. Source: arXiv 1706.03762, 3.2.
     """
     q = split_heads(linear(x, p.query), heads=heads)
     k = split_heads(linear(x, p.key), heads=heads)

@@ -188,8 +188,8 @@ class Captioner:
     ) -> Iterator[str]:
         """Yield a caption or an answer piece by piece, as its words come.
 
-        A piece is given out when the next token shows that it will not change any more: "remote"
-        may still become "remotes", and "remotes ." becomes "remotes.".
+        A piece is held back until the next token has come, because that can still change it: a
+        space before a full stop or an apostrophe goes away.
         """
         if question is not None and not question.strip():
             raise UserError("the question is empty; ask something, or ask for a caption")
@@ -209,7 +209,7 @@ class Captioner:
 
 
 def common_start(a: str, b: str) -> str:
-    """Return what two texts begin with alike, up to the end of a word in both."""
+    """Return what two texts begin with alike."""
     length = 0
     while length < min(len(a), len(b)) and a[length] == b[length]:
         length += 1

@@ -47,7 +47,26 @@ class ImageProcessor:
         if not isinstance(crop, dict):
             crop = {"height": crop, "width": crop}
         settings = {"resample", "rescale_factor", "image_mean", "image_std"} & set(values)
-        return cls(edge, crop["height"], crop["width"], **{k: values[k] for k in settings})
+        height, width = crop.get("height", 0), crop.get("width", 0)
+        made = cls(edge, height, width, **{name: values[name] for name in settings})
+        made.check()
+        return made
+
+    def check(self) -> None:
+        """Refuse settings that no picture could be prepared with."""
+        edge, crop = self.shortest_edge, (self.crop_height, self.crop_width)
+        mean, std = self.image_mean, self.image_std
+        fine = {
+            f"size {edge!r}": are_numbers([edge], int) and edge > 0,
+            f"crop_size {crop}": are_numbers(crop, int) and min(crop) > 0,
+            f"resample {self.resample!r}": self.resample in list(Image.Resampling),
+            f"rescale_factor {self.rescale_factor!r}": are_numbers([self.rescale_factor]),
+            f"image_mean {mean!r}": are_numbers(mean) and len(mean) == 3,
+            f"image_std {std!r}": are_numbers(std) and len(std) == 3 and 0 not in std,
+        }
+        for setting, is_fine in fine.items():
+            if not is_fine:
+                raise UserError(f"preprocessor_config.json: {setting} cannot be used")
 
     def __call__(self, picture: Picture) -> Array:
         """Prepare one picture: a Pillow picture or a path -> pixels (C, H, W) float32."""
@@ -86,3 +105,8 @@ class GitProcessor:
         """Write the words a text starts with: the start token, then the question -> (1, T)."""
         ids = self.words.encode(question) if question else []
         return np.array([[self.words.start_id, *ids]], np.int64)
+
+
+def are_numbers(values: object, kind: type | tuple[type, ...] = (int, float)) -> bool:
+    """Tell whether something is a list of numbers of a kind."""
+    return isinstance(values, list | tuple) and all(isinstance(v, kind) for v in values)

@@ -68,14 +68,23 @@ def reads_lower_case(folder: Path) -> bool:
     path = folder / "tokenizer_config.json"
     if not path.is_file():
         return True
-    return bool(json.loads(path.read_text(encoding="utf-8")).get("do_lower_case", True))
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(settings, dict):
+        raise UserError(f"{path} holds {type(settings).__name__}, expected an object {{...}}")
+    return bool(settings.get("do_lower_case", True))
 
 
 def from_vocabulary(path: Path, *, lower_case: bool = True) -> Words:
     """Build the BERT tokenizer around a `vocab.txt`, one token a line."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-    lines = path.read_text(encoding="utf-8").split("\n")
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a text file of one token a line: {error}") from None
     vocabulary = {token: i for i, token in enumerate(lines) if token or i < len(lines) - 1}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower_case)

@@ -1,0 +1,338 @@
+"""Checkpoints from the Hub: against a small server that answers as the Hub does, and offline."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import huggingface_hub
+import pytest
+from huggingface_hub.utils import HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from PIL import Image
+
+from numpygit import checkpoint
+from numpygit.errors import NotFoundError, UserError
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+NAME = "somebody/tiny-git"
+PROGRAM = """
+import sys, numpygit
+try:
+    captioner = numpygit.load(sys.argv[1], revision=sys.argv[2] or None)
+except numpygit.UserError as error:
+    print(type(error).__name__, error, sep=": ")
+else:
+    print("loaded", captioner.name, captioner.model.config.vocab_size)
+"""
+
+
+@dataclass
+class Hub:
+    """What the server serves: revision -> file name -> content; and what it was asked."""
+
+    revisions: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    refuse: tuple[int, str] | None = None  # an answer to everything: status, error code
+    asked: list[str] = field(default_factory=list)
+    address: str = ""
+
+    def commit(self, revision: str) -> str:
+        return hashlib.sha1(revision.encode()).hexdigest()
+
+    def files(self, revision: str) -> dict[str, bytes] | None:
+        """Look up a branch, a pull request or a commit."""
+        known = {self.commit(name): files for name, files in self.revisions.items()}
+        return self.revisions.get(revision) or known.get(revision)
+
+    def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        """Answer one address: status, headers, content."""
+        if self.refuse:
+            return self.refuse[0], {"X-Error-Code": self.refuse[1]}, b'{"error": "refused"}'
+        if path.startswith(f"/api/models/{NAME}"):
+            rest = path.removeprefix(f"/api/models/{NAME}").strip("/") or "revision/main"
+            kind, revision = rest.split("/", 1)
+            files = self.files(revision)
+            if files is None:
+                return 404, {"X-Error-Code": "RevisionNotFound"}, b"{}"
+            if kind == "tree":
+                body: Any = [
+                    {"type": "file", "path": name, "size": len(content), "oid": etag(content)}
+                    for name, content in files.items()
+                ]
+            else:
+                siblings = [{"rfilename": name} for name in files]
+                sha = self.commit(revision)
+                body = {"id": NAME, "modelId": NAME, "sha": sha, "siblings": siblings,
+                        "private": False, "tags": [], "downloads": 0, "likes": 0}  # fmt: skip
+            return 200, {"Content-Type": "application/json"}, json.dumps(body).encode()
+        if path.startswith(f"/{NAME}/resolve/"):
+            revision, name = path.removeprefix(f"/{NAME}/resolve/").split("/", 1)
+            content = (self.files(revision) or {}).get(name)
+            if content is None:
+                return 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": revision}, b""
+            return 200, {"ETag": f'"{etag(content)}"', "X-Repo-Commit": revision}, content
+        return 404, {"X-Error-Code": "RepoNotFound"}, b"{}"
+
+
+def etag(content: bytes) -> str:
+    return hashlib.sha1(content).hexdigest()
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """Run a Hub on this computer."""
+    hub = Hub()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = unquote(urlsplit(self.path).path)
+            hub.asked.append(path)
+            status, headers, content = hub.answer(path)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(content)
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    hub.address = f"http://127.0.0.1:{server.server_port}"
+    yield hub
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def ask(hub: Hub, offline: dict[str, str]) -> Callable[..., str]:
+    """Get a function that loads a model in a process of its own and returns what it prints."""
+
+    def run(name: str = NAME, revision: str = "", *, online: bool = True) -> str:
+        environment = offline | {"HF_ENDPOINT": hub.address}
+        environment["HF_HUB_OFFLINE"] = "0" if online else "1"
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, name, revision],
+            env=environment, capture_output=True, text=True, encoding="utf-8", timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return run
+
+
+@pytest.fixture
+def files(tiny_folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in tiny_folder.iterdir()}
+
+
+# ---------------------------------------------------------------- against the server
+
+
+def test_a_model_is_downloaded_once_and_works_offline_afterwards(
+    hub: Hub, ask: Callable[..., str], files: dict[str, bytes], offline: dict[str, str]
+) -> None:
+    big = {"pytorch_model.bin": b"pickle", "README.md": b"# hello"}
+    hub.revisions["main"] = files | big
+    assert ask() == f"loaded {NAME} 149"
+    fetched = {path.rsplit("/", 1)[1] for path in hub.asked if "/resolve/" in path}
+    assert fetched == set(files), "it fetches what it needs and nothing else"
+    hub.asked.clear()
+    assert ask(online=False) == f"loaded {NAME} 149"
+    assert not hub.asked
+    # the Hub is switched on but cannot be reached
+    hub.address = "http://127.0.0.1:9"
+    assert ask() == f"loaded {NAME} 149"
+    said = ask("somebody/else")
+    assert said.startswith("NotFoundError: the Hub cannot be reached (")
+    assert "and somebody/else is not complete in the cache" in said
+
+
+def test_a_shard_by_shard_model_is_downloaded(
+    hub: Hub, ask: Callable[..., str], files: dict[str, bytes]
+) -> None:
+    whole = files.pop("model.safetensors")
+    shard = "model-00001-of-00001.safetensors"
+    names = json.loads(whole[8 : 8 + int.from_bytes(whole[:8], "little")])
+    index = json.dumps({"weight_map": dict.fromkeys(names, shard)}).encode()
+    hub.revisions["main"] = files | {shard: whole, "model.safetensors.index.json": index}
+    assert ask() == f"loaded {NAME} 149"
+
+
+def test_safetensors_are_found_in_the_pull_request_that_converted_them(
+    hub: Hub, ask: Callable[..., str], files: dict[str, bytes]
+) -> None:
+    hub.revisions["refs/pr/1"] = files
+    hub.revisions["main"] = {n: c for n, c in files.items() if n != "model.safetensors"}
+    assert ask() == f"loaded {NAME} 149"
+    assert ask(online=False) == f"loaded {NAME} 149"
+
+
+def test_a_revision_is_honoured(hub: Hub, ask: Callable[..., str], files: dict[str, bytes]) -> None:
+    hub.revisions |= {"main": {"README.md": b"empty"}, "v1.0": files}
+    assert ask(revision="v1.0") == f"loaded {NAME} 149"
+    assert ask(revision="v2.0") == f"NotFoundError: {NAME} has no revision 'v2.0' on the Hub"
+
+
+def test_a_repository_without_safetensors_is_told(
+    hub: Hub, ask: Callable[..., str], files: dict[str, bytes]
+) -> None:
+    hub.revisions["main"] = {"config.json": files["config.json"], "pytorch_model.bin": b"pickle"}
+    said = ask()
+    assert said == (
+        f"NotFoundError: {NAME} has no model.safetensors, neither at main nor at refs/pr/1"
+    )
+    assert ask(revision="main") == f"NotFoundError: {NAME} has no model.safetensors, at main"
+
+
+def test_a_model_that_the_hub_does_not_have(hub: Hub, ask: Callable[..., str]) -> None:
+    said = ask("somebody/nothing")
+    assert said.startswith("NotFoundError: there is no folder 'somebody/nothing', and the Hub has")
+    assert said.endswith("--model storybook")
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (403, "GatedRepo", "asks for an agreement"),
+        (401, "RepoNotFound", "the Hub has no public model"),
+        (401, "", "bundled model"),
+        (403, "", "the Hub cannot be reached (403 Forbidden"),
+        (500, "", "the Hub cannot be reached ("),
+    ],
+)
+def test_what_the_hub_refuses_is_one_sentence(
+    hub: Hub, ask: Callable[..., str], status: int, code: str, said: str
+) -> None:
+    """An answer 401 or 403 without a code comes from a proxy or a wrong password."""
+    hub.refuse = status, code
+    answer = ask()
+    assert said in answer
+    assert NAME in answer
+    assert code or str(status) in answer
+    assert "\n" not in answer
+
+
+def test_an_interrupted_download_is_not_taken_for_a_model(
+    hub: Hub, ask: Callable[..., str], files: dict[str, bytes], offline: dict[str, str]
+) -> None:
+    hub.revisions["main"] = files
+    ask()
+    weights = list(Path(offline["HF_HOME"]).rglob("snapshots/*/model.safetensors"))
+    assert len(weights) == 1
+    weights[0].unlink()
+    said = ask(online=False)
+    assert said.startswith("NotFoundError: no network, and")
+    assert f"{NAME} is not complete in the cache ({offline['HF_HOME']}" in said
+
+
+# ---------------------------------------------------------------- without a network
+
+
+def test_offline_and_not_in_the_cache(ask: Callable[..., str], offline: dict[str, str]) -> None:
+    said = ask(online=False)
+    assert said.startswith(f"NotFoundError: no network, and {NAME} is not complete in the cache")
+    assert offline["HF_HOME"] in said
+    assert "--model storybook" in said
+    assert "\n" not in said
+
+
+def test_the_command_says_it_in_one_line(offline: dict[str, str], tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "picture.png")
+    command = [sys.executable, "-m", "numpygit", "caption", str(tmp_path / "picture.png")]
+    done = subprocess.run(
+        command, env=offline, capture_output=True, text=True, encoding="utf-8", timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("numpygit: no network, and microsoft/git-base-coco is not")
+    assert done.stderr.count("\n") == 1
+    assert offline["HF_HOME"] in done.stderr
+    assert "--model storybook" in done.stderr
+
+
+# ---------------------------------------------------------------- every kind of exception
+
+
+def local_entry_not_found(reason: Exception | None) -> Exception:
+    error = LocalEntryNotFoundError("Cannot find an appropriate cached snapshot folder\nfor it")
+    error.__cause__ = reason
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (local_entry_not_found(None), NotFoundError, "no network, and a/b is not complete in the"),
+        (local_entry_not_found(OSError("Name or service not known")), NotFoundError,
+         "the Hub cannot be reached (Name or service not known), and a/b is not complete in the"),
+        (OfflineModeIsEnabled("offline\nmode"), NotFoundError, "no network, and a/b is not"),
+        (HFValidationError("Repo id must use alphanumeric chars"), NotFoundError,
+         "'a/b' cannot be the name of a model on the Hub: Repo id must use alphanumeric chars"),
+        (OSError(errno.ENOSPC, "No space left on device"), UserError,
+         "could not download a/b into the cache"),
+        (ConnectionResetError("peer went\naway"), UserError, "peer went; the bundled model"),
+        (RuntimeError(), UserError, "RuntimeError; the bundled model needs neither"),
+    ],
+)  # fmt: skip
+def test_every_exception_becomes_one_sentence(
+    error: Exception, kind: type, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    with pytest.raises(kind) as caught:
+        checkpoint.find("a/b")
+    assert type(caught.value) is kind
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is error
+
+
+def test_a_keyboard_interrupt_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", stop)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.find("a/b")
+
+
+@pytest.mark.parametrize("name", ["a b/c", "a/b--c", "-a/b", "a/b.git", "C:/models"])
+def test_names_that_the_hub_does_not_allow(name: str) -> None:
+    with pytest.raises(NotFoundError, match="cannot be the name of a model on the Hub"):
+        checkpoint.find(name, local_files_only=True)
+
+
+def test_the_network_can_be_switched_off(
+    monkeypatch: pytest.MonkeyPatch, tiny_folder: Path
+) -> None:
+    asked = []
+
+    def note(name: str, **options: object) -> str:
+        asked.append((name, options["revision"], options["local_files_only"]))
+        return str(tiny_folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", note)
+    assert checkpoint.find("a/b", local_files_only=True) == tiny_folder
+    assert checkpoint.find("a/b", revision="v1") == tiny_folder
+    assert asked == [("a/b", None, True), ("a/b", "v1", False)]
