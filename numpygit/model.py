@@ -101,7 +101,8 @@ class GitForCausalLM:
         if attention_mask is not None and not np.all(attention_mask[:, -1]):
             raise UserError("prompts of different lengths must be padded on the left")
         memory = same_rows(self.memory(pixel_values, trace=trace), input_ids)
-        yield from generate(
+        self.check_finite(memory)
+        for step in generate(
             memory,
             input_ids,
             self.params.text,
@@ -110,7 +111,20 @@ class GitForCausalLM:
             attention_mask=attention_mask,
             choose=choose,
             trace=trace,
-        )
+        ):
+            self.check_finite(step.logits)
+            yield step
+
+    def check_finite(self, numbers: Array) -> None:
+        """Say where infinities and NaN come from, instead of making words of them."""
+        if np.isfinite(numbers).all():
+            return
+        broken = list(checkpoint.not_finite(self.params))
+        if broken:
+            raise UserError(
+                f"the weights are damaged: {', '.join(broken[:5])} hold numbers that are not finite"
+            )
+        raise UserError("pixel_values hold numbers that are not finite, or far too large")
 
     def generate(
         self,
@@ -157,10 +171,18 @@ class Captioner:
     A picture is a path, a Pillow picture, or a list of these as the frames of a clip.
     """
 
-    def __init__(self, model: GitForCausalLM, processor: GitProcessor, name: str) -> None:
+    def __init__(
+        self,
+        model: GitForCausalLM,
+        processor: GitProcessor,
+        name: str,
+        *,
+        source: Path | None = None,
+    ) -> None:
         self.model = model
         self.processor = processor
         self.name = name
+        self.source = source  # the file that the weights came from
 
     def caption(
         self, picture: Picture | Sequence[Picture], *, max_length: int | None = None
@@ -225,4 +247,5 @@ def load(
     """Load "storybook", a folder, or a model of the Hugging Face Hub, ready to caption."""
     folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
     processor = GitProcessor.from_folder(folder)
-    return Captioner(GitForCausalLM(*checkpoint.load(folder)), processor, str(name))
+    model = GitForCausalLM(*checkpoint.load(folder))
+    return Captioner(model, processor, str(name), source=checkpoint.weights_file(folder))
