@@ -39,7 +39,7 @@ KINDS = (  # what a folder may hold; the first that it has is read
     ORIGINAL,
 )
 MOST_TENSORS = 10_000
-LONGEST_JSON = 16 * 2**20
+LONGEST_JSON = 2**20
 
 
 def weights_file(folder: Path) -> Path:
@@ -135,7 +135,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except UserError:
         raise
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from None
+        raise UserError(f"{path} is not valid JSON: {str(error)[:80]}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path} holds {type(values).__name__}, expected an object {{...}}")
     return values

@@ -68,7 +68,7 @@ def read_array(
     if count == 0:
         raw = np.zeros(shape, kind)
     elif in_order(shape, steps):
-        if start % kind.itemsize == 0:
+        if dtype == "F32" and start % 4 == 0:
             raw = np.frombuffer(data, kind, count, start).reshape(shape)
         else:  # read, because copying from the map would keep the bytes in memory twice
             raw = np.fromfile(path, kind, count, offset=start).reshape(shape)
@@ -77,7 +77,7 @@ def read_array(
         inside = np.frombuffer(data, kind, reach, start)
         strides = [step * kind.itemsize for step in steps]
         raw = np.lib.stride_tricks.as_strided(inside, shape, strides, writeable=False)
-    array = to_float32(raw, dtype) if dtype in FLOATS else np.ascontiguousarray(raw)
+    array = to_float32(raw, dtype) if dtype in FLOATS else np.asarray(raw, order="C")
     array.flags.writeable = False  # copied or mapped, it behaves alike
     return array
 
@@ -88,7 +88,7 @@ def to_float32(raw: Array, dtype: str) -> Array:
         wide = raw.astype(np.uint32, order="C")
         wide <<= 16
         return wide.view(np.float32)
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is told of
+    with np.errstate(all="ignore"):  # infinities and NaN are told of, with their name, later
         return raw.astype(np.float32, order="C", copy=False)
 
 

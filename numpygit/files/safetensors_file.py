@@ -21,7 +21,9 @@ from ..errors import UserError
 from ..params import Array
 from .mapped import DTYPES, check_shape, check_whole, map_file, read_array, steps_in_order
 
-LONGEST_HEADER = 16 * 2**20  # git-large's has 65 thousand bytes
+LONGEST_HEADER = (
+    2**20
+)  # git-large has 65 thousand bytes; the objects of JSON take 25 times its text
 
 
 def read_safetensors(path: Path) -> dict[str, Array]:
@@ -48,7 +50,7 @@ def read(path: Path) -> dict[str, Array]:
         if begin != ends[-1] or end - begin != math.prod(shape) * DTYPES[dtype].itemsize:
             raise UserError(f"{name[:80]!r} of shape {shape} has the wrong bytes, {begin} to {end}")
         if start + end > len(data):
-            raise UserError(f"it is cut short: {name[:80]!r} ends behind the end of the file")
+            raise UserError(f"{name[:80]!r} ends behind the end of the file")
         ends.append(end)
         steps = steps_in_order(shape)
         arrays[name] = read_array(
@@ -63,7 +65,7 @@ def read_header(data: mmap) -> tuple[dict[str, dict[str, Any]], int]:
     """Read the header and say where the tensors begin."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > len(data) - 8:
-        raise UserError(f"it is cut short: {len(data)} bytes, and a header of {length}")
+        raise UserError(f"it has {len(data)} bytes, and a header of {length}")
     if length > LONGEST_HEADER:
         raise UserError(f"its header has {length} bytes; the most is {LONGEST_HEADER}")
     try:
