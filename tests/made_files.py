@@ -77,13 +77,20 @@ FOUR = struct.pack("<4f", 1, 2, 3, 4)
 # ---------------------------------------------------------------- what torch.save writes
 
 
-def archive(entries: list[tuple[str, bytes]], packed: tuple[str, ...] = ()) -> bytes:
+def archive(
+    entries: list[tuple[str, bytes]], packed: tuple[str, ...] = (), multiple: int = 1
+) -> bytes:
+    """Write a zip archive; contents start at multiples of a number of bytes, torch's is 64."""
     file = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(file, "w") as made:
         warnings.simplefilter("ignore")  # of names that come twice
         for entry, content in entries:
+            info = zipfile.ZipInfo(entry)
+            if multiple > 1:
+                padding = -(file.tell() + 30 + len(entry) + 4) % multiple
+                info.extra = struct.pack("<HH", 0x4246, padding) + b"Z" * padding
             method = zipfile.ZIP_DEFLATED if entry in packed else zipfile.ZIP_STORED
-            made.writestr(zipfile.ZipInfo(entry), content, compress_type=method)
+            made.writestr(info, content, compress_type=method)
     return file.getvalue()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 import numpygit
@@ -195,6 +196,21 @@ def test_the_first_kind_that_a_folder_has_is_read(tmp_path):
     save_file({"only": np.ones(1, np.float32)}, tmp_path / "model.safetensors")
     assert weights_file(tmp_path) == tmp_path / "model.safetensors"
     assert list(read_tensors(tmp_path)) == ["only"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "source"),
+    [("bin", "pytorch_model.bin"), ("bin_shards", "pytorch_model.bin.index.json")],
+)
+def test_a_captioner_says_which_file_it_was_loaded_from(folder, source, tmp_path):
+    shutil.copytree(FILES / folder, tmp_path / "model")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijkl"]
+    (tmp_path / "model" / "vocab.txt").write_text("\n".join(words) + "\n")
+    settings = {"size": {"shortest_edge": 9}, "crop_size": {"height": 9, "width": 9}}
+    (tmp_path / "model" / "preprocessor_config.json").write_text(json.dumps(settings))
+    captioner = numpygit.load(tmp_path / "model")
+    assert captioner.source == tmp_path / "model" / source
+    assert isinstance(captioner.caption(Image.new("RGB", (9, 9)), max_length=4), str)
 
 
 def test_two_shards_with_one_tensor_are_refused(tmp_path):

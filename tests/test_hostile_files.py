@@ -68,8 +68,10 @@ def test_a_hostile_file_does_nothing_and_ends_in_one_sentence(kind, outcomes):
 GOOD = {
     "new.bin": new(),
     "old.bin": old(),
-    "a.safetensors": safe({"x": entry(shape=[2, 1], offsets=[0, 8]), "y": entry("I64", [1], [8, 16])}),
-}  # fmt: skip
+    "a.safetensors": safe(
+        {"x": entry(shape=[2, 1], offsets=[0, 8]), "y": entry("I64", [1], [8, 16])}
+    ),
+}
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -93,5 +95,5 @@ def test_a_file_that_torch_wrote_cut_short_is_refused(name, tmp_path):
     path = tmp_path / "model.bin"
     for length in range(0, len(whole), 101):
         path.write_bytes(whole[:length])
-        with pytest.raises(UserError, match="model.bin is refused"):
+        with pytest.raises(UserError, match=r"model\.bin is refused"):
             read_file(path)

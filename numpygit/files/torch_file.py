@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import UserError
 from ..params import Array
 from . import archive
-from .mapped import DTYPES, map_file, read_array
+from .mapped import DTYPES, let_go, map_file, read_array
 from .pickled import Machine, Storage, View
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -44,6 +44,7 @@ def read(path: Path) -> dict[str, Array]:
         raise UserError("it is no file that torch wrote")
     views = views_in(value)
     check_shares(views)
+    let_go(data)
     arrays: dict[View, Array] = {}  # two names for one view get one array: tied weights stay tied
     for view in views.values():
         if view not in arrays:
