@@ -94,6 +94,24 @@ def archive(
     return file.getvalue()
 
 
+def archive_64(entries: list[tuple[str, bytes]]) -> bytes:
+    """Write an archive whose numbers all stand in 64 bits, as in files of more than 4 GB."""
+    body, listed, full = b"", b"", 2**32 - 1
+    for entry, content in entries:
+        raw, at = entry.encode(), len(body)
+        body += b"PK\3\4" + struct.pack("<5H3L2H", 45, 0, 0, 0, 0, 0, full, full, len(raw), 0)
+        body += raw + content
+        extra = struct.pack("<2H", 0x4246, 2) + b"ZZ"  # another field before that of the sizes
+        extra += struct.pack("<2H3Q", 1, 24, len(content), len(content), at)
+        numbers = (45, 45, 0, 0, 0, 0, 0, full, full, len(raw), len(extra), 0, 0, 0, 0, full)
+        listed += b"PK\1\2" + struct.pack("<6H3L5H2L", *numbers) + raw + extra
+    count, size, at = len(entries), len(listed), len(body)
+    end = b"PK\6\6" + struct.pack("<Q2H2L4Q", 44, 45, 45, 0, 0, count, count, size, at)
+    way = b"PK\6\7" + struct.pack("<LQL", 0, at + size, 1)
+    last = b"PK\5\6" + struct.pack("<4H2LH", 0, 0, 2**16 - 1, 2**16 - 1, full, full, 0)
+    return body + listed + end + way + last
+
+
 def new(pickled: bytes = ONE, data: bytes = FOUR) -> bytes:
     """Write the zip layout."""
     return archive([("a/data.pkl", pickled), ("a/byteorder", b"little"), ("a/data/0", data)])

@@ -6,8 +6,24 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostile_files import HOSTILE
-from made_files import entry, new, old, safe
+from hostile_files import HOSTILE, PICKLES
+from made_files import (
+    FOUR,
+    ONE,
+    archive_64,
+    call,
+    entry,
+    name,
+    new,
+    number,
+    numbers,
+    old,
+    patch,
+    program,
+    safe,
+    state,
+    storage,
+)
 
 from numpygit.errors import UserError
 from numpygit.files import read_file
@@ -65,7 +81,18 @@ def test_a_hostile_file_does_nothing_and_ends_in_one_sentence(kind, outcomes):
     assert outcomes[kind]["peak"] < MEMORY + 2 * len(content)
 
 
+OLD_TENSOR = call(
+    name("torch._utils", "_rebuild_tensor"),
+    storage("0", 4),
+    number(0),
+    numbers((4,)),
+    numbers((1,)),
+)
+PAIRS = b"](](U\x01x" + OLD_TENSOR + b"ee"  # text and pairs as Python 2 writes them
 GOOD = {
+    "python2.bin": new(program(call(name("collections", "OrderedDict"), PAIRS))),
+    "torch03.bin": old(program(state({"x": OLD_TENSOR}))),
+    "zip64.bin": archive_64([("a/data.pkl", ONE), ("a/data/0", FOUR)]),
     "new.bin": new(),
     "old.bin": old(),
     "a.safetensors": safe(
@@ -74,26 +101,66 @@ GOOD = {
 }
 
 
-@pytest.mark.parametrize("name", GOOD)
-def test_the_hostile_files_are_right_but_for_their_malice(name, tmp_path):
-    (tmp_path / name).write_bytes(GOOD[name])
-    assert read_file(tmp_path / name)["x"].ravel()[:2].tolist() == [1, 2]
+@pytest.mark.parametrize("file", GOOD)
+def test_the_hostile_files_are_right_but_for_their_malice(file, tmp_path):
+    (tmp_path / file).write_bytes(GOOD[file])
+    assert read_file(tmp_path / file)["x"].ravel()[:2].tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("name", GOOD)
-def test_a_file_cut_short_anywhere_is_refused(name, tmp_path):
-    path = tmp_path / name
-    for length in range(len(GOOD[name])):
-        path.write_bytes(GOOD[name][:length])
-        with pytest.raises(UserError, match=name):
+@pytest.mark.parametrize("file", GOOD)
+def test_a_file_cut_short_anywhere_is_refused(file, tmp_path):
+    path = tmp_path / file
+    for length in range(len(GOOD[file])):
+        path.write_bytes(GOOD[file][:length])
+        with pytest.raises(UserError, match=file):
             read_file(path)
 
 
-@pytest.mark.parametrize("name", ["bin/pytorch_model.bin", "bin_2022/pytorch_model.bin"])
-def test_a_file_that_torch_wrote_cut_short_is_refused(name, tmp_path):
-    whole = (TESTS.parent / "golden" / "files" / name).read_bytes()
+@pytest.mark.parametrize("file", ["bin/pytorch_model.bin", "bin_2022/pytorch_model.bin"])
+def test_a_file_that_torch_wrote_cut_short_is_refused(file, tmp_path):
+    whole = (TESTS.parent / "golden" / "files" / file).read_bytes()
     path = tmp_path / "model.bin"
     for length in range(0, len(whole), 101):
         path.write_bytes(whole[:length])
         with pytest.raises(UserError, match=r"model\.bin is refused"):
             read_file(path)
+
+
+@pytest.mark.parametrize("file", GOOD)
+@pytest.mark.parametrize("change", [0x01, 0x80, 0xFF])
+def test_any_changed_byte_is_read_or_refused(file, change, tmp_path):
+    path = tmp_path / file
+    read = refused = 0
+    for at, byte in enumerate(GOOD[file]):
+        path.write_bytes(patch(GOOD[file], at, bytes([byte ^ change])))
+        try:
+            read_file(path)
+            read += 1
+        except UserError:
+            refused += 1
+    assert refused > 50
+    assert read > 10
+
+
+CONTROL = """
+import os, pickle, sys
+from read_hostile import EVENTS, watch
+sys.addaudithook(watch)
+pickle.loads(bytes.fromhex(sys.argv[1]))
+print(*EVENTS, sep=",")
+"""
+
+
+def test_the_watch_would_see_a_pickle_that_runs(tmp_path):
+    """The control: Python's own machine runs these files, and the watch and the canary tell."""
+    payload = program(PICKLES["posix.system"])
+    done = subprocess.run(
+        [sys.executable, "-c", CONTROL, payload.hex()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": f"{TESTS.parent}:{TESTS}", "PATH": "/usr/bin:/bin"},
+    )
+    assert {"pickle.find_class", "os.system"} <= set(done.stdout.strip().split(","))
+    assert (tmp_path / "CANARY").exists()

@@ -8,7 +8,7 @@ no float32, not aligned or not in order, is copied, one tensor at a time.
 from __future__ import annotations
 
 import math
-import mmap as system
+import mmap as mmap_module
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,8 @@ def map_file(path: Path) -> mmap:
 
 def let_go(data: mmap) -> None:
     """Give back the pages that have been looked at: for one byte the system maps up to 2 MB."""
-    if hasattr(system, "MADV_DONTNEED"):
-        data.madvise(system.MADV_DONTNEED)
+    if hasattr(mmap_module, "MADV_DONTNEED"):
+        data.madvise(mmap_module.MADV_DONTNEED)
 
 
 def read_array(
