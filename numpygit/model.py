@@ -87,8 +87,7 @@ class GitForCausalLM:
         tokens, the start token and the prompt included; as far as the model has places.
         """
         places = self.config.max_position_embeddings
-        if max_length is None:
-            max_length = min(DEFAULT_MAX_LENGTH, places)
+        max_length = min(DEFAULT_MAX_LENGTH, places) if max_length is None else max_length
         if input_ids is None:
             rows = 1 if pixel_values is None else len(pixel_values)
             input_ids = np.full((rows, 1), self.config.bos_token_id, np.int64)
@@ -101,8 +100,7 @@ class GitForCausalLM:
         if attention_mask is not None and not np.all(attention_mask[:, -1]):
             raise UserError("prompts of different lengths must be padded on the left")
         memory = same_rows(self.memory(pixel_values, trace=trace), input_ids)
-        self.check_finite(memory)
-        for step in generate(
+        steps = generate(
             memory,
             input_ids,
             self.params.text,
@@ -111,20 +109,24 @@ class GitForCausalLM:
             attention_mask=attention_mask,
             choose=choose,
             trace=trace,
-        ):
-            self.check_finite(step.logits)
+        )
+        yield from self.finite(steps)
+
+    def finite(self, steps: Iterator[Step]) -> Iterator[Step]:
+        """Stop at infinities and NaN instead of making words of them."""
+        for step in steps:
+            if not np.isfinite(step.logits).all():
+                raise self.why_not_finite()
             yield step
 
-    def check_finite(self, numbers: Array) -> None:
-        """Say where infinities and NaN come from, instead of making words of them."""
-        if np.isfinite(numbers).all():
-            return
+    def why_not_finite(self) -> UserError:
+        """Say where infinities and NaN come from."""
         broken = list(checkpoint.not_finite(self.params))
         if broken:
-            raise UserError(
+            return UserError(
                 f"the weights are damaged: {', '.join(broken[:5])} hold numbers that are not finite"
             )
-        raise UserError("pixel_values hold numbers that are not finite, or far too large")
+        return UserError("pixel_values hold numbers that are not finite, or far too large")
 
     def generate(
         self,
