@@ -1,4 +1,4 @@
-"""A name or a folder -> config and params. The files are those of the Hugging Face Hub.
+"""A name or a folder -> config and params. `files/` reads what the folder holds.
 
 `walk` is the one table of names: it goes through the whole model once and asks for every tensor
 by its name in the file and its shape. Asked with different questions, it lists the names, builds
@@ -7,18 +7,22 @@ the parameters, or names what is missing.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from .config import GitConfig, GitVisionConfig
 from .errors import NotFoundError, UserError
+from .files import INDEX, ORIGINAL, WEIGHTS, read_tensors
+from .files import read_json as read_json
+from .files import weights_file as weights_file
+from .files.mapped import DTYPES, FLOATS
+from .files.original import config_from
+from .files.safetensors_file import read_safetensors as read_safetensors
 from .layers import activate
 from .params import MLP, Array, Attention, Block, Git, LayerNorm, Linear, Text, Vision
 
@@ -33,8 +37,6 @@ SMALL_FILES = [
     "tokenizer_config.json",
     "vocab.txt",
 ]
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 CONVERTED = "refs/pr/1"  # where the Hub keeps the safetensors of repositories whose main has none
 
 # Buffers that the official files carry and no model needs (transformers before 4.31 saved them).
@@ -42,11 +44,6 @@ IGNORED = (
     "git.embeddings.position_ids",
     "git.image_encoder.vision_model.embeddings.position_ids",
 )
-DTYPES: dict[str, np.dtype[Any]] = {
-    "F32": np.dtype("<f4"),
-    "F16": np.dtype("<f2"),
-    "BF16": np.dtype("<u2"),  # NumPy has no bfloat16: its bits, as integers
-}
 
 
 # ---------------------------------------------------------------- names
@@ -179,12 +176,12 @@ def official_name(name: str) -> str:
 def check_tensors(
     found: Mapping[str, Array], expected: Mapping[str, tuple[int, ...]], *, source: str
 ) -> None:
-    """Compare names and shapes with what the config asks for."""
+    """Compare names, shapes and kinds of numbers with what the config asks for."""
     missing = [name for name in expected if name not in found]
     unknown = [name for name in found if name not in expected]
-    misshapen = [n for n, shape in expected.items() if n in found and found[n].shape != shape]
+    misfits = [n for n in expected if n in found and misfit(found[n], expected[n])]
     lines = []
-    for name in [*missing, *unknown, *misshapen][:5]:
+    for name in [*missing, *unknown, *misfits][:5]:
         if name in missing:
             near = get_close_matches(name, unknown, n=1, cutoff=0.8)
             lines.append(f"missing {name}" + (f" (the file has {near[0]})" if near else ""))
@@ -192,19 +189,50 @@ def check_tensors(
             near = get_close_matches(name, missing or expected, n=1, cutoff=0.8)
             lines.append(f"unknown {name}" + (f" (expected is {near[0]})" if near else ""))
         else:
-            shapes = f"shape {found[name].shape}, its config says {expected[name]}"
-            lines.append(f"{name} has {shapes}")
-    more = len(missing) + len(unknown) + len(misshapen) - len(lines)
+            lines.append(f"{name} has {misfit(found[name], expected[name])}")
+    more = len(missing) + len(unknown) + len(misfits) - len(lines)
     if lines:
         shown = "; ".join(lines) + (f"; and {more} more" if more else "")
         raise UserError(f"{source} does not fit its config.json: {shown}")
+
+
+def misfit(array: Array, shape: tuple[int, ...]) -> str:
+    """Say what is wrong with a tensor's shape or numbers, if anything is."""
+    if array.shape != shape:
+        return f"shape {array.shape}, its config says {shape}"
+    if array.dtype != np.float32:
+        dtype = next(name for name, known in DTYPES.items() if known == array.dtype)
+        return f"dtype {dtype}; expected one of {', '.join(FLOATS)}"
+    return ""
+
+
+def not_finite(part: Any, name: str = "params") -> Iterator[str]:
+    """Name the arrays of params that hold infinities or NaN. This reads every number."""
+    if isinstance(part, np.ndarray) and not np.isfinite(part).all():
+        yield name
+    elif isinstance(part, tuple):
+        for i, each in enumerate(part):
+            yield from not_finite(each, f"{name}.{i}")
+    elif is_dataclass(part):
+        for field in fields(part):
+            yield from not_finite(getattr(part, field.name), f"{name}.{field.name}")
 
 
 # ---------------------------------------------------------------- files -> tensors
 
 
 def load(folder: Path) -> tuple[GitConfig, Git]:
-    """Read config and parameters of a checkpoint folder."""
+    """Read config and parameters of a checkpoint folder.
+
+    The authors' own model.pt comes without config.json: its tensors say what it would say.
+    """
+    if not (folder / "config.json").is_file() and (folder / ORIGINAL).is_file():
+        tensors = read_tensors(folder)
+        try:
+            config = config_from(tensors)
+        except UserError as error:
+            raise UserError(f"{weights_file(folder)} cannot be used: {error}") from None
+        return config, params_from(tensors, config, source=str(folder))
     config = read_config(folder)
     return config, params_from(read_tensors(folder), config, source=str(folder))
 
@@ -238,76 +266,6 @@ def check_numbers(values: Any, config_class: type) -> None:
             raise UserError(f"{known.name} is {value!r}, expected a whole number from {least} on")
         if type(known.default) is float and type(value) not in (int, float):
             raise UserError(f"{known.name} is {value!r}, expected a number")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object, or say what is wrong with the file."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise NotFoundError(
-            f"{path.parent} is no checkpoint folder: it has no {path.name}"
-        ) from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path} holds {type(values).__name__}, expected an object {{...}}")
-    return values
-
-
-def read_tensors(folder: Path) -> dict[str, Array]:
-    """Read all tensors of a folder, from one file or from the shards that an index lists."""
-    if (folder / WEIGHTS).is_file():
-        return read_safetensors(folder / WEIGHTS)
-    if not (folder / INDEX).is_file():
-        raise NotFoundError(f"{folder} has no {WEIGHTS} and no {INDEX}")
-    tensors: dict[str, Array] = {}
-    places = read_json(folder / INDEX).get("weight_map")
-    if not isinstance(places, dict) or not all(isinstance(p, str) for p in places.values()):
-        raise UserError(f"{folder / INDEX} has no 'weight_map' from tensor names to file names")
-    for shard in sorted(set(places.values())):
-        if Path(shard).name != shard or not (folder / shard).is_file():
-            raise NotFoundError(f"{folder / INDEX} lists {shard!r}, which is not in the folder")
-        tensors.update(read_safetensors(folder / shard))
-    return tensors
-
-
-def read_safetensors(path: Path) -> dict[str, Array]:
-    """Read a .safetensors file as float32; what is float32 in the file is mapped, not copied.
-
-    The safetensors package checks the header (lengths, overlaps, offsets); then the data is
-    mapped from the place the header names. A float32 tensor that does not start at a multiple
-    of four bytes is copied, because products with unaligned arrays are slow.
-    """
-    try:
-        with safe_open(path, framework="numpy"):
-            pass
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is damaged or cut short: {error}") from None
-    data = np.memmap(path, np.uint8, mode="r")
-    start = 8 + int.from_bytes(data[:8].tobytes(), "little")
-    header = json.loads(data[8:start].tobytes())
-    header.pop("__metadata__", None)
-    return {
-        name: to_float32(data[start + entry["data_offsets"][0] : start + entry["data_offsets"][1]],
-                         name, entry["dtype"], entry["shape"], path)
-        for name, entry in header.items()
-        if name not in IGNORED
-    }  # fmt: skip
-
-
-def to_float32(raw: Array, name: str, dtype: str, shape: list[int], path: Path) -> Array:
-    """Turn the bytes of one tensor into a float32 array."""
-    if dtype not in DTYPES:
-        raise UserError(f"{path}: {name} has dtype {dtype}; expected one of {', '.join(DTYPES)}")
-    if raw.ctypes.data % DTYPES[dtype].itemsize != 0:
-        raw = raw.copy()
-    array = np.asarray(raw.view(DTYPES[dtype])).reshape(shape)
-    if dtype == "BF16":  # the upper half of a float32
-        return (array.astype(np.uint32) << 16).view(np.float32)
-    return array.astype(np.float32, copy=False)
 
 
 # ---------------------------------------------------------------- name -> folder

@@ -87,8 +87,7 @@ class GitForCausalLM:
         tokens, the start token and the prompt included; as far as the model has places.
         """
         places = self.config.max_position_embeddings
-        if max_length is None:
-            max_length = min(DEFAULT_MAX_LENGTH, places)
+        max_length = min(DEFAULT_MAX_LENGTH, places) if max_length is None else max_length
         if input_ids is None:
             rows = 1 if pixel_values is None else len(pixel_values)
             input_ids = np.full((rows, 1), self.config.bos_token_id, np.int64)
@@ -101,7 +100,7 @@ class GitForCausalLM:
         if attention_mask is not None and not np.all(attention_mask[:, -1]):
             raise UserError("prompts of different lengths must be padded on the left")
         memory = same_rows(self.memory(pixel_values, trace=trace), input_ids)
-        yield from generate(
+        steps = generate(
             memory,
             input_ids,
             self.params.text,
@@ -111,6 +110,23 @@ class GitForCausalLM:
             choose=choose,
             trace=trace,
         )
+        yield from self.finite(steps)
+
+    def finite(self, steps: Iterator[Step]) -> Iterator[Step]:
+        """Stop at infinities and NaN instead of making words of them."""
+        for step in steps:
+            if not np.isfinite(step.logits).all():
+                raise self.why_not_finite()
+            yield step
+
+    def why_not_finite(self) -> UserError:
+        """Say where infinities and NaN come from."""
+        broken = list(checkpoint.not_finite(self.params))
+        if broken:
+            return UserError(
+                f"the weights are damaged: {', '.join(broken[:5])} hold numbers that are not finite"
+            )
+        return UserError("pixel_values hold numbers that are not finite, or far too large")
 
     def generate(
         self,
@@ -157,10 +173,18 @@ class Captioner:
     A picture is a path, a Pillow picture, or a list of these as the frames of a clip.
     """
 
-    def __init__(self, model: GitForCausalLM, processor: GitProcessor, name: str) -> None:
+    def __init__(
+        self,
+        model: GitForCausalLM,
+        processor: GitProcessor,
+        name: str,
+        *,
+        source: Path | None = None,
+    ) -> None:
         self.model = model
         self.processor = processor
         self.name = name
+        self.source = source  # the file that the weights came from
 
     def caption(
         self, picture: Picture | Sequence[Picture], *, max_length: int | None = None
@@ -225,4 +249,5 @@ def load(
     """Load "storybook", a folder, or a model of the Hugging Face Hub, ready to caption."""
     folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
     processor = GitProcessor.from_folder(folder)
-    return Captioner(GitForCausalLM(*checkpoint.load(folder)), processor, str(name))
+    model = GitForCausalLM(*checkpoint.load(folder))
+    return Captioner(model, processor, str(name), source=checkpoint.weights_file(folder))
