@@ -11,6 +11,7 @@ from io import TextIOWrapper
 
 from .errors import UserError
 from .model import Captioner, load
+from .processor import PREPROCESSING
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
 
@@ -22,7 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # for odd letters in names of files
     try:
         jobs = list(questions(options))
-        captioner = load(options.model, revision=options.revision, local_files_only=options.offline)
+        captioner = load(
+            options.model,
+            revision=options.revision,
+            local_files_only=options.offline,
+            preprocessing=options.preprocessing,
+        )
         failures = 0
         for picture, question in jobs:
             failures += tell(captioner, picture, question, options)
@@ -51,6 +57,13 @@ def parser() -> argparse.ArgumentParser:
     )
     shared.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub")
     shared.add_argument("--offline", action="store_true", help="use the cache, no network")
+    shared.add_argument(
+        "--preprocessing",
+        choices=PREPROCESSING,
+        default="hf",
+        help="prepare pictures and questions as the checkpoint's files say (hf), or as the "
+        "authors' code does (original)",
+    )
     shared.add_argument(
         "--max-length", type=int, metavar="N", help="most text tokens, the prompt included"
     )
