@@ -67,7 +67,7 @@ class MinMaxResizeForTest:
         """Choose height and width."""
         size, short, long = self.size, float(min(width, height)), float(max(width, height))
         if long / short * size > self.longest:
-            size = int(round(self.longest * short / long))
+            size = round(self.longest * short / long)
         if (width <= height and width == size) or (height <= width and height == size):
             return height, width
         if width < height:

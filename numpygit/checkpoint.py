@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from .catalogue import nearest
 from .config import GitConfig, GitVisionConfig
 from .errors import NotFoundError, UserError
 from .layers import activate
@@ -326,9 +327,12 @@ def find(name: str | Path, *, revision: str | None = None, local_files_only: boo
     if len(parts) != 2 or not all(parts) or str(name).startswith((".", "/", "~")):
         raise NotFoundError(
             f"unknown model {str(name)!r}: no such folder, and not an id like "
-            "'microsoft/git-base-coco'; the bundled model is 'storybook'"
+            f"'microsoft/git-base-coco'; the bundled model is 'storybook'{nearest(str(name))}"
         )
-    return download(str(name), revision=revision, local_files_only=local_files_only)
+    try:
+        return download(str(name), revision=revision, local_files_only=local_files_only)
+    except NotFoundError as error:
+        raise NotFoundError(f"{error}{nearest(str(name))}") from error
 
 
 def download(name: str, *, revision: str | None, local_files_only: bool) -> Path:

@@ -148,8 +148,9 @@ def check_pixels(
     if channels != config.num_channels or not fits:
         raise UserError(
             f"Input image size ({height}*{width}, {channels} channels) doesn't match model "
-            f"({size}*{size}, {config.num_channels} channels); prepare pictures with the model's own processor, "
-            f"or pass interpolate_pos_encoding=True for sizes from {config.patch_size} on"
+            f"({size}*{size}, {config.num_channels} channels); prepare pictures with the "
+            f"model's own processor, or pass interpolate_pos_encoding=True for sizes from "
+            f"{config.patch_size} on"
         )
     known = p.temporal_embedding.shape[0]
     if pixels.ndim == 5 and not 1 <= pixels.shape[1] <= known:
