@@ -332,7 +332,7 @@ def find(name: str | Path, *, revision: str | None = None, local_files_only: boo
     try:
         return download(str(name), revision=revision, local_files_only=local_files_only)
     except NotFoundError as error:
-        raise NotFoundError(f"{error}{nearest(str(name))}") from error
+        raise NotFoundError(f"{error}{nearest(str(name))}") from error.__cause__
 
 
 def download(name: str, *, revision: str | None, local_files_only: bool) -> Path:

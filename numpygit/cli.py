@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
         choices=PREPROCESSING,
         default="hf",
         help="prepare pictures and questions as the checkpoint's files say (hf), or as the "
-        "authors' code does (original)",
+        "authors' code does (original); words are chosen greedily in both",
     )
     shared.add_argument(
         "--max-length", type=int, metavar="N", help="most text tokens, the prompt included"

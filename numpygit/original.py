@@ -13,7 +13,8 @@ here; they differ so:
     words      normalised with epsilon 1e-8              1e-12
     a still    for a clip model, is a clip of one frame  has no time
 
-The authors search with four beams; here words are chosen as in the other mode.
+Decoding is not part of this: the authors search with four beams and the GNMT length penalty, here
+words are chosen greedily in both modes. Their metrics need both.
 """
 
 from __future__ import annotations

@@ -126,6 +126,8 @@ def test_embedded_words_are_normalised_with_the_given_epsilon(eps):
     still = tiny_inputs("still")
     logits = model.logits(still["input_ids"], still["pixel_values"])
     np.testing.assert_allclose(logits, ANSWERS[f"logits/{eps:g}"], rtol=0, atol=5e-5)
+    first = next(model.steps(still["pixel_values"], still["input_ids"], max_length=20))
+    np.testing.assert_allclose(first.logits, ANSWERS[f"logits/{eps:g}"][:, -1], rtol=0, atol=5e-5)
     assert np.abs(ANSWERS["logits/1e-08"] - ANSWERS["logits/1e-12"]).max() > 0.1
 
 
