@@ -35,3 +35,15 @@ def seeded_tensor(name: str, shape: tuple[int, ...], *, seed: int = 0) -> Array:
 def seeded_tensors(shapes: dict[str, tuple[int, ...]], *, seed: int = 0) -> dict[str, Array]:
     """Draw a whole checkpoint: name -> shape becomes name -> float32 array."""
     return {name: seeded_tensor(name, shape, seed=seed) for name, shape in shapes.items()}
+
+
+def seeded_pixels(shape: tuple[int, ...], *, seed: int = 0) -> Array:
+    """Draw pixels around 0, of the spread that a normalised picture has: float32."""
+    return np.random.default_rng([seed, *shape]).standard_normal(shape, np.float32)
+
+
+def corner(tensor: Array) -> Array:
+    """Keep a slice of every axis: the first, the middle and the last place."""
+    for axis, size in enumerate(tensor.shape):
+        tensor = tensor.take(sorted({0, size // 2, size - 1}), axis=axis)
+    return np.ascontiguousarray(tensor)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .catalogue import nearest
 from .config import GitConfig, GitVisionConfig
 from .errors import NotFoundError, UserError
 from .files import INDEX, ORIGINAL, WEIGHTS, read_tensors
@@ -284,9 +285,12 @@ def find(name: str | Path, *, revision: str | None = None, local_files_only: boo
     if len(parts) != 2 or not all(parts) or str(name).startswith((".", "/", "~")):
         raise NotFoundError(
             f"unknown model {str(name)!r}: no such folder, and not an id like "
-            "'microsoft/git-base-coco'; the bundled model is 'storybook'"
+            f"'microsoft/git-base-coco'; the bundled model is 'storybook'{nearest(str(name))}"
         )
-    return download(str(name), revision=revision, local_files_only=local_files_only)
+    try:
+        return download(str(name), revision=revision, local_files_only=local_files_only)
+    except NotFoundError as error:
+        raise NotFoundError(f"{error}{nearest(str(name))}") from error.__cause__
 
 
 def download(name: str, *, revision: str | None, local_files_only: bool) -> Path:

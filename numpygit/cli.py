@@ -1,4 +1,6 @@
-"""The command line: `numpygit caption PICTURE...` and `numpygit answer PICTURE QUESTION...`."""
+"""The command line: `numpygit caption PICTURE...`, `numpygit answer PICTURE QUESTION...`, and
+`numpygit models`, the table of the official checkpoints.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 
+from . import catalogue
 from .errors import UserError
 from .model import Captioner, load
+from .processor import PREPROCESSING
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
 
@@ -21,8 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # for odd letters in names of files
     try:
+        if options.command == "models":
+            return print_models(as_json=options.json)
         jobs = list(questions(options))
-        captioner = load(options.model, revision=options.revision, local_files_only=options.offline)
+        captioner = load(
+            options.model,
+            revision=options.revision,
+            local_files_only=options.offline,
+            preprocessing=options.preprocessing,
+        )
         failures = 0
         for picture, question in jobs:
             failures += tell(captioner, picture, question, options)
@@ -52,6 +63,13 @@ def parser() -> argparse.ArgumentParser:
     shared.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub")
     shared.add_argument("--offline", action="store_true", help="use the cache, no network")
     shared.add_argument(
+        "--preprocessing",
+        choices=PREPROCESSING,
+        default="hf",
+        help="prepare pictures and questions as the checkpoint's files say (hf), or as the "
+        "authors' code does (original); words are chosen greedily in both",
+    )
+    shared.add_argument(
         "--max-length", type=int, metavar="N", help="most text tokens, the prompt included"
     )
     shared.add_argument("--json", action="store_true", help="print one JSON object a line")
@@ -64,7 +82,19 @@ def parser() -> argparse.ArgumentParser:
     answer = commands.add_parser("answer", parents=[shared], help="answer about a picture")
     answer.add_argument("picture", metavar="PICTURE", help="a picture file")
     answer.add_argument("questions", nargs="+", metavar="QUESTION", help="a question, in quotes")
+    models = commands.add_parser("models", help="list the official checkpoints")
+    models.add_argument("--json", action="store_true", help="print one JSON object a line")
     return top
+
+
+def print_models(*, as_json: bool) -> int:
+    """Print the table of the official checkpoints; return the exit code."""
+    if as_json:
+        for entry in catalogue.CATALOGUE:
+            print(json.dumps(catalogue.describe(entry)))
+    else:
+        print(catalogue.table(), flush=True)
+    return 0
 
 
 def questions(options: argparse.Namespace) -> Iterator[tuple[str, str | None]]:

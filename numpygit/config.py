@@ -70,6 +70,8 @@ class GitConfig:
     bos_token_id: int = 101
     eos_token_id: int = 102
     num_image_with_embedding: int | None = None
+    # in no config.json: None stands for layer_norm_eps; the authors' code has 1e-8
+    embedding_norm_eps: float | None = None
 
     def __post_init__(self) -> None:
         check_heads("config", self.hidden_size, self.num_attention_heads)
@@ -78,6 +80,12 @@ class GitConfig:
                 f"config: position_embedding_type is {self.position_embedding_type!r}; "
                 "only 'absolute' is supported, which all official checkpoints use"
             )
+
+    @property
+    def embedding_eps(self) -> float:
+        """Epsilon of the normalisation of embedded words."""
+        eps = self.embedding_norm_eps
+        return self.layer_norm_eps if eps is None else eps
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> GitConfig:

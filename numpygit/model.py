@@ -15,6 +15,7 @@ from .config import GitConfig
 from .errors import UserError
 from .generate import Choose, Step, generate, greedy
 from .layers import Trace, no_trace
+from .original import original_config
 from .params import Array, Git
 from .processor import GitProcessor, Picture
 from .text import forward, project
@@ -38,14 +39,24 @@ class GitForCausalLM:
         folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
         return cls(*checkpoint.load(folder))
 
-    def memory(self, pixel_values: Array | None, *, trace: Trace = no_trace) -> Array:
+    def memory(
+        self,
+        pixel_values: Array | None,
+        *,
+        interpolate_pos_encoding: bool = False,
+        trace: Trace = no_trace,
+    ) -> Array:
         """Encode pictures for the text tower: (B, C, H, W) or clips -> (B, M, D)."""
         config = self.config
         if pixel_values is None:
             return np.zeros((1, 0, config.hidden_size), np.float32)
         pixel_values = np.asarray(pixel_values, np.float32)
         tokens = image_tokens(
-            pixel_values, self.params.vision, config=config.vision_config, trace=trace
+            pixel_values,
+            self.params.vision,
+            config=config.vision_config,
+            interpolate=interpolate_pos_encoding,
+            trace=trace,
         )
         eps = config.vision_config.layer_norm_eps
         return project(tokens, self.params.text, eps=eps, trace=trace)
@@ -56,11 +67,14 @@ class GitForCausalLM:
         pixel_values: Array | None = None,
         *,
         attention_mask: Array | None = None,
+        interpolate_pos_encoding: bool = False,
         trace: Trace = no_trace,
     ) -> Array:
         """Score every next word at every place, without a cache: -> (B, M + T, V)."""
         input_ids = as_ids(input_ids)
-        memory = self.memory(pixel_values, trace=trace)
+        memory = self.memory(
+            pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
+        )
         logits, _ = forward(
             same_rows(memory, input_ids),
             input_ids,
@@ -79,6 +93,7 @@ class GitForCausalLM:
         attention_mask: Array | None = None,
         max_length: int | None = None,
         choose: Choose = greedy,
+        interpolate_pos_encoding: bool = False,
         trace: Trace = no_trace,
     ) -> Iterator[Step]:
         """Continue a prompt word by word; see `generate.generate`.
@@ -99,9 +114,11 @@ class GitForCausalLM:
             )
         if attention_mask is not None and not np.all(attention_mask[:, -1]):
             raise UserError("prompts of different lengths must be padded on the left")
-        memory = same_rows(self.memory(pixel_values, trace=trace), input_ids)
+        memory = self.memory(
+            pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
+        )
         steps = generate(
-            memory,
+            same_rows(memory, input_ids),
             input_ids,
             self.params.text,
             config=self.config,
@@ -135,10 +152,15 @@ class GitForCausalLM:
         *,
         attention_mask: Array | None = None,
         max_length: int | None = None,
+        interpolate_pos_encoding: bool = False,
     ) -> Array:
         """Continue prompts to the end: -> ids (B, T), prompt included, padded where finished."""
         steps = self.steps(
-            pixel_values, input_ids, attention_mask=attention_mask, max_length=max_length
+            pixel_values,
+            input_ids,
+            attention_mask=attention_mask,
+            max_length=max_length,
+            interpolate_pos_encoding=interpolate_pos_encoding,
         )
         *_, last = steps
         return last.ids
@@ -219,7 +241,13 @@ class Captioner:
             raise UserError("the question is empty; ask something, or ask for a caption")
         pixels = self.processor.pixels(picture)
         prompt = self.processor.prompt(question)
-        steps = self.model.steps(pixels, prompt, max_length=max_length, trace=trace)
+        steps = self.model.steps(
+            pixels,
+            prompt,
+            max_length=max_length,
+            interpolate_pos_encoding=self.processor.original,
+            trace=trace,
+        )
         told, before = "", ""
         for step in steps:
             now = self.processor.words.decode(step.ids[0, prompt.shape[1] :].tolist())
@@ -245,9 +273,17 @@ def load(
     *,
     revision: str | None = None,
     local_files_only: bool = False,
+    preprocessing: str = "hf",
 ) -> Captioner:
-    """Load "storybook", a folder, or a model of the Hugging Face Hub, ready to caption."""
+    """Load "storybook", a folder, or a model of the Hugging Face Hub, ready to caption.
+
+    `preprocessing` "hf" prepares pictures and questions as the checkpoint's files say, "original"
+    as the authors' code does: see original.py.
+    """
     folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
-    processor = GitProcessor.from_folder(folder)
-    model = GitForCausalLM(*checkpoint.load(folder))
+    processor = GitProcessor.from_folder(folder, preprocessing=preprocessing)
+    config, params = checkpoint.load(folder)
+    if processor.original:
+        config = original_config(config)
+    model = GitForCausalLM(config, params)
     return Captioner(model, processor, str(name), source=checkpoint.weights_file(folder))

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .checkpoint import read_json
+from .checkpoint import read_config, read_json
 from .errors import UserError
 from .image import centre_crop, normalise, open_picture, resize, scale, to_rgb
+from .original import OriginalImageProcessor, cut_question
 from .params import Array
 from .words import Words, read_words
 
 Picture = Image.Image | str | Path
+PREPROCESSING = ("hf", "original")
 
 
 @dataclass(frozen=True)
@@ -84,26 +86,50 @@ class ImageProcessor:
 class GitProcessor:
     """Everything that stands between a person's picture and text and the model's numbers."""
 
-    image_processor: ImageProcessor
+    image_processor: ImageProcessor | OriginalImageProcessor
     words: Words
+    stills_are_clips: bool = False  # a still is a clip of one frame
 
     @classmethod
-    def from_folder(cls, folder: Path) -> GitProcessor:
-        """Read the settings and the vocabulary of a checkpoint folder."""
+    def from_folder(cls, folder: Path, *, preprocessing: str = "hf") -> GitProcessor:
+        """Read the settings and the vocabulary of a checkpoint folder.
+
+        preprocessing "hf" takes the folder's own settings, "original" the authors': original.py.
+        """
+        if preprocessing not in PREPROCESSING:
+            raise UserError(
+                f"preprocessing is {preprocessing!r}, expected one of {', '.join(PREPROCESSING)}"
+            )
+        if preprocessing == "original":
+            config = read_config(folder)
+            processor = OriginalImageProcessor.for_size(config.vision_config.image_size)
+            clips = bool(config.num_image_with_embedding)
+            return cls(processor, read_words(folder), stills_are_clips=clips)
         settings = read_json(folder / "preprocessor_config.json")
         return cls(ImageProcessor.from_dict(settings), read_words(folder))
+
+    @property
+    def original(self) -> bool:
+        """Tell whether pictures and questions are prepared as the authors do it."""
+        return isinstance(self.image_processor, OriginalImageProcessor)
 
     def pixels(self, picture: Picture | Sequence[Picture]) -> Array:
         """Prepare a picture -> (1, C, H, W), or a list of frames -> (1, frames, C, H, W)."""
         if isinstance(picture, Image.Image | str | Path):
-            return self.image_processor(picture)[None]
+            pixels = self.image_processor(picture)[None]
+            return pixels[None] if self.stills_are_clips else pixels
         if len(picture) == 0:
             raise UserError("got an empty list of frames; pass a picture, or at least one frame")
-        return np.stack([self.image_processor(frame) for frame in picture])[None]
+        frames = [self.image_processor(frame) for frame in picture]
+        if len({frame.shape for frame in frames}) > 1:
+            raise UserError("the frames of a clip must all be of one size")
+        return np.stack(frames)[None]
 
     def prompt(self, question: str | None = None) -> Array:
         """Write the words a text starts with: the start token, then the question -> (1, T)."""
         ids = self.words.encode(question) if question else []
+        if self.original:
+            ids = cut_question(ids)
         return np.array([[self.words.start_id, *ids]], np.int64)
 
 

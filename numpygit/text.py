@@ -65,7 +65,7 @@ def forward(
         attention_mask = np.ones((B, T), np.int64)
     if positions is None:
         positions = word_positions(attention_mask)
-    words = embed_words(ids, positions, p, eps=config.layer_norm_eps, trace=trace)
+    words = embed_words(ids, positions, p, eps=config.embedding_eps, trace=trace)
     x = np.concatenate([memory, words], axis=1)  # (B, S, D)
     trace("text.x", x)
     mask = full_mask(attention_mask, image=M)  # (B, 1, S, S)
@@ -112,7 +112,7 @@ def read(
     attention_mask = np.concatenate([cache.attention_mask, attention_mask], axis=1)  # (B, S - M)
     if positions is None:
         positions = word_positions(attention_mask)[:, -T:]  # (B, T)
-    x = embed_words(ids, positions, p, eps=config.layer_norm_eps, trace=trace)
+    x = embed_words(ids, positions, p, eps=config.embedding_eps, trace=trace)
     mask = word_mask(attention_mask, image=M, now=T)  # (B, 1, T, S)
     trace("text.mask", mask)
     x, words = text_tower(x, p, config=config, mask=mask, cache=cache, trace=scope(trace, "text"))

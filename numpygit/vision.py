@@ -13,26 +13,35 @@ from .config import GitVisionConfig
 from .errors import UserError
 from .layers import Trace, attention, layer_norm, mlp, no_trace, scope
 from .params import Array, Block, Vision
+from .positions import resize_positions
 
 
 def image_tokens(
-    pixels: Array, p: Vision, *, config: GitVisionConfig, trace: Trace = no_trace
+    pixels: Array,
+    p: Vision,
+    *,
+    config: GitVisionConfig,
+    interpolate: bool = False,
+    trace: Trace = no_trace,
 ) -> Array:
     """Encode a batch of stills or clips.
 
     Stills (B, C, H, W) -> (B, M, D) with M = P + 1 tokens. Clips (B, frames, C, H, W) ->
     (B, M, D) with M = frames * (P + 1): each frame is encoded alone, gets its temporal
     embedding, and the frames stand one after the other. A still gets no temporal embedding,
-    in a clip model too. Raises UserError on a wrong rank, size or number of frames.
+    in a clip model too. Pictures of other sizes, not square ones too, are taken only with
+    `interpolate`, which stretches the grid of places over them. Raises UserError on a wrong
+    rank, size or number of frames.
     """
-    check_pixels(pixels, p, config=config)
+    check_pixels(pixels, p, config=config, interpolate=interpolate)
     trace("pixels", pixels)
+    inside = scope(trace, "vision")
     if pixels.ndim == 4:
-        return vision_tower(pixels, p, config=config, trace=scope(trace, "vision"))
+        return vision_tower(pixels, p, config=config, interpolate=interpolate, trace=inside)
     B, frames, C, H, W = pixels.shape
-    P, D = config.num_patches, config.hidden_size
     stills = pixels.reshape(B * frames, C, H, W)  # (B * frames, C, H, W)
-    tokens = vision_tower(stills, p, config=config, trace=scope(trace, "vision"))
+    tokens = vision_tower(stills, p, config=config, interpolate=interpolate, trace=inside)
+    P, D = tokens.shape[1] - 1, config.hidden_size
     by_frame = tokens.reshape(B, frames, P + 1, D)  # (B, frames, P + 1, D)
     times = p.temporal_embedding[:frames, None, :]  # (frames, 1, D)
     timed = by_frame + times  # (B, frames, P + 1, D)
@@ -42,11 +51,17 @@ def image_tokens(
 
 
 def vision_tower(
-    pixels: Array, p: Vision, *, config: GitVisionConfig, trace: Trace = no_trace
+    pixels: Array,
+    p: Vision,
+    *,
+    config: GitVisionConfig,
+    interpolate: bool = False,
+    trace: Trace = no_trace,
 ) -> Array:
     """Encode stills: (B, C, H, W) -> (B, P + 1, D), the class token first."""
     eps = config.layer_norm_eps
-    embedded = embed_patches(pixels, p, patch=config.patch_size, trace=trace)
+    patch = config.patch_size
+    embedded = embed_patches(pixels, p, patch=patch, interpolate=interpolate, trace=trace)
     x = layer_norm(embedded, p.pre_norm, eps=eps)
     trace("x", x)
     for i, block_params in enumerate(p.blocks):
@@ -63,7 +78,9 @@ def vision_tower(
     return image_tokens
 
 
-def embed_patches(pixels: Array, p: Vision, *, patch: int, trace: Trace = no_trace) -> Array:
+def embed_patches(
+    pixels: Array, p: Vision, *, patch: int, interpolate: bool = False, trace: Trace = no_trace
+) -> Array:
     """Turn pixels into tokens with a place: (B, C, H, W) -> (B, P + 1, D)."""
     patches = cut_patches(pixels, patch=patch)
     trace("patches", patches)
@@ -73,7 +90,11 @@ def embed_patches(pixels: Array, p: Vision, *, patch: int, trace: Trace = no_tra
     trace("patch_tokens", patch_tokens)
     class_token = np.broadcast_to(p.class_embedding, (B, 1, D))  # (B, 1, D)
     tokens = np.concatenate([class_token, patch_tokens], axis=1)  # (B, P + 1, D)
-    embedded = tokens + p.position_embedding  # (B, P + 1, D)
+    places = p.position_embedding
+    if interpolate:
+        rows, columns = pixels.shape[2] // patch, pixels.shape[3] // patch
+        places = resize_positions(places, rows=rows, columns=columns)  # (P + 1, D)
+    embedded = tokens + places  # (B, P + 1, D)
     trace("embedded", embedded)
     return embedded
 
@@ -112,20 +133,24 @@ def block(
     return x
 
 
-def check_pixels(pixels: Array, p: Vision, *, config: GitVisionConfig) -> None:
+def check_pixels(
+    pixels: Array, p: Vision, *, config: GitVisionConfig, interpolate: bool = False
+) -> None:
     """Refuse pixels that the tower cannot take, before any work."""
     size = config.image_size
-    expected = (config.num_channels, size, size)
     if pixels.ndim not in (4, 5):
         raise UserError(
             f"pixel_values must be of rank 4 (B, C, H, W) or 5 (B, frames, C, H, W); "
             f"got shape {pixels.shape}"
         )
-    if pixels.shape[-3:] != expected:
+    channels, height, width = pixels.shape[-3:]
+    fits = min(height, width) >= config.patch_size if interpolate else height == width == size
+    if channels != config.num_channels or not fits:
         raise UserError(
-            f"Input image size ({pixels.shape[-2]}*{pixels.shape[-1]}, "
-            f"{pixels.shape[-3]} channels) doesn't match model ({size}*{size}, "
-            f"{config.num_channels} channels); prepare pictures with the model's own processor"
+            f"Input image size ({height}*{width}, {channels} channels) doesn't match model "
+            f"({size}*{size}, {config.num_channels} channels); prepare pictures with the "
+            f"model's own processor, or pass interpolate_pos_encoding=True for sizes from "
+            f"{config.patch_size} on"
         )
     known = p.temporal_embedding.shape[0]
     if pixels.ndim == 5 and not 1 <= pixels.shape[1] <= known:

@@ -24,7 +24,8 @@ from numpygit import generate, image, text
 from numpygit.processor import ImageProcessor
 
 PACKAGE = Path(numpygit.__file__).parent
-FILES = [str(PACKAGE / f"{name}.py") for name in ("image", "layers", "vision", "text", "generate")]
+ROOMS = ("image", "layers", "positions", "vision", "text", "generate")
+FILES = [str(PACKAGE / f"{name}.py") for name in ROOMS]
 SHAPE = re.compile(r"#\s*(\(.*\))")
 FLOAT64_ALLOWED = {
     "image.py: scale"
@@ -128,6 +129,7 @@ def run_everything() -> None:
             given["input_ids"], given["pixel_values"], attention_mask=given["attention_mask"]
         )
         model.generate(given["pixel_values"], given["input_ids"][:, :3], max_length=9)
+    model.memory(np.zeros((1, 3, 40, 20), np.float32), interpolate_pos_encoding=True)
     ImageProcessor(20, 24, 31)(image.Image.new("RGB", (50, 41)))
 
 

@@ -1,0 +1,180 @@
+"""The 17 official checkpoints: `numpygit models` prints this table.
+
+Sources: names, sizes and licences from the Hub; metrics from the README of
+microsoft/GenerativeImage2Text at faae4fb, measured by the authors with their own code.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from .config import GitConfig, GitVisionConfig
+
+PLAIN = "pretrained, for captions"
+CAPTIONS = "captions"
+TEXT_CAPTIONS = "captions that read text"
+QUESTIONS = "questions"
+TEXT_QUESTIONS = "questions about text"
+CLIPS = "captions of clips"
+CLIP_QUESTIONS = "questions about clips"
+README = "README of microsoft/GenerativeImage2Text at faae4fb"
+LICENCE = "MIT"
+
+# a revision of the Hub that `--model` tries where main has no safetensors
+AT_PULL_REQUEST = "refs/pr/1"
+
+
+class Entry(NamedTuple):
+    """One checkpoint. What follows from its size is derived below."""
+
+    name: str
+    task: str
+    size: str  # "base" or "large"
+    image_size: int
+    frames: int | None
+    metric: str
+    safetensors: str | None  # the revision that has them; None: an unknown one, or none
+
+
+# Where safetensors were when the table was written; pytorch_model.bin is on every main.
+CATALOGUE = [
+    Entry("git-base", PLAIN, "base", 224, None, "4M images", "main"),
+    Entry("git-base-coco", CAPTIONS, "base", 224, None,
+          "COCO CIDEr 131.4", AT_PULL_REQUEST),
+    Entry("git-base-textcaps", TEXT_CAPTIONS, "base", 224, None,
+          "TextCaps val CIDEr 64.9", AT_PULL_REQUEST),
+    Entry("git-base-vqav2", QUESTIONS, "base", 480, None, "VQAv2 test-dev 72.72", "main"),
+    Entry("git-base-textvqa", TEXT_QUESTIONS, "base", 480, None, "TextVQA val 18.81", "main"),
+    Entry("git-base-vatex", CLIPS, "base", 224, 6, "VATEX public test CIDEr 60.0", "main"),
+    Entry("git-base-msrvtt-qa", CLIP_QUESTIONS, "base", 224, 6,
+          "MSRVTT-QA accuracy 41.0", "main"),
+    Entry("git-large", PLAIN, "large", 224, None, "14M images", AT_PULL_REQUEST),
+    Entry("git-large-coco", CAPTIONS, "large", 224, None, "COCO CIDEr 138.5", "main"),
+    Entry("git-large-textcaps", TEXT_CAPTIONS, "large", 224, None,
+          "TextCaps val CIDEr 106.3", AT_PULL_REQUEST),
+    Entry("git-large-vqav2", QUESTIONS, "large", 420, None, "VQAv2 test-dev 75.51", "main"),
+    Entry("git-large-textvqa", TEXT_QUESTIONS, "large", 420, None, "TextVQA val 37.47", "main"),
+    Entry("git-large-vatex", CLIPS, "large", 224, 6,
+          "VATEX public test CIDEr 72.5", AT_PULL_REQUEST),
+    Entry("git-large-msrvtt-qa", CLIP_QUESTIONS, "large", 224, 6,
+          "MSRVTT-QA accuracy 42.7", AT_PULL_REQUEST),
+    Entry("git-large-r", PLAIN, "large", 224, None,
+          "14M images, no name tags", "main"),
+    Entry("git-large-r-coco", CAPTIONS, "large", 224, None, "COCO CIDEr 137.6", None),
+    Entry("git-large-r-textcaps", TEXT_CAPTIONS, "large", 224, None,
+          "TextCaps val CIDEr 105.3", AT_PULL_REQUEST),
+]  # fmt: skip
+CATALOGUE = [entry._replace(name=f"microsoft/{entry.name}") for entry in CATALOGUE]
+
+VISION_SIZES: dict[str, dict[str, Any]] = {
+    "base": {},
+    "large": {
+        "patch_size": 14,
+        "hidden_size": 1024,
+        "intermediate_size": 4096,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+    },
+}
+# numbers in the file, by size, picture size and frames; a test counts them
+PARAMETERS = {
+    ("base", 224, None): 176_619_066,
+    ("base", 480, None): 177_159_738,
+    ("base", 224, 6): 176_623_674,
+    ("large", 224, None): 394_196_026,
+    ("large", 420, None): 394_855_482,
+    ("large", 224, 6): 394_202_170,
+}
+
+
+def config_of(entry: Entry) -> GitConfig:
+    """Write down the config of a checkpoint: the defaults, but for the picture tower's sizes."""
+    vision = GitVisionConfig(image_size=entry.image_size, **VISION_SIZES[entry.size])
+    return GitConfig(vision_config=vision, num_image_with_embedding=entry.frames)
+
+
+def parameters(entry: Entry) -> int:
+    """Look up how many numbers a checkpoint holds."""
+    return PARAMETERS[entry.size, entry.image_size, entry.frames]
+
+
+def is_cached(name: str) -> bool:
+    """Tell whether the Hub's cache holds the weights of a model, in any file that can hold them."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return any(
+        isinstance(try_to_load_from_cache(name, file, revision=revision), str)
+        for file in ("model.safetensors", "pytorch_model.bin")
+        for revision in ("main", AT_PULL_REQUEST)
+    )
+
+
+def describe(entry: Entry) -> dict[str, Any]:
+    """Say everything about one checkpoint; the keys are those of `numpygit models --json`."""
+    config = config_of(entry)
+    vision = config.vision_config
+    return {
+        "name": entry.name,
+        "task": entry.task,
+        "image_size": entry.image_size,
+        "patch_size": vision.patch_size,
+        "vision_width": vision.hidden_size,
+        "vision_layers": vision.num_hidden_layers,
+        "text_width": config.hidden_size,
+        "text_layers": config.num_hidden_layers,
+        "frames": entry.frames,
+        "parameters": parameters(entry),
+        "download_bytes": 4 * parameters(entry),  # float32; the file's own table adds 50 KB
+        "metric": entry.metric,
+        "metric_source": README,
+        "licence": LICENCE,
+        "safetensors": entry.safetensors,
+        "cached": is_cached(entry.name),
+    }
+
+
+def table() -> str:
+    """Write the catalogue as lines of text, one for each checkpoint, under a line of titles."""
+    titles = ("name", "task", "picture", "width", "frames", "parameters", "download",
+              "reported", "cached")  # fmt: skip
+    rows = [titles]
+    for row in map(describe, CATALOGUE):
+        rows.append(
+            (
+                row["name"],
+                row["task"],
+                f"{row['image_size']}/{row['patch_size']}",
+                f"{row['vision_width']}+{row['text_width']}",
+                str(row["frames"] or "-"),
+                f"{row['parameters'] / 1e6:.0f}M",
+                f"{row['download_bytes'] / 1e6:.0f} MB",
+                row["metric"],
+                "yes" if row["cached"] else "no",
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(titles))]
+    cells = [[cell.ljust(width) for cell, width in zip(r, widths, strict=True)] for r in rows]
+    notes = [
+        "",
+        "picture: pixels of a side / pixels of a patch; width: picture tower + text tower.",
+        f"Licence of all: {LICENCE}. Reported by the authors, with their own code: {README}.",
+    ]
+    return "\n".join(["  ".join(row).rstrip() for row in cells] + notes)
+
+
+def nearest(name: str) -> str:
+    """Suggest official names for one that is none of them: "; did you mean ...?", or nothing."""
+    known = [entry.name for entry in CATALOGUE]
+    if name in known:
+        return ""
+    owner, _, model = name.rpartition("/")
+    if owner not in ("", "microsoft") and not get_close_matches(owner, ["microsoft"]):
+        return ""  # somebody else's model, which may well have a name like these
+    models = [official.removeprefix("microsoft/") for official in known]
+    near = get_close_matches(model.lower(), models, n=3, cutoff=0.8)
+    if model.lower() in models:
+        near = [model.lower()]
+    if not near:
+        return ""
+    return "; did you mean " + " or ".join(f"microsoft/{match}" for match in near) + "?"
