@@ -18,7 +18,7 @@ import numpy as np
 from .catalogue import nearest
 from .config import GitConfig, GitVisionConfig
 from .errors import NotFoundError, UserError
-from .files import INDEX, ORIGINAL, WEIGHTS, read_tensors
+from .files import KINDS, ORIGINAL, WEIGHTS, read_tensors
 from .files import read_json as read_json
 from .files import weights_file as weights_file
 from .files.mapped import DTYPES, FLOATS
@@ -38,6 +38,10 @@ SMALL_FILES = [
     "tokenizer_config.json",
     "vocab.txt",
 ]
+# About half of the official repositories have only pytorch_model.bin on main; it is as good, so
+# it is taken before the conversion that waits at a pull request.
+SAFETENSORS = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
+PYTORCH = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")
 CONVERTED = "refs/pr/1"  # where the Hub keeps the safetensors of repositories whose main has none
 
 # Buffers that the official files carry and no model needs (transformers before 4.31 saved them).
@@ -297,9 +301,11 @@ def download(name: str, *, revision: str | None, local_files_only: bool) -> Path
     """Bring the needed files of a Hub repository into the cache and return their folder."""
     from huggingface_hub import snapshot_download
 
-    wanted = [*SMALL_FILES, WEIGHTS, INDEX, "model-*.safetensors"]
-    revisions = [revision] if revision else [None, CONVERTED]
-    for asked in revisions:
+    attempts = [(revision, SAFETENSORS), (revision, PYTORCH)]
+    if revision is None:
+        attempts.append((CONVERTED, SAFETENSORS))
+    for asked, weights in attempts:
+        wanted = [*SMALL_FILES, *weights]
         try:
             folder = Path(
                 snapshot_download(
@@ -310,10 +316,10 @@ def download(name: str, *, revision: str | None, local_files_only: bool) -> Path
             if asked != revision and type(error).__name__ == "RevisionNotFoundError":
                 break  # nobody has converted this repository
             raise why_not_downloaded(name, asked, error) from error
-        if (folder / WEIGHTS).is_file() or (folder / INDEX).is_file():
+        if any((folder / kind).is_file() for kind in KINDS):
             return folder
     tried = f"at {revision}" if revision else f"neither at main nor at {CONVERTED}"
-    raise NotFoundError(f"{name} has no {WEIGHTS}, {tried}")
+    raise NotFoundError(f"{name} has no {WEIGHTS} and no pytorch_model.bin, {tried}")
 
 
 def why_not_downloaded(name: str, revision: str | None, error: Exception) -> UserError:

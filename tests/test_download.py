@@ -25,6 +25,7 @@ from numpygit.errors import NotFoundError, UserError
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
+GOLDEN = Path(__file__).parent.parent / "golden"
 NAME = "somebody/tiny-git"
 PROGRAM = """
 import sys, numpygit
@@ -191,15 +192,27 @@ def test_a_revision_is_honoured(hub: Hub, ask: Callable[..., str], files: dict[s
     assert ask(revision="v2.0") == f"NotFoundError: {NAME} has no revision 'v2.0' on the Hub"
 
 
-def test_a_repository_without_safetensors_is_told(
+@pytest.mark.parametrize("kind", ["bin", "bin_shards"])
+def test_what_main_has_is_taken_also_when_that_is_pytorch_model_bin(
+    hub: Hub, ask: Callable[..., str], files: dict[str, bytes], kind: str
+) -> None:
+    small = {n: c for n, c in files.items() if n not in ("model.safetensors", "config.json")}
+    torch_files = {path.name: path.read_bytes() for path in (GOLDEN / "files" / kind).iterdir()}
+    vocabulary = json.loads(torch_files["config.json"])["vocab_size"]
+    hub.revisions |= {"main": small | torch_files, "refs/pr/1": files}
+    assert ask() == f"loaded {NAME} {vocabulary}"
+    fetched = {path.rsplit("/", 1)[1] for path in hub.asked if "/resolve/" in path}
+    assert fetched == set(hub.revisions["main"])
+    assert ask(online=False) == f"loaded {NAME} {vocabulary}"
+
+
+def test_a_repository_without_weights_is_told(
     hub: Hub, ask: Callable[..., str], files: dict[str, bytes]
 ) -> None:
-    hub.revisions["main"] = {"config.json": files["config.json"], "pytorch_model.bin": b"pickle"}
-    said = ask()
-    assert said == (
-        f"NotFoundError: {NAME} has no model.safetensors, neither at main nor at refs/pr/1"
-    )
-    assert ask(revision="main") == f"NotFoundError: {NAME} has no model.safetensors, at main"
+    hub.revisions["main"] = {"config.json": files["config.json"], "flax_model.msgpack": b"x"}
+    nothing = f"NotFoundError: {NAME} has no model.safetensors and no pytorch_model.bin"
+    assert ask() == f"{nothing}, neither at main nor at refs/pr/1"
+    assert ask(revision="main") == f"{nothing}, at main"
 
 
 def test_a_model_that_the_hub_does_not_have(hub: Hub, ask: Callable[..., str]) -> None:
