@@ -107,11 +107,7 @@ class GitForCausalLM:
             rows = 1 if pixel_values is None else len(pixel_values)
             input_ids = np.full((rows, 1), self.config.bos_token_id, np.int64)
         input_ids = as_ids(input_ids)
-        if not input_ids.shape[1] < max_length <= places:
-            raise UserError(
-                f"max_length is {max_length}; it must be more than the prompt's "
-                f"{input_ids.shape[1]} tokens and at most the model's {places} places"
-            )
+        check_length(max_length, prompt=input_ids.shape[1], places=places)
         if attention_mask is not None and not np.all(attention_mask[:, -1]):
             raise UserError("prompts of different lengths must be padded on the left")
         memory = self.memory(
@@ -164,6 +160,15 @@ class GitForCausalLM:
         )
         *_, last = steps
         return last.ids
+
+
+def check_length(max_length: int, *, prompt: int, places: int) -> None:
+    """Refuse a length that leaves no room for a word, or needs places that there are not."""
+    if not prompt < max_length <= places:
+        raise UserError(
+            f"max_length is {max_length}; it must be more than the prompt's "
+            f"{prompt} tokens and at most the model's {places} places"
+        )
 
 
 def as_ids(input_ids: Array) -> Array:

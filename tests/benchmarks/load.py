@@ -42,7 +42,9 @@ model = GitForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32).eval()
 end = time.perf_counter()
 loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 pixels = np.random.default_rng(0).standard_normal((1, 3, 224, 224), np.float32)
-ids = model.generate(pixel_values=torch.from_numpy(pixels), max_length=8).numpy()
+start_token = torch.tensor([[101]])
+ids = model.generate(start_token, pixel_values=torch.from_numpy(pixels), max_length=8,
+                     eos_token_id=102, pad_token_id=0).numpy()
 """,
 }
 REPORT = """
@@ -87,9 +89,10 @@ def probe(python: str, package: str, folder: Path) -> dict:
         [python, "-c", PROBES[package] + REPORT, str(folder)],
         capture_output=True,
         text=True,
-        check=True,
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
     )
+    if run.returncode:
+        sys.exit(run.stderr)
     return json.loads(run.stdout.splitlines()[-1])
 
 
