@@ -7,6 +7,8 @@ the parameters, or names what is missing.
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
@@ -304,6 +306,7 @@ def download(name: str, *, revision: str | None, local_files_only: bool) -> Path
     attempts = [(revision, SAFETENSORS), (revision, PYTORCH)]
     if revision is None:
         attempts.append((CONVERTED, SAFETENSORS))
+    started = time.time()
     for asked, weights in attempts:
         wanted = [*SMALL_FILES, *weights]
         try:
@@ -317,9 +320,31 @@ def download(name: str, *, revision: str | None, local_files_only: bool) -> Path
                 break  # nobody has converted this repository
             raise why_not_downloaded(name, asked, error) from error
         if any((folder / kind).is_file() for kind in KINDS):
+            check_arrived(name, folder, since=started)
             return folder
     tried = f"at {revision}" if revision else f"neither at main nor at {CONVERTED}"
     raise NotFoundError(f"{name} has no {WEIGHTS} and no pytorch_model.bin, {tried}")
+
+
+def check_arrived(name: str, folder: Path, *, since: float) -> None:
+    """Compare large files that have just come with their checksums; remove a damaged one.
+
+    In the cache of the Hub a large file is called by its SHA-256.
+    """
+    for path in folder.iterdir():
+        blob = path.resolve()
+        if len(blob.name) == 64 and blob.stat().st_mtime >= since:
+            digest = hashlib.sha256()
+            with blob.open("rb") as file:
+                while piece := file.read(2**20):
+                    digest.update(piece)
+            if digest.hexdigest() != blob.name:
+                path.unlink()
+                blob.unlink()
+                raise UserError(
+                    f"{path.name} of {name} arrived damaged (its checksum is wrong) and has been "
+                    "removed from the cache; try again"
+                )
 
 
 def why_not_downloaded(name: str, revision: str | None, error: Exception) -> UserError:
