@@ -5,22 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from . import checkpoint
 from .config import GitConfig
+from .decoding import Calls, Generation, GenerationConfig, Plan, decode, lazily, make_plan
 from .errors import UserError
-from .generate import Choose, Step, generate, greedy
+from .generate import Choose, Step
 from .layers import Trace, no_trace
 from .params import Array, Git
 from .processor import GitProcessor, Picture
-from .text import forward, project
+from .text import Cache, forward, project
 from .vision import image_tokens
-
-DEFAULT_MAX_LENGTH = 50
 
 
 class GitForCausalLM:
@@ -77,40 +77,17 @@ class GitForCausalLM:
         input_ids: Array | None = None,
         *,
         attention_mask: Array | None = None,
-        max_length: int | None = None,
-        choose: Choose = greedy,
+        choose: Choose | None = None,
         trace: Trace = no_trace,
+        **options: Any,
     ) -> Iterator[Step]:
-        """Continue a prompt word by word; see `generate.generate`.
+        """Continue a prompt word by word; arguments and options as for `generate`.
 
-        Without input_ids every picture starts from the start token. `max_length` counts text
-        tokens, the start token and the prompt included; as far as the model has places.
+        `choose` replaces the likeliest word, or the draw, by a choice of your own.
         """
-        places = self.config.max_position_embeddings
-        if max_length is None:
-            max_length = min(DEFAULT_MAX_LENGTH, places)
-        if input_ids is None:
-            rows = 1 if pixel_values is None else len(pixel_values)
-            input_ids = np.full((rows, 1), self.config.bos_token_id, np.int64)
-        input_ids = as_ids(input_ids)
-        if not input_ids.shape[1] < max_length <= places:
-            raise UserError(
-                f"max_length is {max_length}; it must be more than the prompt's "
-                f"{input_ids.shape[1]} tokens and at most the model's {places} places"
-            )
-        if attention_mask is not None and not np.all(attention_mask[:, -1]):
-            raise UserError("prompts of different lengths must be padded on the left")
-        memory = same_rows(self.memory(pixel_values, trace=trace), input_ids)
-        yield from generate(
-            memory,
-            input_ids,
-            self.params.text,
-            config=self.config,
-            max_length=max_length,
-            attention_mask=attention_mask,
-            choose=choose,
-            trace=trace,
-        )
+        plan = self.plan(pixel_values, input_ids, attention_mask, None, Calls(), options)
+        memory = self.memory(pixel_values, trace=trace)
+        yield from lazily(memory, self.params.text, plan, choose=choose, trace=trace)
 
     def generate(
         self,
@@ -118,14 +95,58 @@ class GitForCausalLM:
         input_ids: Array | None = None,
         *,
         attention_mask: Array | None = None,
-        max_length: int | None = None,
-    ) -> Array:
-        """Continue prompts to the end: -> ids (B, T), prompt included, padded where finished."""
-        steps = self.steps(
-            pixel_values, input_ids, attention_mask=attention_mask, max_length=max_length
+        past_key_values: Cache | None = None,
+        generation_config: GenerationConfig | None = None,
+        logits_processor: Sequence[Callable[[Array, Array], Array]] | None = None,
+        stopping_criteria: Sequence[Callable[..., Any]] | None = None,
+        prefix_allowed_tokens_fn: Callable[[int, Array], Sequence[int]] | None = None,
+        streamer: Any = None,
+        trace: Trace = no_trace,
+        **options: Any,
+    ) -> Array | Generation:
+        """Continue prompts to the end: -> ids (B, T), prompt included, padded where finished.
+
+        Without input_ids every picture starts from the start token. One picture serves several
+        prompts; prompts may be padded on either side. The options are the fields of
+        `decoding.GenerationConfig`; with return_dict_in_generate a `Generation` comes back.
+        past_key_values, from an earlier Generation or from `text.see`, stands for the pictures
+        and for the first words of input_ids.
+        """
+        calls = Calls(
+            tuple(logits_processor or ()),
+            tuple(stopping_criteria or ()),
+            prefix_allowed_tokens_fn,
+            streamer,
         )
-        *_, last = steps
-        return last.ids
+        plan = self.plan(pixel_values, input_ids, attention_mask, generation_config, calls, options)
+        memory = past_key_values or self.memory(pixel_values, trace=trace)
+        found = decode(memory, self.params.text, plan, trace=trace)
+        return found if plan.options.return_dict_in_generate else found.sequences
+
+    def plan(
+        self,
+        pixel_values: Array | None,
+        input_ids: Array | None,
+        attention_mask: Array | None,
+        generation_config: GenerationConfig | None,
+        calls: Calls,
+        options: Mapping[str, Any],
+    ) -> Plan:
+        """Check what `generate` was given, before any work."""
+        chosen = (generation_config or GenerationConfig()).change(options)
+        if input_ids is None:
+            rows = 1 if pixel_values is None else len(pixel_values)
+            start = self.config.bos_token_id
+            start = start if chosen.bos_token_id is None else chosen.bos_token_id
+            input_ids = np.full((rows, 1), start, np.int64)
+            attention_mask = np.ones((rows, 1), np.int64)
+        return make_plan(
+            as_ids(input_ids),
+            config=self.config,
+            options=chosen,
+            attention_mask=attention_mask,
+            calls=calls,
+        )
 
 
 def as_ids(input_ids: Array) -> Array:
