@@ -216,7 +216,10 @@ class Captioner:
             raise UserError("the question is empty; ask something, or ask for a caption")
         pixels = self.processor.pixels(picture)
         prompt = self.processor.prompt(question)
-        steps = self.model.steps(pixels, prompt, max_length=max_length, trace=trace)
+        unused = self.processor.words.unused()
+        steps = self.model.steps(
+            pixels, prompt, max_length=max_length, suppress_tokens=unused, trace=trace
+        )
         told, before = "", ""
         for step in steps:
             now = self.processor.words.decode(step.ids[0, prompt.shape[1] :].tolist())

@@ -37,6 +37,14 @@ class Words:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
+    def unused(self) -> list[int]:
+        """List the ids of the placeholders [unused0], [unused1], ... of a BERT vocabulary.
+
+        They mean nothing, but were trained on by accident: `git-large` says them at times.
+        """
+        ids = [self.tokenizer.token_to_id(f"[unused{i}]") for i in range(1000)]
+        return [i for i in ids if i is not None]
+
     def decode(self, ids: list[int], *, skip_special: bool = True) -> str:
         """Turn ids into text: pieces joined, spaces before punctuation taken away."""
         text: str = self.tokenizer.decode(ids, skip_special_tokens=skip_special)
