@@ -48,6 +48,7 @@ def inputs(kind: str) -> tuple[np.ndarray, np.ndarray]:
 
 MEMORY = {kind: MODEL.memory(inputs(kind)[0]) for kind in ("caption", "clip")}
 MEMORY["question"] = MEMORY["caption"]
+MEMORY["text"] = np.zeros((2, 0, CONFIG.hidden_size), np.float32)
 
 
 def run(kind: str, options: dict):

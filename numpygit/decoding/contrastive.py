@@ -34,13 +34,14 @@ def search_contrastive(
     alpha: float,
     count: int,
     end: Sequence[int],
+    seen: list[Array],
     trace: Trace = no_trace,
 ) -> Iterator[Step]:
     """Continue prompts word by word, as `generate.generate` does.
 
     Of the `count` likeliest words it takes the one with the highest (1 - alpha) * probability -
     alpha * likeness; likeness is the largest cosine between the word's last hidden state and
-    those of the words so far.
+    those of the words so far. What was chosen from, the changed logits, is put into `seen`.
     """
     if cache.attention_mask.shape[1]:
         raise UserError("contrastive search cannot go on from a cache of words; give the picture")
@@ -50,6 +51,7 @@ def search_contrastive(
     ids, finished = prompt, np.zeros(B, bool)
     while ids.shape[1] < max_length and not finished.all():
         scores = apply(changes, hide_padding(ids, attention_mask), logits)
+        seen.append(scores)
         probability = softmax(scores)
         top = np.argsort(-probability, axis=1, kind="stable")[:, :count]
         forked = keep_rows(cache, np.arange(B).repeat(count))

@@ -74,7 +74,7 @@ def lazily(
     if plan.options.num_beams > 1:
         raise UserError("a beam search cannot go word by word; use generate, or num_beams=1")
     cache = begin(memory, plan, p, trace)
-    yield from steps_of(cache, p, plan, choose or chooser(plan, []), trace)
+    yield from steps_of(cache, p, plan, choose or chooser(plan, []), [], trace)
 
 
 def begin(memory: Array | Cache, plan: Plan, p: Text, trace: Trace) -> Cache:
@@ -109,7 +109,7 @@ def texts_of(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Generation:
     plan = plan._replace(prompt=prompt, attention_mask=mask)
     scores: list[Array] = []
     logits, last = [], None
-    for step in steps_of(keep_rows(cache, fork), p, plan, chooser(plan, scores), trace):
+    for step in steps_of(keep_rows(cache, fork), p, plan, chooser(plan, scores), scores, trace):
         last = step
         if options.output_logits:
             logits.append(step.logits)
@@ -123,10 +123,12 @@ def texts_of(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Generation:
     )
 
 
-def steps_of(cache: Cache, p: Text, plan: Plan, choose: Choose, trace: Trace) -> Iterator[Step]:
+def steps_of(
+    cache: Cache, p: Text, plan: Plan, choose: Choose, scores: list[Array], trace: Trace
+) -> Iterator[Step]:
     """Say words until all texts have ended or the caller's functions stop it."""
     streamer, started = plan.calls.streamer, time.monotonic()
-    steps = contrastive_steps(cache, p, plan, trace)
+    steps = contrastive_steps(cache, p, plan, scores, trace)
     if steps is None:
         steps = generate(
             cache,
@@ -151,11 +153,15 @@ def steps_of(cache: Cache, p: Text, plan: Plan, choose: Choose, trace: Trace) ->
         streamer.end()
 
 
-def contrastive_steps(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Iterator[Step] | None:
+def contrastive_steps(
+    cache: Cache, p: Text, plan: Plan, scores: list[Array], trace: Trace
+) -> Iterator[Step] | None:
     """Search contrastively, if the options ask for it: penalty_alpha and top_k, and no draws."""
     options = plan.options
     if not options.penalty_alpha or (options.top_k or 0) < 2 or options.do_sample:
         return None
+    if options.output_attentions or options.output_hidden_states:
+        raise UserError("contrastive search reads several words a step; ask for no attentions")
     return search_contrastive(
         cache,
         plan.prompt,
@@ -167,6 +173,7 @@ def contrastive_steps(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Iterat
         alpha=options.penalty_alpha,
         count=options.top_k or 0,
         end=plan.end,
+        seen=scores,
         trace=trace,
     )
 
