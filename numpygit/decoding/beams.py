@@ -145,9 +145,9 @@ def advance(
                 totals[b, beam], word[b, beam], row[b, beam] = 0, search.pad, member[b * size]
                 continue
             found = (candidates.total[b], candidates.word[b], member[b * size + candidates.beam[b]])
-            kept[place], chosen = sort_out(found, kept[place], ids, rows, size, search)
+            kept[place], chosen = sort_out(found, kept[place], ids, rows, size, b, search)
             totals[b, beam], word[b, beam], row[b, beam] = chosen
-            done[b, group] = is_done(kept[place], found[0].max(), ids.shape[1] + 1, size, search)
+            done[b, group] = is_done(kept[place], found[0].max(), ids.shape[1] + 1, size, b, search)
     return word.ravel(), row.ravel(), scores, Beams(totals, kept, done)
 
 
@@ -185,6 +185,7 @@ def sort_out(
     ids: Array,
     rows: Array,
     size: int,
+    b: int,
     search: Search,
 ) -> tuple[list[Hypothesis], tuple[Array, Array, Array]]:
     """Put ended texts aside and go on with the others: the candidates of one picture and group.
@@ -199,7 +200,7 @@ def sort_out(
             going.append(rank)
         elif rank < size or search.options.beam_form == "authors":
             text = np.append(ids[row], word)
-            score = worth(float(total), len(text), True, search)
+            score = worth(float(total), len(text), True, b, search)
             kept = admit(kept, Hypothesis(score, text, np.append(rows[row], row)), size, search)
         if len(going) == size:
             break
@@ -217,15 +218,18 @@ def admit(kept: list[Hypothesis], text: Hypothesis, size: int, search: Search) -
     return [*kept[:worst], *kept[worst + 1 :], text]
 
 
-def worth(total: float, length: int, ended: bool, search: Search) -> float:
+def worth(total: float, length: int, ended: bool, b: int, search: Search) -> float:
     """Weigh a text's log-probability by its length, the end token included in `length`."""
-    penalty = search.options.length_penalty
+    penalty, T = search.options.length_penalty, search.prompt.shape[1]
     if search.options.beam_form == "authors":
-        return total / ((5 + length - ended) / 6) ** penalty
-    return total / (length - search.prompt.shape[1]) ** penalty
+        words = int(search.attention_mask[b].sum()) + length - T - ended
+        return total / ((5 + words) / 6) ** penalty
+    return total / (length - T) ** penalty
 
 
-def is_done(kept: list[Hypothesis], best: float, length: int, size: int, search: Search) -> bool:
+def is_done(
+    kept: list[Hypothesis], best: float, length: int, size: int, b: int, search: Search
+) -> bool:
     """Tell whether the beams that go on can no longer beat what is kept.
 
     `best` is the best total of this step. With early_stopping False it is weighed by the length
@@ -239,11 +243,11 @@ def is_done(kept: list[Hypothesis], best: float, length: int, size: int, search:
     if options.early_stopping is True:
         return True
     if authors:
-        highest = worth(float(best), search.max_length - 1, False, search)
+        highest = worth(float(best), search.max_length - 1, False, b, search)
     elif options.early_stopping == "never" and options.length_penalty > 0:
-        highest = worth(float(best), search.max_length, True, search)
+        highest = worth(float(best), search.max_length, True, b, search)
     else:
-        highest = worth(float(best), length, True, search)
+        highest = worth(float(best), length, True, b, search)
     return min(text.score for text in kept) >= highest
 
 
@@ -263,7 +267,7 @@ def best_texts(step: BeamStep, search: Search) -> list[Hypothesis]:
             for beam in range(group * size, (group + 1) * size):
                 if not step.beams.done[b, group]:
                     ids, rows = step.ids[b * K + beam], step.rows[b * K + beam]
-                    score = worth(float(step.beams.totals[b, beam]), len(ids), False, search)
+                    score = worth(float(step.beams.totals[b, beam]), len(ids), False, b, search)
                     kept = admit(kept, Hypothesis(score, ids, rows), size, search)
             texts += kept
         texts.sort(key=lambda text: text.score)  # of equals, the last first
