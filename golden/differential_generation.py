@@ -15,6 +15,7 @@ own run are closer than 1e-5. Everything else is printed with its options.
 from __future__ import annotations
 
 import argparse
+import math
 import warnings
 from typing import Any
 
@@ -181,6 +182,7 @@ def compare(left: list[tuple], right: list[tuple], options: dict) -> str:
     """Say how two lists of texts differ: "" for not at all.
 
     "end token": with several end tokens the official beams write the first, whichever came.
+    "official nan": the decay of length makes nan of an end token that is forbidden.
     "unreached": texts that take the place of missing ones, with a score of -1e9; in float32 all
     of them are alike, and their order is chance.
     """
@@ -190,6 +192,8 @@ def compare(left: list[tuple], right: list[tuple], options: dict) -> str:
         close = abs(score - their_score) <= 1e-3 * max(1, abs(their_score))
         if ids == their_ids and close:
             continue
+        if math.isnan(their_score):
+            return "official nan"
         if max(score, their_score) < -1e6:
             found = found or "unreached"
         elif several and close and ids[:-1] == their_ids[:-1] and their_ids[-1] == END:

@@ -373,6 +373,18 @@ def test_a_bad_word_that_begins_with_the_whole_text_is_seen():
     assert other[0, 2] != said
 
 
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_forbidden_end_stays_forbidden_however_long_the_text(beams):
+    """4.37.2 makes nan of minus infinity there, and of the scores of all texts."""
+    found = MODEL.generate(
+        PIXELS, num_beams=beams, exponential_decay_length_penalty=(1, 1.5), min_new_tokens=6,
+        max_new_tokens=9, return_dict_in_generate=True, output_scores=True,
+    )  # fmt: skip
+    assert not np.isnan(found.scores).any()
+    assert not np.isin(found.sequences[:, 1:7], END).any()
+    assert (found.scores[5][:, END] == -np.inf).all()
+
+
 # ---- what comes back
 
 

@@ -132,13 +132,18 @@ def allow_only(
 def hasten_end(
     ids: Array, logits: Array, *, words: Sequence[int], length: int, factor: float
 ) -> Array:
-    """Make the end tokens likelier with every word beyond a length."""
+    """Make the end tokens likelier with every word beyond a length.
+
+    Where they are forbidden they stay so; the official code makes nan of them, and whole searches.
+    """
     beyond = ids.shape[1] - length
     if beyond <= 0:
         return logits
     changed = logits.copy()
     for word in words:
-        changed[:, word] += np.abs(changed[:, word]) * np.float32(math.pow(factor, beyond) - 1)
+        allowed = np.isfinite(changed[:, word])
+        rise = np.abs(changed[allowed, word]) * np.float32(math.pow(factor, beyond) - 1)
+        changed[allowed, word] += rise
     return changed
 
 
