@@ -21,7 +21,9 @@ residual stream) -> q, k, v -> scores -> weights (after softmax) -> mixed -> joi
 -> logits -> word.
 """
 
+from .asking import answers, captions, classify
 from .config import GitConfig, GitVisionConfig
+from .decoding import GenerationConfig
 from .errors import NotFoundError, UserError
 from .model import Captioner, GitForCausalLM, load
 from .processor import GitProcessor
@@ -30,11 +32,15 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Captioner",
+    "GenerationConfig",
     "GitConfig",
     "GitForCausalLM",
     "GitProcessor",
     "GitVisionConfig",
     "NotFoundError",
     "UserError",
+    "answers",
+    "captions",
+    "classify",
     "load",
 ]

@@ -428,6 +428,8 @@ def test_attentions_and_hidden_states(beams):
         expected = recorder.tensors[f"text.{i}.x"].repeat(beams, axis=0)
         np.testing.assert_allclose(found.hidden_states[0][i + 1], expected, atol=3e-5)
         assert found.hidden_states[2][i + 1].shape == (rows, 1, 30)
+    assert found["attentions"] is found.attentions
+    assert found[0] is found.sequences
     expected = recorder.tensors["text.x"].repeat(beams, axis=0)
     np.testing.assert_allclose(found.hidden_states[0][0], expected, atol=1e-5)
 
@@ -499,3 +501,15 @@ def test_prompts_and_masks_that_cannot_be():
         MODEL.generate(PIXELS, np.full((2, 1), 2), attention_mask=np.array([[1], [0]]))
     with pytest.raises(UserError, match="word by word"):
         next(MODEL.steps(PIXELS, num_beams=2))
+
+
+def test_padding_is_found_by_its_token_as_in_the_official_code():
+    ids, mask = padded([[2, 9, 4], [2]], "left")
+    expected = MODEL.generate(PIXELS, ids, attention_mask=mask, max_length=9)
+    np.testing.assert_array_equal(MODEL.generate(PIXELS, ids, max_length=9), expected)
+    ones = MODEL.generate(PIXELS, ids, attention_mask=np.ones_like(ids), max_length=9)
+    end_is_pad = MODEL.generate(PIXELS, ids, max_length=9, eos_token_id=PAD)
+    assert end_is_pad[1, :4].tolist() == ones[1, :4].tolist()
+    start = MODEL.generate(PIXELS, np.full((2, 1), PAD), max_length=5)
+    bos = MODEL.generate(PIXELS, bos_token_id=PAD, max_length=5)
+    np.testing.assert_array_equal(start, bos)

@@ -110,16 +110,14 @@ def search_texts(
     T = prompt.shape[1]
     calls = Calls(prefix_allowed_tokens_fn=allowed_next(plant(texts, end), [T], end))
     longest = max(len(text) for text in texts) + 1
-    options = GenerationConfig().change(
-        {
-            "num_beams": beams,
-            "num_return_sequences": beams,
-            "length_penalty": 0.0,
-            "early_stopping": "never",
-            "max_new_tokens": longest,
-            "eos_token_id": end,
-            "output_log_probabilities": True,
-        }
+    options = GenerationConfig(
+        num_beams=beams,
+        num_return_sequences=beams,
+        length_penalty=0.0,
+        early_stopping="never",
+        max_new_tokens=longest,
+        eos_token_id=end,
+        output_log_probabilities=True,
     )
     plan = make_plan(prompt, config=config, options=options, calls=calls)
     found = decode(cache, p, plan)

@@ -70,34 +70,38 @@ def make_plan(
     Prompts may be padded on the left or on the right. Without an attention_mask the padding token
     counts as padding, unless it is the end token as well, as in the official code.
     """
-    B, T = given.shape
     end = as_tuple(config.eos_token_id if options.eos_token_id is None else options.eos_token_id)
     pad = config.pad_token_id if options.pad_token_id is None else options.pad_token_id
-    if attention_mask is None:
-        attention_mask = np.ones((B, T), np.int64)
-        if pad not in end:
-            attention_mask = (given != pad).astype(np.int64)
-    attention_mask = np.asarray(attention_mask)
-    if attention_mask.shape != (B, T):
-        raise UserError(
-            f"attention_mask must be of the shape of input_ids, {(B, T)}; "
-            f"got {attention_mask.shape}"
-        )
-    if not attention_mask.any(axis=1).all():
-        raise UserError("a prompt is all padding; give at least the start token")
+    mask = mask_of(given, attention_mask, pad, end)
     if calls is not None and calls.streamer is not None and options.num_beams > 1:
         raise UserError("a streamer cannot be used with a beam search; use num_beams=1")
-    prompt, mask = pad_left(given, attention_mask)
+    prompt, mask = pad_left(given, mask)
     return Plan(
         given,
         prompt,
         mask,
-        length_of(options, T, config.max_position_embeddings),
+        length_of(options, given.shape[1], config.max_position_embeddings),
         end,
         replace(config, pad_token_id=pad),
         options,
         calls or Calls(),
     )
+
+
+def mask_of(ids: Array, attention_mask: Array | None, pad: int, end: Sequence[int]) -> Array:
+    """Check the mask of prompts, or find it by the padding token: (B, T) -> (B, T)."""
+    if attention_mask is None:
+        found = (ids != pad) | (pad in end)
+        found |= ~found.any(axis=1, keepdims=True)  # a start token that is the padding token
+        return found.astype(np.int64)
+    mask = np.asarray(attention_mask)
+    if mask.shape != ids.shape:
+        raise UserError(
+            f"attention_mask must be of the shape of input_ids, {ids.shape}; got {mask.shape}"
+        )
+    if not mask.any(axis=1).all():
+        raise UserError("a prompt is all padding; give at least the start token")
+    return mask
 
 
 def pad_left(ids: Array, attention_mask: Array) -> tuple[Array, Array]:

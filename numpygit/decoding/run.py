@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,13 @@ class Generation:
     hidden_states: tuple[tuple[Array, ...], ...] | None = None  # the same, with the input first
     past_key_values: Cache | None = None  # what has been read; not of a beam search
     log_probabilities: WordScores | None = None
+
+    def __getitem__(self, key: str | int) -> Any:
+        """Get a result by its name, or by its number among those that are not None."""
+        if isinstance(key, str):
+            return getattr(self, key)
+        values = [getattr(self, field.name) for field in fields(self)]
+        return [value for value in values if value is not None][key]
 
 
 def decode(memory: Array | Cache, p: Text, plan: Plan, *, trace: Trace = no_trace) -> Generation:
@@ -128,8 +136,9 @@ def steps_of(
 ) -> Iterator[Step]:
     """Say words until all texts have ended or the caller's functions stop it."""
     streamer, started = plan.calls.streamer, time.monotonic()
-    steps = contrastive_steps(cache, p, plan, scores, trace)
-    if steps is None:
+    if is_contrastive(plan, cache):
+        steps = search_contrastive(cache, p, plan, scores, trace=trace)
+    else:
         steps = generate(
             cache,
             plan.prompt,
@@ -153,29 +162,16 @@ def steps_of(
         streamer.end()
 
 
-def contrastive_steps(
-    cache: Cache, p: Text, plan: Plan, scores: list[Array], trace: Trace
-) -> Iterator[Step] | None:
-    """Search contrastively, if the options ask for it: penalty_alpha and top_k, and no draws."""
+def is_contrastive(plan: Plan, cache: Cache) -> bool:
+    """Tell whether the options ask for contrastive search: penalty_alpha and top_k, no draws."""
     options = plan.options
     if not options.penalty_alpha or (options.top_k or 0) < 2 or options.do_sample:
-        return None
+        return False
     if options.output_attentions or options.output_hidden_states:
         raise UserError("contrastive search reads several words a step; ask for no attentions")
-    return search_contrastive(
-        cache,
-        plan.prompt,
-        p,
-        config=plan.config,
-        max_length=plan.max_length,
-        attention_mask=plan.attention_mask,
-        changes=(*bias_of(options), *changes_of(plan, rows_each=1)),
-        alpha=options.penalty_alpha,
-        count=options.top_k or 0,
-        end=plan.end,
-        seen=scores,
-        trace=trace,
-    )
+    if cache.attention_mask.shape[1]:
+        raise UserError("contrastive search cannot go on from a cache of words; give the picture")
+    return True
 
 
 def with_beams(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Generation:
