@@ -157,21 +157,15 @@ def attention(
 
 
 def extend(before: KeyValue | None, now: KeyValue) -> KeyValue:
-    """Put the keys and values of now behind those of before."""
+    """Put the keys and values of now behind those of before; texts about a picture share it."""
     if before is None:
         return now
-    before = share(before, rows=now.k.shape[0])
+    texts = now.k.shape[0] // before.k.shape[0]
+    if texts > 1:  # rows of words, one after the other, about the same picture
+        before = KeyValue(before.k.repeat(texts, axis=0), before.v.repeat(texts, axis=0))
     k = np.concatenate([before.k, now.k], axis=2)
     v = np.concatenate([before.v, now.v], axis=2)
     return KeyValue(k, v)
-
-
-def share(known: KeyValue, *, rows: int) -> KeyValue:
-    """Repeat what is known of each picture for all its rows of words: (B, ...) -> (rows, ...)."""
-    each = rows // known.k.shape[0]
-    if each == 1:
-        return known
-    return KeyValue(known.k.repeat(each, axis=0), known.v.repeat(each, axis=0))
 
 
 def mlp(x: Array, p: MLP, *, activation: str, trace: Trace = no_trace) -> Array:
