@@ -21,9 +21,10 @@ residual stream) -> q, k, v -> scores -> weights (after softmax) -> mixed -> joi
 -> logits -> word.
 """
 
+from .captioner import Captioner, load
 from .config import GitConfig, GitVisionConfig
 from .errors import NotFoundError, UserError
-from .model import Captioner, GitForCausalLM, load
+from .model import GitForCausalLM, GitModel, GitVisionModel
 from .processor import GitProcessor
 
 __version__ = "0.1.0"
@@ -32,8 +33,10 @@ __all__ = [
     "Captioner",
     "GitConfig",
     "GitForCausalLM",
+    "GitModel",
     "GitProcessor",
     "GitVisionConfig",
+    "GitVisionModel",
     "NotFoundError",
     "UserError",
     "load",
