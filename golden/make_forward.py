@@ -2,8 +2,8 @@
 
     python golden/make_forward.py          # needs the extra [golden]; takes seconds
 
-The cases are among those of `differential_forward.py`, chosen so that every kind of positions, every
-activation, head masks, vectors for words, clips and padding are there. The file holds config,
+The cases are among those of `differential_forward.py`, chosen so that every kind of positions, many
+activations, head masks, vectors for words, clips and padding are there. The file holds config,
 arguments and answers; the weights are drawn again by `seeded.py`. Under `smoothing/` is torch's
 answer to the authors' smoothed loss, on logits and labels of its own.
 """

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from . import checkpoint
 from .errors import UserError
+from .image_processor import Picture
 from .layers import Trace, no_trace
 from .model import GitForCausalLM
-from .processor import GitProcessor, Picture
+from .processor import GitProcessor
 
 
 class Captioner:
