@@ -18,12 +18,12 @@ import numpy as np
 from .decoding import Generation, GenerationConfig, best_of, decode, make_plan
 from .errors import UserError
 from .generate import keep_rows
+from .image_processor import Picture
 from .params import Array
-from .processor import Picture
 from .text import Cache, see
 
 if TYPE_CHECKING:
-    from .model import Captioner
+    from .captioner import Captioner
 
 
 class ScoredText(NamedTuple):

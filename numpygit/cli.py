@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 
+from .captioner import Captioner, load
 from .errors import UserError
-from .model import Captioner, load
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
 

@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .activations import gelu_new, relu, selu, silu
 from .errors import UserError
-from .params import MLP, Array, Attention, LayerNorm, Linear
+from .params import MLP, Activation, Array, Attention, LayerNorm, Linear
+from .relative import relative_scores
 
 Trace = Callable[[str, Array], None]
 
@@ -81,11 +83,14 @@ def gelu(x: Array) -> Array:
     return x * probability
 
 
-ACTIVATIONS = {"quick_gelu": quick_gelu, "gelu": gelu}
+ACTIVATIONS = {"quick_gelu": quick_gelu, "gelu": gelu, "gelu_new": gelu_new, "relu": relu}
+ACTIVATIONS |= {"silu": silu, "swish": silu, "selu": selu}
 
 
-def activate(x: Array, *, name: str) -> Array:
-    """Apply the activation that the config names."""
+def activate(x: Array, *, name: Activation) -> Array:
+    """Apply the activation that the config names, or that it holds as a function."""
+    if callable(name):
+        return name(x)
     if name not in ACTIVATIONS:
         known = ", ".join(ACTIVATIONS)
         raise UserError(f"hidden_act is {name!r}; the activations here are: {known}")
@@ -122,13 +127,15 @@ def attention(
     mask: Array | None = None,
     context: KeyValue | None = None,
     past: KeyValue | None = None,
+    place: Array | None = None,
     trace: Trace = no_trace,
 ) -> tuple[Array, KeyValue]:
     """Let every token gather values from the tokens it may look at: (B, T, D) -> (B, T, D).
 
     These are, in this order, a fixed `context`, the `past` of its own sequence, and x itself: S
     tokens. mask broadcasts to (B, N, T, S), 0 may look, -inf may not; None lets all look at all.
-    Returns also keys and values of past and x, the next call's past. Source: arXiv 1706.03762, 3.2.
+    `place` (B, S) is for relative positions. Returns also keys and values of past and x, the next
+    call's past. Source: arXiv 1706.03762, 3.2.
     """
     q = split_heads(linear(x, p.query), heads=heads)
     k = split_heads(linear(x, p.key), heads=heads)
@@ -141,6 +148,8 @@ def attention(
     B, N, T, A = q.shape
     S = seen.k.shape[2]
     products = q @ seen.k.transpose(0, 1, 3, 2)  # (B, N, T, S)
+    if p.relative is not None:
+        products = products + relative_scores(q, seen.k, p.relative, place=place)
     scores = products * (1 / math.sqrt(A))  # (B, N, T, S)
     if mask is not None:
         scores = scores + mask
@@ -168,7 +177,7 @@ def extend(before: KeyValue | None, now: KeyValue) -> KeyValue:
     return KeyValue(k, v)
 
 
-def mlp(x: Array, p: MLP, *, activation: str, trace: Trace = no_trace) -> Array:
+def mlp(x: Array, p: MLP, *, activation: Activation, trace: Trace = no_trace) -> Array:
     """Think about each token by itself: (B, T, D) -> (B, T, D)."""
     B, T, D = x.shape
     F = p.up.weight.shape[0]

@@ -12,7 +12,7 @@ import numpy as np
 from .config import GitVisionConfig
 from .errors import UserError
 from .layers import Trace, attention, layer_norm, mlp, no_trace, scope
-from .params import Array, Block, Vision
+from .params import Activation, Array, Block, Vision
 
 
 def image_tokens(
@@ -93,7 +93,7 @@ def cut_patches(pixels: Array, *, patch: int) -> Array:
 
 
 def block(
-    x: Array, p: Block, *, heads: int, eps: float, activation: str, trace: Trace = no_trace
+    x: Array, p: Block, *, heads: int, eps: float, activation: Activation, trace: Trace = no_trace
 ) -> Array:
     """One layer, normalised before attention and MLP: (B, T, D) -> (B, T, D).
 

@@ -30,7 +30,9 @@ class Words:
         if None in ids:
             lost = ", ".join(t for t, i in zip(SPECIAL, ids, strict=True) if i is None)
             raise UserError(f"the vocabulary lacks {lost}: it is not a BERT vocabulary")
-        self.pad_id, self.unknown_id, self.start_id, self.end_id, self.mask_id = ids
+        self.pad_id, self.unknown_id, self.start_id, self.end_id, self.mask_id = [
+            i for i in ids if i is not None
+        ]
 
     def encode(self, text: str) -> list[int]:
         """Turn text into ids, without start and end tokens."""

@@ -10,11 +10,12 @@ from PIL import Image
 from test_generation_golden import MODEL
 
 from numpygit import asking, text
+from numpygit.captioner import Captioner
 from numpygit.checkpoint import load
 from numpygit.decoding import GenerationConfig, allowed_next, best_of, plant, score_texts
 from numpygit.decoding.logits import log_softmax
 from numpygit.errors import UserError
-from numpygit.model import Captioner, GitForCausalLM
+from numpygit.model import GitForCausalLM
 from numpygit.processor import GitProcessor
 
 P, CONFIG = MODEL.params.text, MODEL.config

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Tensors, WriteFolder
+from numpygit.storybook import Scene, Thing, render
 from PIL import Image
 
 import numpygit
+from numpygit.captioner import Captioner
 from numpygit.cli import main
 from numpygit.config import GitConfig
-from numpygit.model import Captioner
-from numpygit.storybook import Scene, Thing, render
 
 Done = subprocess.CompletedProcess
 Run = Callable[..., "Done[str]"]
