@@ -91,7 +91,5 @@ def keep_rows(cache: Cache, row: Array) -> Cache:
     """
     if np.array_equal(row, np.arange(len(cache.attention_mask))):
         return cache
-    words = []
-    for layer in cache.words:
-        words.append(KeyValue(layer.k[row], layer.v[row]))
-    return Cache(cache.image, tuple(words), cache.attention_mask[row])
+    words = tuple(KeyValue(layer.k[row], layer.v[row]) for layer in cache.words)
+    return Cache(cache.image, words, cache.attention_mask[row])
