@@ -58,10 +58,10 @@ def generate(
 ) -> Iterator[Step]:
     """Continue prompts word by word: what is known of the pictures, prompt (B, T) -> Steps.
 
-    `cache` comes from `see`; if it holds words already, those are the beginning of the prompt.
-    Prompts of different lengths stand on the right, padded on the left, with attention_mask
-    (B, T). `max_length` counts text tokens, the start token and the prompt included. Ends when
-    all rows have met an end token, the config's or one of `end`; finished rows get padding.
+    `cache` comes from `see`; words that it knows are the beginning of the prompt. Prompts of
+    different lengths stand on the right, padded on the left, with attention_mask (B, T).
+    `max_length` counts text tokens, the prompt included. Ends when all rows have met an end
+    token, the config's or one of `end`; finished rows go on with the pad token.
     """
     B, V = prompt.shape[0], config.vocab_size
     known = cache.attention_mask.shape[1]
@@ -85,13 +85,11 @@ def generate(
 
 
 def keep_rows(cache: Cache, row: Array) -> Cache:
-    """Let each row go on from the words of another row of the same picture, or several rows.
+    """Let each row go on from the words of another row of the same picture.
 
-    The picture is not copied: its rows of words, one after the other, share it.
+    Pictures are not copied: all rows of a picture, one after the other, share it.
     """
     if np.array_equal(row, np.arange(len(cache.attention_mask))):
         return cache
-    words = []
-    for layer in cache.words:
-        words.append(KeyValue(layer.k[row], layer.v[row]))
-    return Cache(cache.image, tuple(words), cache.attention_mask[row])
+    words = tuple(KeyValue(layer.k[row], layer.v[row]) for layer in cache.words)
+    return Cache(cache.image, words, cache.attention_mask[row])
