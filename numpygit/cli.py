@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 
 from . import catalogue
+from .captioner import Captioner, load
 from .errors import UserError
-from .model import Captioner, load
 from .processor import PREPROCESSING
 
 DEFAULT_MODEL = "microsoft/git-base-coco"

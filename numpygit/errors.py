@@ -5,5 +5,9 @@ class UserError(ValueError):
     """Something that was given cannot be used; the text says what, and what to do instead."""
 
 
+class NotFiniteError(UserError, ArithmeticError):
+    """Infinities or NaN came out of the model."""
+
+
 class NotFoundError(UserError, OSError):
     """A file, a folder or a model is not where it was looked for."""

@@ -50,7 +50,7 @@ class OriginalImageProcessor:
         """Choose what the authors chose for models of this picture size."""
         return cls(image_size, LONGEST_EDGE.get(image_size))
 
-    def __call__(self, picture: Image.Image | str | Path) -> Array:
+    def steps(self, picture: Image.Image | str | Path) -> Array:
         """Prepare one picture: a Pillow picture or a path -> pixels (C, H, W) float32."""
         if not isinstance(picture, Image.Image):
             picture = open_picture(picture)
@@ -64,6 +64,8 @@ class OriginalImageProcessor:
             colours = crop_square(colours, size=self.size)
         normal = normalise(scale(colours, factor=1 / 255), mean=MEAN, std=STD)
         return np.ascontiguousarray(normal.transpose(2, 0, 1))  # (C, H, W)
+
+    __call__ = steps
 
 
 def shortest_edge(picture_size: tuple[int, int], *, size: int, longest: int) -> int:

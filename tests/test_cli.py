@@ -16,9 +16,9 @@ from conftest import Tensors, WriteFolder
 from PIL import Image
 
 import numpygit
+from numpygit.captioner import Captioner
 from numpygit.cli import main
 from numpygit.config import GitConfig
-from numpygit.model import Captioner
 from numpygit.storybook import Scene, Thing, render
 
 Done = subprocess.CompletedProcess

@@ -18,9 +18,10 @@ from numpygit import UserError, checkpoint, original
 from numpygit.catalogue import CATALOGUE, config_of
 from numpygit.checkpoint import params_from
 from numpygit.cli import main
+from numpygit.image_processor import ImageProcessor
 from numpygit.model import GitForCausalLM
 from numpygit.original import OriginalImageProcessor, cut_question, shortest_edge
-from numpygit.processor import GitProcessor, ImageProcessor
+from numpygit.processor import GitProcessor
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ANSWERS = dict(np.load(GOLDEN / "original.npz"))
@@ -96,7 +97,7 @@ def test_the_hubs_settings_for_clips_give_the_official_pixels():
     settings = json.loads(str(ANSWERS["clip/settings"]))
     assert settings["image_processor_type"] == "VideoMAEImageProcessor"
     assert (settings["resample"], settings["image_mean"]) == (2, [0.5] * 3)
-    processor = GitProcessor(ImageProcessor.from_dict(settings), words=None)  # type: ignore[arg-type]
+    processor = GitProcessor(ImageProcessor.from_dict(settings), tokenizer=None)  # type: ignore[arg-type]
     pixels = processor.pixels([drawn(320, 240), drawn(321, 240)])
     assert pixels.shape == (1, 2, 3, 224, 224)
     np.testing.assert_allclose(pixels[..., ::16, ::16], ANSWERS["clip/pixels"], rtol=0, atol=1e-6)
