@@ -16,11 +16,13 @@ from .config import GitConfig
 from .decoding import Calls, Generation, GenerationConfig, Plan, decode, lazily, make_plan
 from .errors import UserError
 from .generate import Choose, Step
-from .layers import Trace, no_trace
+from .layers import Trace, no_trace, scope
 from .params import Array, Git
 from .processor import GitProcessor, Picture
-from .text import Cache, forward, project
+from .text import Cache, forward, project, see
 from .vision import image_tokens
+
+Subject = Picture | Sequence[Picture] | Cache  # what one can ask about
 
 
 class GitForCausalLM:
@@ -50,6 +52,11 @@ class GitForCausalLM:
         eps = config.vision_config.layer_norm_eps
         return project(tokens, self.params.text, eps=eps, trace=trace)
 
+    def see(self, pixel_values: Array | None, *, trace: Trace = no_trace) -> Cache:
+        """Look at pictures once: what `steps` needs of them, for as many prompts as you like."""
+        memory = self.memory(pixel_values, trace=trace)
+        return see(memory, self.params.text, config=self.config, trace=scope(trace, "image"))
+
     def logits(
         self,
         input_ids: Array,
@@ -73,7 +80,7 @@ class GitForCausalLM:
 
     def steps(
         self,
-        pixel_values: Array | None = None,
+        pixel_values: Array | Cache | None = None,
         input_ids: Array | None = None,
         *,
         attention_mask: Array | None = None,
@@ -83,10 +90,14 @@ class GitForCausalLM:
     ) -> Iterator[Step]:
         """Continue a prompt word by word; arguments and options as for `generate`.
 
-        `choose` replaces the likeliest word, or the draw, by a choice of your own.
+        Pictures that `see` has looked at may be given as its Cache. `choose` replaces the
+        likeliest word, or the draw, by a choice of your own.
         """
         plan = self.plan(pixel_values, input_ids, attention_mask, None, Calls(), options)
-        memory = self.memory(pixel_values, trace=trace)
+        if isinstance(pixel_values, Cache):
+            memory: Array | Cache = pixel_values
+        else:
+            memory = self.memory(pixel_values, trace=trace)
         yield from lazily(memory, self.params.text, plan, choose=choose, trace=trace)
 
     def generate(
@@ -125,7 +136,7 @@ class GitForCausalLM:
 
     def plan(
         self,
-        pixel_values: Array | None,
+        pixel_values: Array | Cache | None,
         input_ids: Array | None,
         attention_mask: Array | None,
         generation_config: GenerationConfig | None,
@@ -135,7 +146,7 @@ class GitForCausalLM:
         """Check what `generate` was given, before any work."""
         chosen = (generation_config or GenerationConfig()).change(options)
         if input_ids is None:
-            rows = 1 if pixel_values is None else len(pixel_values)
+            rows = 1 if pixel_values is None else count_rows(pixel_values)
             start = self.config.bos_token_id
             start = start if chosen.bos_token_id is None else chosen.bos_token_id
             input_ids = np.full((rows, 1), start, np.int64)
@@ -172,10 +183,16 @@ def same_rows(memory: Array, input_ids: Array) -> Array:
     )
 
 
+def count_rows(pictures: Array | Cache) -> int:
+    """Count the pictures in pixels or in a Cache."""
+    return len(pictures.attention_mask if isinstance(pictures, Cache) else pictures)
+
+
 class Captioner:
     """A model and its processor: ask it for captions and answers.
 
-    A picture is a path, a Pillow picture, or a list of these as the frames of a clip.
+    A picture is a path, a Pillow picture, a list of these as the frames of a clip, or what `see`
+    returned. For a model of clips a path may lead to a clip: GIF, WebP, APNG, or a video.
     """
 
     def __init__(self, model: GitForCausalLM, processor: GitProcessor, name: str) -> None:
@@ -183,25 +200,57 @@ class Captioner:
         self.processor = processor
         self.name = name
 
-    def caption(
-        self, picture: Picture | Sequence[Picture], *, max_length: int | None = None
-    ) -> str:
+    def pixels(self, picture: Picture | Sequence[Picture]) -> Array:
+        """Prepare a picture or a clip for the model: (1, C, H, W) or (1, frames, C, H, W)."""
+        frames = self.model.config.num_image_with_embedding
+        return self.processor.pixels(picture, frames=frames)
+
+    def see(self, picture: Picture | Sequence[Picture], *, trace: Trace = no_trace) -> Cache:
+        """Look at a picture once, to ask several things about it."""
+        return self.model.see(self.pixels(picture), trace=trace)
+
+    def caption(self, picture: Subject, *, max_length: int | None = None) -> str:
         """Say what the picture shows."""
         return "".join(self.stream(picture, max_length=max_length))
 
-    def answer(
-        self,
-        picture: Picture | Sequence[Picture],
-        question: str,
-        *,
-        max_length: int | None = None,
-    ) -> str:
+    def captions(
+        self, pictures: Sequence[Picture | Sequence[Picture]], *, max_length: int | None = None
+    ) -> list[str]:
+        """Say what each of several pictures shows, all of them at once as one batch."""
+        prepared = [self.pixels(picture) for picture in pictures]
+        return self.caption_pixels(prepared, max_length=max_length)
+
+    def caption_pixels(
+        self, prepared: Sequence[Array], *, max_length: int | None = None
+    ) -> list[str]:
+        """Caption what `pixels` has prepared: stills, and clips of equal length, go together."""
+        found = [""] * len(prepared)
+        unused = self.processor.words.unused()
+        for shape in sorted({one.shape for one in prepared}):
+            places = [i for i, one in enumerate(prepared) if one.shape == shape]
+            batch = np.concatenate([prepared[i] for i in places])
+            for step in self.model.steps(batch, max_length=max_length, suppress_tokens=unused):
+                ids = step.ids
+            for i, row in zip(places, ids.tolist(), strict=True):
+                found[i] = self.processor.words.decode(row[1:])
+        return found
+
+    def answer(self, picture: Subject, question: str, *, max_length: int | None = None) -> str:
         """Answer a question about the picture. The question itself is not repeated."""
         return "".join(self.stream(picture, question, max_length=max_length))
 
+    def answers(
+        self, picture: Subject, questions: Sequence[str], *, max_length: int | None = None
+    ) -> list[str]:
+        """Answer several questions about one picture, which is looked at only once."""
+        if isinstance(questions, str):
+            raise UserError(f"questions is the text {questions!r}; give a list, or use answer")
+        seen = picture if isinstance(picture, Cache) else self.see(picture)
+        return [self.answer(seen, question, max_length=max_length) for question in questions]
+
     def stream(
         self,
-        picture: Picture | Sequence[Picture],
+        picture: Subject,
         question: str | None = None,
         *,
         max_length: int | None = None,
@@ -214,7 +263,7 @@ class Captioner:
         """
         if question is not None and not question.strip():
             raise UserError("the question is empty; ask something, or ask for a caption")
-        pixels = self.processor.pixels(picture)
+        pixels = picture if isinstance(picture, Cache) else self.pixels(picture)
         prompt = self.processor.prompt(question)
         unused = self.processor.words.unused()
         steps = self.model.steps(

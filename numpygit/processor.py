@@ -14,6 +14,7 @@ from .checkpoint import read_json
 from .errors import UserError
 from .image import centre_crop, normalise, open_picture, resize, scale, to_rgb
 from .params import Array
+from .video import is_video, read_clip
 from .words import Words, read_words
 
 Picture = Image.Image | str | Path
@@ -93,8 +94,15 @@ class GitProcessor:
         settings = read_json(folder / "preprocessor_config.json")
         return cls(ImageProcessor.from_dict(settings), read_words(folder))
 
-    def pixels(self, picture: Picture | Sequence[Picture]) -> Array:
-        """Prepare a picture -> (1, C, H, W), or a list of frames -> (1, frames, C, H, W)."""
+    def pixels(self, picture: Picture | Sequence[Picture], *, frames: int | None = None) -> Array:
+        """Prepare a picture -> (1, C, H, W), or a list of frames -> (1, frames, C, H, W).
+
+        With `frames`, a file that holds a clip becomes a list of at most so many frames, evenly
+        spaced; without, its first frame is the picture.
+        """
+        if isinstance(picture, str | Path) and (frames or is_video(picture)):
+            clip = read_clip(picture, frames or 1)
+            picture = clip if len(clip) > 1 else clip[0]
         if isinstance(picture, Image.Image | str | Path):
             return self.image_processor(picture)[None]
         if len(picture) == 0:
