@@ -12,6 +12,7 @@ from PIL import Image
 
 import numpygit
 from numpygit import model
+from numpygit.cli import main
 from numpygit.errors import UserError
 from numpygit.generate import Step
 from numpygit.model import Captioner
@@ -60,6 +61,17 @@ def test_the_picture_is_looked_at_once_for_all_questions(tiny, monkeypatch):
     monkeypatch.setattr(model, "image_tokens", lambda *a, **k: encode(*a, **{**k, "trace": count}))
     tiny.answers(picture(1), QUESTIONS)
     assert count.times["vision.image_tokens"] == 1
+
+
+def test_the_command_looks_at_the_picture_once(tiny, tmp_path, monkeypatch, capsys):
+    count, encode = Counter(), model.image_tokens
+    monkeypatch.setattr(model, "image_tokens", lambda *a, **k: encode(*a, **{**k, "trace": count}))
+    picture(1).save(tmp_path / "picture.png")
+    assert main(["answer", "--model", tiny.name, str(tmp_path / "picture.png"), *QUESTIONS]) == 0
+    assert count.times["vision.image_tokens"] == 1
+    answers = tiny.answers(picture(1), QUESTIONS)
+    lines = [f"{question}: {answer}\n" for question, answer in zip(QUESTIONS, answers, strict=True)]
+    assert capsys.readouterr().out == "".join(lines)
 
 
 def test_a_seen_picture_passes_no_tensor_of_the_picture_again(tiny):
