@@ -1,4 +1,4 @@
-"""The command line: `numpygit caption PICTURE...` and `numpygit answer PICTURE QUESTION...`."""
+"""The command line: `numpygit caption`, `answer` and `classify`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import argparse
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
-from .errors import UserError, complain
+from .asking import classify
+from .errors import NotFoundError, UserError, complain
 from .folders import plan, run
 from .model import Captioner, Subject, load
 from .results import results
@@ -50,22 +52,31 @@ def parser() -> argparse.ArgumentParser:
     )
     shared.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub")
     shared.add_argument("--offline", action="store_true", help="use the cache, no network")
-    shared.add_argument(
+    shared.add_argument("--json", action="store_true", help="print one JSON object a line")
+    length = argparse.ArgumentParser(add_help=False)
+    length.add_argument(
         "--max-length", type=int, metavar="N", help="most text tokens, the prompt included"
     )
-    shared.add_argument("--json", action="store_true", help="print one JSON object a line")
     top = argparse.ArgumentParser(
         prog="numpygit", description="Captions and answers for pictures, in NumPy."
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    caption = commands.add_parser("caption", parents=[shared], help="say what pictures show")
+    caption = commands.add_parser(
+        "caption", parents=[shared, length], help="say what pictures show"
+    )
     caption.add_argument(
         "pictures", nargs="+", metavar="PICTURE", help="a picture or clip file, or one folder"
     )
     add_folder_options(caption)
-    answer = commands.add_parser("answer", parents=[shared], help="answer about a picture")
+    answer = commands.add_parser("answer", parents=[shared, length], help="answer about a picture")
     answer.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
     answer.add_argument("questions", nargs="+", metavar="QUESTION", help="a question, in quotes")
+    choose = commands.add_parser("classify", parents=[shared], help="choose from labels")
+    choose.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
+    choose.add_argument("--labels", required=True, metavar="FILE", help="one label a line")
+    choose.add_argument(
+        "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
+    )
     return top
 
 
@@ -95,6 +106,8 @@ def run_command(options: argparse.Namespace) -> int:
         captioner = load_model(options)
         seen = captioner.see(options.picture)
         return sum(tell(captioner, seen, options, question=q) for q in options.questions)
+    if options.command == "classify":
+        return choose_label(options)
     if options.output or options.recursive or any(map(os.path.isdir, options.pictures)):
         return caption_folder(options)
     captioner = load_model(options)
@@ -121,6 +134,38 @@ def caption_folder(options: argparse.Namespace) -> int:
         max_length=options.max_length,
         report=complain,
     )
+
+
+def choose_label(options: argparse.Namespace) -> int:
+    """Print the labels that suit a picture best, each with its share of the probability."""
+    labels = read_labels(Path(options.labels))
+    if options.top < 1:
+        raise UserError(f"--top is {options.top}, it must be at least 1")
+    captioner = load_model(options)
+    for found in classify(captioner, options.picture, labels, top=options.top):
+        if options.json:
+            row = {"picture": options.picture, **found._asdict(), "model": captioner.name}
+            print(json.dumps(row), flush=True)
+        else:
+            print(f"{found.share:7.2%}  {found.label}", flush=True)
+    return 0
+
+
+def read_labels(path: Path) -> list[str]:
+    """Read labels, one a line; one that comes again is reported and counts once."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except FileNotFoundError:
+        raise NotFoundError(f"no such file of labels: {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a text of labels: {error}") from None
+    labels = [line.strip() for line in lines if line.strip()]
+    if not labels:
+        raise UserError(f"{path} has no labels in it; write one a line")
+    again = [label for label, times in Counter(labels).items() if times > 1]
+    if again:
+        complain(f"{path} has labels more than once, each counts once: {', '.join(again)}")
+    return list(dict.fromkeys(labels))
 
 
 def load_model(options: argparse.Namespace) -> Captioner:
