@@ -21,7 +21,7 @@ residual stream) -> q, k, v -> scores -> weights (after softmax) -> mixed -> joi
 -> logits -> word.
 """
 
-from .asking import answers, captions, classify
+from .asking import classify
 from .auto import (
     AutoConfig,
     AutoImageProcessor,
@@ -60,8 +60,6 @@ __all__ = [
     "GitVisionModel",
     "NotFoundError",
     "UserError",
-    "answers",
-    "captions",
     "classify",
     "load",
 ]

@@ -18,12 +18,11 @@ import numpy as np
 from .decoding import Generation, GenerationConfig, best_of, decode, make_plan
 from .errors import UserError
 from .generate import keep_rows
-from .image_processor import Picture
 from .params import Array
-from .text import Cache, see
+from .text import Cache
 
 if TYPE_CHECKING:
-    from .captioner import Captioner
+    from .captioner import Captioner, Subject
 
 
 class ScoredText(NamedTuple):
@@ -45,7 +44,7 @@ class Label(NamedTuple):
 
 def captions(
     captioner: Captioner,
-    picture: Picture | Sequence[Picture],
+    picture: Subject,
     question: str | None = None,
     **options: Any,
 ) -> list[ScoredText]:
@@ -74,7 +73,7 @@ def captions(
 
 def answers(
     captioner: Captioner,
-    picture: Picture | Sequence[Picture],
+    picture: Subject,
     questions: Iterable[str],
     **options: Any,
 ) -> Iterator[str]:
@@ -90,7 +89,7 @@ def answers(
 
 def classify(
     captioner: Captioner,
-    picture: Picture | Sequence[Picture],
+    picture: Subject,
     labels: Sequence[str],
     *,
     top: int = 5,
@@ -128,11 +127,9 @@ def classify(
     return named
 
 
-def look(captioner: Captioner, picture: Picture | Sequence[Picture]) -> Cache:
+def look(captioner: Captioner, picture: Subject) -> Cache:
     """Encode a picture or a clip once, and let its tokens look at each other."""
-    model = captioner.model
-    memory = model.memory(captioner.processor.pixels(picture))
-    return see(memory, model.params.text, config=model.config)
+    return picture if isinstance(picture, Cache) else captioner.see(picture)
 
 
 def speak(captioner: Captioner, cache: Cache, prompt: Array, options: dict[str, Any]) -> Generation:

@@ -1,5 +1,9 @@
 """The mistakes a user can make: one line each, saying what was given and what to do."""
 
+from __future__ import annotations
+
+import sys
+
 
 class UserError(ValueError):
     """Something that was given cannot be used; the text says what, and what to do instead."""
@@ -11,3 +15,9 @@ class NotFiniteError(UserError, ArithmeticError):
 
 class NotFoundError(UserError, OSError):
     """A file, a folder or a model is not where it was looked for."""
+
+
+def complain(message: str) -> int:
+    """Print one line on the error stream; return the exit code of a failure."""
+    print(f"numpygit: {' '.join(message.splitlines())}", file=sys.stderr)
+    return 1

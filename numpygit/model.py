@@ -22,11 +22,11 @@ from .decoding import Calls, Generation, GenerationConfig, Plan, decode, lazily,
 from .errors import NotFiniteError, UserError
 from .generate import Choose, Step
 from .initial import random_model, random_tower
-from .layers import Trace, no_trace
+from .layers import Trace, no_trace, scope
 from .loss import next_word_loss
 from .outputs import ModelOutput
 from .params import Array, Git, Vision
-from .text import Cache, forward
+from .text import Cache, forward, see
 from .trace import Recorder, together
 from .vision import image_tokens
 
@@ -68,8 +68,7 @@ class GitVisionModel:
         """Encode stills (B, C, H, W) -> last_hidden_state (B, P + 1, D), hidden_states, attentions.
 
         The last hidden state is normalised once more; the last of hidden_states is not.
-        Attentions (B, N, P + 1, P + 1), one a layer. Raises UserError without pictures, and for
-        clips: those are the whole model's.
+        Attentions (B, N, P + 1, P + 1), one a layer. Raises UserError for none, and for clips.
         """
         if pixel_values is None:
             raise UserError("You have to specify pixel_values")
@@ -291,6 +290,19 @@ class GitForCausalLM:
             pixel_values, self.params, config=self.config, interpolate=interpolate, trace=trace
         )
 
+    def see(
+        self,
+        pixel_values: Pixels | None,
+        *,
+        interpolate_pos_encoding: bool = False,
+        trace: Trace = no_trace,
+    ) -> Cache:
+        """Look at pictures once: what `steps` needs of them, for as many prompts as you like."""
+        memory = self.memory(
+            pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
+        )
+        return see(memory, self.params.text, config=self.config, trace=scope(trace, "image"))
+
     def logits(
         self,
         input_ids: Array,
@@ -317,7 +329,7 @@ class GitForCausalLM:
 
     def steps(
         self,
-        pixel_values: Array | None = None,
+        pixel_values: Array | Cache | None = None,
         input_ids: Array | None = None,
         *,
         attention_mask: Array | None = None,
@@ -328,11 +340,15 @@ class GitForCausalLM:
     ) -> Iterator[Step]:
         """Continue a prompt word by word; arguments and options as for `generate`.
 
-        `choose` replaces the likeliest word, or the draw, by a choice of your own.
+        Pictures that `see` has looked at may be given as its Cache. `choose` replaces the
+        likeliest word, or the draw, by a choice of your own.
         """
         plan = self.plan(pixel_values, input_ids, attention_mask, None, Calls(), options)
-        interpolate = interpolate_pos_encoding
-        memory = self.memory(pixel_values, interpolate_pos_encoding=interpolate, trace=trace)
+        if isinstance(pixel_values, Cache):
+            memory: Array | Cache = pixel_values
+        else:
+            interpolate = interpolate_pos_encoding
+            memory = self.memory(pixel_values, interpolate_pos_encoding=interpolate, trace=trace)
         try:
             yield from lazily(memory, self.params.text, plan, choose=choose, trace=trace)
         except NotFiniteError:
@@ -386,7 +402,7 @@ class GitForCausalLM:
 
     def plan(
         self,
-        pixel_values: Array | None,
+        pixel_values: Array | Cache | None,
         input_ids: Array | None,
         attention_mask: Array | None,
         generation_config: GenerationConfig | None,
@@ -396,7 +412,7 @@ class GitForCausalLM:
         """Check what `generate` was given, before any work."""
         chosen = (generation_config or GenerationConfig()).change(options)
         if input_ids is None:
-            rows = 1 if pixel_values is None else len(pixel_values)
+            rows = 1 if pixel_values is None else count_rows(pixel_values)
             start = self.config.bos_token_id
             start = start if chosen.bos_token_id is None else chosen.bos_token_id
             input_ids = np.full((rows, 1), start, np.int64)
@@ -431,6 +447,11 @@ def same_rows(memory: Array, input_ids: Array) -> Array:
         f"got {memory.shape[0]} pictures and {rows} rows of input_ids; "
         "give one row for each picture, or one picture for all rows"
     )
+
+
+def count_rows(pictures: Array | Cache) -> int:
+    """Count the pictures in pixels or in a Cache."""
+    return len(pictures.attention_mask if isinstance(pictures, Cache) else pictures)
 
 
 def call(

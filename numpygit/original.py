@@ -13,8 +13,8 @@ here; they differ so:
     words      normalised with epsilon 1e-8              1e-12
     a still    for a clip model, is a clip of one frame  has no time
 
-Decoding is not part of this: the authors search with four beams and the GNMT length penalty, here
-words are chosen greedily in both modes. Their metrics need both.
+Decoding is the authors' own too: captions and answers are searched with four beams and the GNMT
+length penalty 0.6, `decoding.AUTHORS`, and come as a whole; by default words are chosen greedily.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from .original import OriginalImageProcessor, cut_question
 from .outputs import BatchEncoding
 from .params import Array
 from .tokenizer import GitTokenizer, Text
+from .video import is_video, read_clip
 from .words import Words
 
 PREPROCESSING = ("hf", "original")
@@ -135,17 +136,24 @@ class GitProcessor:
         """Tell whether pictures and questions are prepared as the authors do it."""
         return isinstance(self.image_processor, OriginalImageProcessor)
 
-    def pixels(self, picture: Picture | Sequence[Picture]) -> Array:
-        """Prepare a picture -> (1, C, H, W), or a list of frames -> (1, frames, C, H, W)."""
+    def pixels(self, picture: Picture | Sequence[Picture], *, frames: int | None = None) -> Array:
+        """Prepare a picture -> (1, C, H, W), or a list of frames -> (1, frames, C, H, W).
+
+        With `frames`, a file that holds a clip becomes a list of at most so many frames, evenly
+        spaced; without, its first frame is the picture.
+        """
+        if isinstance(picture, str | Path) and (frames or is_video(picture)):
+            clip = read_clip(picture, frames or 1)
+            picture = clip if len(clip) > 1 else clip[0]
         if isinstance(picture, Image.Image | str | Path):
             pixels = self.image_processor.steps(picture)[None]
             return pixels[None] if self.stills_are_clips else pixels
         if len(picture) == 0:
             raise UserError("got an empty list of frames; pass a picture, or at least one frame")
-        frames = [self.image_processor.steps(frame) for frame in picture]
-        if len({frame.shape for frame in frames}) > 1:
+        prepared = [self.image_processor.steps(frame) for frame in picture]
+        if len({frame.shape for frame in prepared}) > 1:
             raise UserError("the frames of a clip must all be of one size")
-        return np.stack(frames)[None]
+        return np.stack(prepared)[None]
 
     def prompt(self, question: str | None = None) -> Array:
         """Write the words a text starts with: the start token, then the question -> (1, T)."""
