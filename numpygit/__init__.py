@@ -21,20 +21,45 @@ residual stream) -> q, k, v -> scores -> weights (after softmax) -> mixed -> joi
 -> logits -> word.
 """
 
+from .asking import classify
+from .auto import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoProcessor,
+    AutoTokenizer,
+)
+from .captioner import Captioner, load
 from .config import GitConfig, GitVisionConfig
+from .decoding import GenerationConfig
 from .errors import NotFoundError, UserError
-from .model import Captioner, GitForCausalLM, load
+from .image_processor import GitImageProcessor
+from .model import GitForCausalLM, GitModel, GitVisionModel
 from .processor import GitProcessor
+from .tokenizer import GitTokenizer
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AutoConfig",
+    "AutoImageProcessor",
+    "AutoModel",
+    "AutoModelForCausalLM",
+    "AutoProcessor",
+    "AutoTokenizer",
     "Captioner",
+    "GenerationConfig",
     "GitConfig",
     "GitForCausalLM",
+    "GitImageProcessor",
+    "GitModel",
     "GitProcessor",
+    "GitTokenizer",
     "GitVisionConfig",
+    "GitVisionModel",
     "NotFoundError",
     "UserError",
+    "classify",
     "load",
 ]

@@ -27,7 +27,7 @@ from .files.mapped import DTYPES, FLOATS
 from .files.original import config_from
 from .files.safetensors_file import read_safetensors as read_safetensors
 from .layers import activate
-from .params import MLP, Array, Attention, Block, Git, LayerNorm, Linear, Text, Vision
+from .params import MLP, Array, Attention, Block, Git, LayerNorm, Linear, Relative, Text, Vision
 
 Take = Callable[..., Array]
 
@@ -51,6 +51,9 @@ IGNORED = (
     "git.embeddings.position_ids",
     "git.image_encoder.vision_model.embeddings.position_ids",
 )
+WORD_EMBEDDING = "git.embeddings.word_embeddings.weight"
+# What a file holds whose names lack `git.`
+BODY = ("embeddings.", "encoder.", "image_encoder.", "visual_projection.", "img_temp")
 
 
 # ---------------------------------------------------------------- names
@@ -113,6 +116,7 @@ def walk_text(config: GitConfig, take: Take) -> Text:
                 "intermediate.dense output.dense output.LayerNorm",
                 D,
                 config.intermediate_size,
+                walk_relative(take, f"git.encoder.layer.{i}.attention.self.", config),
             )
             for i in range(config.num_hidden_layers)
         ),
@@ -120,7 +124,23 @@ def walk_text(config: GitConfig, take: Take) -> Text:
     )
 
 
-def walk_block(take: Take, prefix: str, names: str, D: int, F: int) -> Block:
+def walk_relative(take: Take, prefix: str, config: GitConfig) -> Relative | None:
+    """Ask for the vectors of relative positions, if the config has such."""
+    if config.position_embedding_type == "absolute":
+        return None
+    distances, A = (
+        2 * config.max_position_embeddings - 1,
+        config.hidden_size // config.num_attention_heads,
+    )
+    return Relative(
+        embedding=take(f"{prefix}distance_embedding.weight", distances, A),
+        by_key=config.position_embedding_type == "relative_key_query",
+    )
+
+
+def walk_block(
+    take: Take, prefix: str, names: str, D: int, F: int, relative: Relative | None = None
+) -> Block:
     """Ask for the tensors of one layer; `names` in the order of the fields of Block."""
     q, k, v, out, attention_norm, up, down, mlp_norm = [prefix + name for name in names.split()]
     return Block(
@@ -129,6 +149,7 @@ def walk_block(take: Take, prefix: str, names: str, D: int, F: int) -> Block:
             key=walk_linear(take, k, D, D),
             value=walk_linear(take, v, D, D),
             out=walk_linear(take, out, D, D),
+            relative=relative,
         ),
         attention_norm=walk_norm(take, attention_norm, D),
         mlp=MLP(up=walk_linear(take, up, D, F), down=walk_linear(take, down, F, D)),
@@ -166,7 +187,10 @@ def params_from(tensors: Mapping[str, Array], config: GitConfig, *, source: str)
 
     Raises UserError that names what is missing, unknown or misshapen. `source` is named in it.
     """
-    found = {official_name(name): array for name, array in tensors.items() if name not in IGNORED}
+    found = {official_name(name): array for name, array in tensors.items()}
+    found = {name: array for name, array in found.items() if name not in IGNORED}
+    if config.tie_word_embeddings and WORD_EMBEDDING in found:
+        found["output.weight"] = found[WORD_EMBEDDING]
     check_tensors(found, tensor_shapes(config), source=source)
 
     def take(name: str, *shape: int) -> Array:
@@ -176,7 +200,15 @@ def params_from(tensors: Mapping[str, Array], config: GitConfig, *, source: str)
 
 
 def official_name(name: str) -> str:
-    """Undo the renaming of transformers 4.57 and later: both spellings load."""
+    """Give a tensor the name it has in the official files, however it was saved.
+
+    transformers 4.57 and later spell the temporal embeddings another way; GitModel saves names
+    without `git.`, GitVisionModel without `git.image_encoder.`.
+    """
+    if name.startswith("vision_model."):
+        name = f"git.image_encoder.{name}"
+    if name.startswith(BODY):
+        name = f"git.{name}"
     return name.replace("git.img_temporal_embedding.", "git.img_temperal_embedding.")
 
 

@@ -1,5 +1,5 @@
-"""The command line: `numpygit caption PICTURE...`, `numpygit answer PICTURE QUESTION...`, and
-`numpygit models`, the table of the official checkpoints.
+"""The command line: `numpygit caption`, `answer`, `classify`, and `models`, the table of the
+official checkpoints.
 """
 
 from __future__ import annotations
@@ -8,13 +8,18 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from io import TextIOWrapper
+from pathlib import Path
 
 from . import catalogue
-from .errors import UserError
-from .model import Captioner, load
+from .asking import classify
+from .captioner import Captioner, Subject, load
+from .errors import NotFoundError, UserError, complain
+from .folders import plan, run
 from .processor import PREPROCESSING
+from .results import results
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
 
@@ -25,18 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # for odd letters in names of files
     try:
-        if options.command == "models":
-            return print_models(as_json=options.json)
-        jobs = list(questions(options))
-        captioner = load(
-            options.model,
-            revision=options.revision,
-            local_files_only=options.offline,
-            preprocessing=options.preprocessing,
-        )
-        failures = 0
-        for picture, question in jobs:
-            failures += tell(captioner, picture, question, options)
+        failures = run_command(options)
     except UserError as error:
         return complain(str(error))
     except KeyboardInterrupt:
@@ -50,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failures else 0
 
 
-def parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
+def shared_options() -> argparse.ArgumentParser:
+    """Describe what every command with a model takes."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument(
         "--model",
@@ -66,22 +60,40 @@ def parser() -> argparse.ArgumentParser:
         "--preprocessing",
         choices=PREPROCESSING,
         default="hf",
-        help="prepare pictures and questions as the checkpoint's files say (hf), or as the "
-        "authors' code does (original); words are chosen greedily in both",
-    )
-    shared.add_argument(
-        "--max-length", type=int, metavar="N", help="most text tokens, the prompt included"
+        help="prepare pictures and questions as the checkpoint's files say and choose words "
+        "greedily (hf), or do both as the authors' code does, with a beam search (original)",
     )
     shared.add_argument("--json", action="store_true", help="print one JSON object a line")
+    return shared
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    shared = shared_options()
+    length = argparse.ArgumentParser(add_help=False)
+    length.add_argument(
+        "--max-length", type=int, metavar="N", help="most text tokens, the prompt included"
+    )
     top = argparse.ArgumentParser(
         prog="numpygit", description="Captions and answers for pictures, in NumPy."
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    caption = commands.add_parser("caption", parents=[shared], help="say what pictures show")
-    caption.add_argument("pictures", nargs="+", metavar="PICTURE", help="a picture file")
-    answer = commands.add_parser("answer", parents=[shared], help="answer about a picture")
-    answer.add_argument("picture", metavar="PICTURE", help="a picture file")
+    caption = commands.add_parser(
+        "caption", parents=[shared, length], help="say what pictures show"
+    )
+    caption.add_argument(
+        "pictures", nargs="+", metavar="PICTURE", help="a picture or clip file, or one folder"
+    )
+    add_folder_options(caption)
+    answer = commands.add_parser("answer", parents=[shared, length], help="answer about a picture")
+    answer.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
     answer.add_argument("questions", nargs="+", metavar="QUESTION", help="a question, in quotes")
+    choose = commands.add_parser("classify", parents=[shared], help="choose from labels")
+    choose.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
+    choose.add_argument("--labels", required=True, metavar="FILE", help="one label a line")
+    choose.add_argument(
+        "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
+    )
     models = commands.add_parser("models", help="list the official checkpoints")
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
     return top
@@ -97,23 +109,113 @@ def print_models(*, as_json: bool) -> int:
     return 0
 
 
-def questions(options: argparse.Namespace) -> Iterator[tuple[str, str | None]]:
-    """List what was asked: pairs of picture and question, None for a caption."""
-    if options.command == "caption":
-        for picture in options.pictures:
-            yield picture, None
-    else:
-        for question in options.questions:
-            yield options.picture, question
+def add_folder_options(caption: argparse.ArgumentParser) -> None:
+    """Describe what is said of a folder of pictures."""
+    group = caption.add_argument_group(
+        "a folder of pictures",
+        "Stopped and started again, the command goes on with the pictures that have no caption "
+        "in the output yet. A picture that cannot be read is reported and left out, the exit code "
+        "is then 1, and the next start tries it again. Names that begin with a dot are left out.",
+    )
+    group.add_argument("--recursive", action="store_true", help="look into its folders too")
+    group.add_argument(
+        "--batch-size", type=int, default=8, metavar="N", help="pictures at once (default: 8)"
+    )
+    group.add_argument(
+        "--output",
+        metavar="FILE",
+        help="captions.jsonl or captions.csv, one row a picture; or .txt alone, for a text file "
+        "beside each picture (default: print)",
+    )
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """Do what was asked; return how many pictures or questions it could not be done for."""
+    if options.command == "models":
+        return print_models(as_json=options.json)
+    if options.command == "answer":
+        captioner = load_model(options)
+        seen = captioner.see(options.picture)
+        return sum(tell(captioner, seen, options, question=q) for q in options.questions)
+    if options.command == "classify":
+        return choose_label(options)
+    if options.output or options.recursive or any(map(os.path.isdir, options.pictures)):
+        return caption_folder(options)
+    captioner = load_model(options)
+    return sum(tell(captioner, picture, options) for picture in options.pictures)
+
+
+def caption_folder(options: argparse.Namespace) -> int:
+    """Caption a folder; what can go wrong goes wrong before the model is loaded."""
+    if len(options.pictures) > 1 or not os.path.isdir(options.pictures[0]):
+        raise UserError(
+            "expected one folder and nothing else; --output and --recursive are for folders"
+        )
+    if options.batch_size < 1:
+        raise UserError(f"--batch-size is {options.batch_size}, it must be at least 1")
+    folder = Path(options.pictures[0])
+    to = results(options.output, folder, model=options.model, as_json=options.json)
+    job = plan(folder, to, recursive=options.recursive, report=complain)
+    if not job.pictures:
+        return job.failures
+    return run(
+        job,
+        load_model(options),
+        batch_size=options.batch_size,
+        max_length=options.max_length,
+        report=complain,
+    )
+
+
+def choose_label(options: argparse.Namespace) -> int:
+    """Print the labels that suit a picture best, each with its share of the probability."""
+    labels = read_labels(Path(options.labels))
+    if options.top < 1:
+        raise UserError(f"--top is {options.top}, it must be at least 1")
+    captioner = load_model(options)
+    for found in classify(captioner, options.picture, labels, top=options.top):
+        if options.json:
+            row = {"picture": options.picture, **found._asdict(), "model": captioner.name}
+            print(json.dumps(row), flush=True)
+        else:
+            print(f"{found.share:7.2%}  {found.label}", flush=True)
+    return 0
+
+
+def read_labels(path: Path) -> list[str]:
+    """Read labels, one a line; one that comes again is reported and counts once."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except FileNotFoundError:
+        raise NotFoundError(f"no such file of labels: {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a text of labels: {error}") from None
+    labels = [line.strip() for line in lines if line.strip()]
+    if not labels:
+        raise UserError(f"{path} has no labels in it; write one a line")
+    again = [label for label, times in Counter(labels).items() if times > 1]
+    if again:
+        complain(f"{path} has labels more than once, each counts once: {', '.join(again)}")
+    return list(dict.fromkeys(labels))
+
+
+def load_model(options: argparse.Namespace) -> Captioner:
+    """Load the model that was asked for."""
+    return load(
+        options.model,
+        revision=options.revision,
+        local_files_only=options.offline,
+        preprocessing=options.preprocessing,
+    )
 
 
 def tell(
-    captioner: Captioner, picture: str, question: str | None, options: argparse.Namespace
+    captioner: Captioner, subject: Subject, options: argparse.Namespace, question: str | None = None
 ) -> int:
     """Print one caption or answer, word by word where a person watches; return 1 on a mistake."""
+    picture = options.picture if question is not None else subject
     several = len(getattr(options, "pictures", getattr(options, "questions", ()))) > 1
-    subject = picture if question is None else question
-    pieces = captioner.stream(picture, question, max_length=options.max_length)
+    pieces = captioner.stream(subject, question, max_length=options.max_length)
     try:
         first = next(pieces, "")
         if options.json:
@@ -123,19 +225,13 @@ def tell(
             row = {"picture": picture, **asked, kind: text, "model": captioner.name}
             print(json.dumps(row), flush=True)
             return 0
-        print(f"{subject}: {first}" if several else first, end="", flush=True)
+        print(f"{question or picture}: {first}" if several else first, end="", flush=True)
         for piece in pieces:
             print(piece, end="", flush=True)
         print(flush=True)
     except UserError as error:
         return complain(str(error))
     return 0
-
-
-def complain(message: str) -> int:
-    """Print one line on the error stream; return the exit code of a failure."""
-    print(f"numpygit: {' '.join(message.splitlines())}", file=sys.stderr)
-    return 1
 
 
 def drop_output() -> None:

@@ -7,7 +7,7 @@ stops. `choose` decides everything else; `greedy` takes the likeliest word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from .config import GitConfig
 from .layers import KeyValue, Trace, no_trace, scope
 from .params import Array, Text
-from .text import Cache, read, see
+from .text import Cache, read
 
 
 class Choice(NamedTuple):
@@ -32,6 +32,7 @@ class Step(NamedTuple):
     word: Array  # (B,), the pad token in rows that had finished before
     ids: Array  # (B, T), prompt and words so far
     finished: Array  # (B,), True where the end token has come
+    cache: Cache  # what has been read: all but the last word
 
 
 Choose = Callable[[Array, Array], Choice]
@@ -44,7 +45,7 @@ def greedy(logits: Array, ids: Array) -> Choice:
 
 
 def generate(
-    memory: Array,
+    cache: Cache,
     prompt: Array,
     p: Text,
     *,
@@ -52,17 +53,20 @@ def generate(
     max_length: int,
     attention_mask: Array | None = None,
     choose: Choose = greedy,
+    end: Sequence[int] = (),
     trace: Trace = no_trace,
 ) -> Iterator[Step]:
-    """Continue prompts word by word: memory (B, M, D), prompt (B, T) -> a Step a word.
+    """Continue prompts word by word: what is known of the pictures, prompt (B, T) -> Steps.
 
-    Prompts of different lengths stand on the right, padded on the left, with attention_mask
-    (B, T). `max_length` counts text tokens, the start token and the prompt included. Ends when
-    all rows have met the end token. Finished rows go on with the pad token.
+    `cache` comes from `see`; words that it knows are the beginning of the prompt. Prompts of
+    different lengths stand on the right, padded on the left, with attention_mask (B, T).
+    `max_length` counts text tokens, the prompt included. Ends when all rows have met an end
+    token, the config's or one of `end`; finished rows go on with the pad token.
     """
     B, V = prompt.shape[0], config.vocab_size
-    cache = see(memory, p, config=config, trace=scope(trace, "image"))
-    ids, now, now_mask = prompt, prompt, attention_mask
+    known = cache.attention_mask.shape[1]
+    now_mask = None if attention_mask is None else attention_mask[:, known:]
+    ids, now = prompt, prompt[:, known:]
     finished = np.zeros(B, bool)  # (B,)
     while ids.shape[1] < max_length and not finished.all():
         step_trace = scope(trace, f"word.{ids.shape[1] - prompt.shape[1]}")
@@ -73,18 +77,19 @@ def generate(
         chosen, row = choose(logits, ids)
         ids, cache, finished = ids[row], keep_rows(cache, row), finished[row]
         word = np.where(finished, config.pad_token_id, chosen)  # (B,)
-        finished = finished | (word == config.eos_token_id)
+        finished = finished | np.isin(word, end or config.eos_token_id)
         ids = np.concatenate([ids, word[:, None]], axis=1)
         step_trace("word", word)
-        yield Step(logits, word, ids, finished)
+        yield Step(logits, word, ids, finished, cache)
         now, now_mask = word[:, None], None
 
 
 def keep_rows(cache: Cache, row: Array) -> Cache:
-    """Let each row go on from the words of another row of the same picture."""
-    if np.array_equal(row, np.arange(len(row))):
+    """Let each row go on from the words of another row of the same picture.
+
+    Pictures are not copied: all rows of a picture, one after the other, share it.
+    """
+    if np.array_equal(row, np.arange(len(cache.attention_mask))):
         return cache
-    words = []
-    for layer in cache.words:
-        words.append(KeyValue(layer.k[row], layer.v[row]))
-    return Cache(cache.image, tuple(words), cache.attention_mask[row])
+    words = tuple(KeyValue(layer.k[row], layer.v[row]) for layer in cache.words)
+    return Cache(cache.image, words, cache.attention_mask[row])

@@ -7,6 +7,8 @@ ignored, as there.
 
 from __future__ import annotations
 
+import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,10 @@ from .errors import NotFoundError, UserError
 from .params import Array
 
 MOST_PIXELS = 100_000_000  # of a resized picture, before it is cropped: 300 MB
+BROKEN = (  # what Pillow raises for files that it cannot read
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError, ArithmeticError),
+    *(struct.error, Image.DecompressionBombError),
+)
 
 
 def open_picture(path: str | Path) -> Image.Image:
@@ -23,22 +29,26 @@ def open_picture(path: str | Path) -> Image.Image:
 
     Raises NotFoundError for a missing file, UserError for one that is no picture or cut short.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise UserError(f"{path} is a folder, expected a picture file")
-    if not path.exists():
-        raise NotFoundError(f"no such picture file: {path}")
     try:
         with Image.open(path) as picture:
             return to_rgb(picture)
-    except UnidentifiedImageError:
-        raise UserError(
+    except BROKEN as error:
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: str | Path, error: Exception) -> UserError:
+    """Say in one sentence why a picture file cannot be read."""
+    if os.path.isdir(path):
+        return UserError(f"{path} is a folder, expected a picture file")
+    if isinstance(error, FileNotFoundError):
+        return NotFoundError(f"no such picture file: {path}")
+    if isinstance(error, UnidentifiedImageError):
+        return UserError(
             f"{path} is not a picture that Pillow can read; give a JPEG, PNG, WebP, GIF, ..."
-        ) from None
-    except PermissionError:
-        raise UserError(f"{path} may not be read: permission denied") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} is damaged or cut short: {error}") from None
+        )
+    if isinstance(error, PermissionError):
+        return UserError(f"{path} may not be read: permission denied")
+    return UserError(f"{path} is damaged or cut short: {error}")
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:

@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .activations import gelu_new, relu, selu, silu
 from .errors import UserError
-from .params import MLP, Array, Attention, LayerNorm, Linear
+from .params import MLP, Activation, Array, Attention, LayerNorm, Linear
+from .relative import relative_scores
 
 Trace = Callable[[str, Array], None]
 
@@ -81,11 +83,14 @@ def gelu(x: Array) -> Array:
     return x * probability
 
 
-ACTIVATIONS = {"quick_gelu": quick_gelu, "gelu": gelu}
+ACTIVATIONS = {"quick_gelu": quick_gelu, "gelu": gelu, "gelu_new": gelu_new, "relu": relu}
+ACTIVATIONS |= {"silu": silu, "swish": silu, "selu": selu}
 
 
-def activate(x: Array, *, name: str) -> Array:
-    """Apply the activation that the config names."""
+def activate(x: Array, *, name: Activation) -> Array:
+    """Apply the activation that the config names, or that it holds as a function."""
+    if callable(name):
+        return name(x)
     if name not in ACTIVATIONS:
         known = ", ".join(ACTIVATIONS)
         raise UserError(f"hidden_act is {name!r}; the activations here are: {known}")
@@ -122,25 +127,23 @@ def attention(
     mask: Array | None = None,
     context: KeyValue | None = None,
     past: KeyValue | None = None,
+    place: Array | None = None,
     trace: Trace = no_trace,
 ) -> tuple[Array, KeyValue]:
-    """Let every token gather values from the tokens it may look at: (B, T, D) -> (B, T, D).
+    """Let every token gather values from the S it may look at: (B, T, D) -> (B, T, D).
 
-    These are, in this order, a fixed `context`, the `past` of its own sequence, and x itself: S
-    tokens. mask broadcasts to (B, N, T, S), 0 may look, -inf may not; None lets all look at all.
-    Returns also keys and values of past and x, the next call's past. Source: arXiv 1706.03762, 3.2.
+    These: a fixed `context`, the `past` of its own sequence, x itself. mask: (B, N, T, S), 0 may
+    look, -inf may not. `place` (B, S): relative positions. Returns also the next call's past.
     """
     q = split_heads(linear(x, p.query), heads=heads)
-    k = split_heads(linear(x, p.key), heads=heads)
-    v = split_heads(linear(x, p.value), heads=heads)
+    own = extend(past, keys_and_values(x, p, heads=heads, trace=trace))
     trace("q", q)
-    trace("k", k)
-    trace("v", v)
-    own = extend(past, KeyValue(k, v))
     seen = extend(context, own)
     B, N, T, A = q.shape
     S = seen.k.shape[2]
     products = q @ seen.k.transpose(0, 1, 3, 2)  # (B, N, T, S)
+    if p.relative is not None:
+        products = products + relative_scores(q, seen.k, p.relative, place=place)
     scores = products * (1 / math.sqrt(A))  # (B, N, T, S)
     if mask is not None:
         scores = scores + mask
@@ -156,16 +159,28 @@ def attention(
     return attended, own
 
 
+def keys_and_values(x: Array, p: Attention, *, heads: int, trace: Trace = no_trace) -> KeyValue:
+    """What tokens are found by, and what they then give: (B, T, D) -> twice (B, N, T, A)."""
+    k = split_heads(linear(x, p.key), heads=heads)
+    v = split_heads(linear(x, p.value), heads=heads)
+    trace("k", k)
+    trace("v", v)
+    return KeyValue(k, v)
+
+
 def extend(before: KeyValue | None, now: KeyValue) -> KeyValue:
-    """Put the keys and values of now behind those of before."""
+    """Put the keys and values of now behind those of before; texts about a picture share it."""
     if before is None:
         return now
+    texts = now.k.shape[0] // before.k.shape[0]
+    if texts > 1:  # rows of words, one after the other, about the same picture
+        before = KeyValue(before.k.repeat(texts, axis=0), before.v.repeat(texts, axis=0))
     k = np.concatenate([before.k, now.k], axis=2)
     v = np.concatenate([before.v, now.v], axis=2)
     return KeyValue(k, v)
 
 
-def mlp(x: Array, p: MLP, *, activation: str, trace: Trace = no_trace) -> Array:
+def mlp(x: Array, p: MLP, *, activation: Activation, trace: Trace = no_trace) -> Array:
     """Think about each token by itself: (B, T, D) -> (B, T, D)."""
     B, T, D = x.shape
     F = p.up.weight.shape[0]

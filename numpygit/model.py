@@ -1,35 +1,197 @@
-"""Parameters and config behind one object. No mathematics: that is in the five files.
+"""Parameters and config behind the names that Hugging Face users know. No mathematics: that is in
+the five files.
 
-`GitForCausalLM` is the model, `Captioner` the model with its processor: picture in, words out.
+`GitVisionModel` is the picture tower, `GitModel` adds the text tower, `GitForCausalLM` the
+vocabulary head. Arguments, outputs and defaults are those of the documentation of transformers
+4.37.2, with NumPy arrays. `docs/official-bugs.md` lists where results differ on purpose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from . import checkpoint
-from .config import GitConfig
-from .errors import UserError
-from .generate import Choose, Step, generate, greedy
-from .layers import Trace, no_trace
-from .original import original_config
-from .params import Array, Git
-from .processor import GitProcessor, Picture
-from .text import forward, project
+from . import adapt, checkpoint, pretrained
+from .call import Ran, check_past, mask_of_new_words, memory_of, pictures, run
+from .config import GitConfig, GitVisionConfig
+from .decoding import Calls, Generation, GenerationConfig, Plan, decode, lazily, make_plan
+from .errors import NotFiniteError, UserError
+from .generate import Choose, Step
+from .initial import random_model, random_tower
+from .layers import Trace, no_trace, scope
+from .loss import next_word_loss
+from .outputs import ModelOutput
+from .params import Array, Git, Vision
+from .text import Cache, forward, see
+from .trace import Recorder, together
 from .vision import image_tokens
 
-DEFAULT_MAX_LENGTH = 50
+Pixels = Array | list[Array]
+Outputs = ModelOutput | tuple[Any, ...]
+
+
+class GitVisionModel:
+    """The picture tower. Without params, random ones are drawn from `seed`."""
+
+    def __init__(
+        self, config: GitVisionConfig, params: Vision | None = None, *, seed: int = 0
+    ) -> None:
+        self.config = config
+        self.params = random_tower(config, seed=seed) if params is None else params
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+    ) -> GitVisionModel:
+        """Load the picture tower of a whole GIT, or one that was saved alone."""
+        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
+        return cls(*pretrained.load_tower(folder))
+
+    def save_pretrained(self, save_directory: str | Path) -> None:
+        """Write config and parameters into a folder."""
+        pretrained.save_tower(save_directory, self.config, self.params)
+
+    def forward(
+        self,
+        pixel_values: Pixels | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        interpolate_pos_encoding: bool = False,
+        return_dict: bool | None = None,
+        *,
+        trace: Trace = no_trace,
+    ) -> Outputs:
+        """Encode stills (B, C, H, W) -> last_hidden_state (B, P + 1, D), hidden_states, attentions.
+
+        The last hidden state is normalised once more; the last of hidden_states is not.
+        Attentions (B, N, P + 1, P + 1), one a layer. Raises UserError for none, and for clips.
+        """
+        if pixel_values is None:
+            raise UserError("You have to specify pixel_values")
+        pixels = pictures(pixel_values)
+        if pixels.ndim != 4:
+            raise UserError(
+                f"the picture tower takes stills (B, C, H, W); got shape {pixels.shape}. "
+                "Clips go into GitModel or GitForCausalLM"
+            )
+        recorder = Recorder("vision.x", "vision.*.x", "vision.*.weights")
+        seen = together(recorder, trace)
+        stretch = interpolate_pos_encoding
+        last = image_tokens(
+            pixels, self.params, config=self.config, interpolate=stretch, trace=seen
+        )
+        layers = range(len(self.params.blocks))
+        states = [recorder.tensors["vision.x"]]
+        states += [recorder.tensors[f"vision.{i}.x"] for i in layers]
+        attentions = tuple(recorder.tensors[f"vision.{i}.weights"] for i in layers)
+        asked = chosen(self.config, output_attentions, output_hidden_states, return_dict)
+        outputs = ModelOutput(
+            last_hidden_state=last,
+            hidden_states=tuple(states) if asked["hidden_states"] else None,
+            attentions=attentions if asked["attentions"] else None,
+        )
+        return outputs if asked["dict"] else outputs.to_tuple()
+
+    __call__ = forward
+
+    def get_input_embeddings(self) -> Array:
+        """Return the matrix that turns patches into tokens: (D, C * patch * patch)."""
+        return self.params.patch_embedding
+
+    def eval(self) -> GitVisionModel:
+        """Return the model: it has no other mode."""
+        return self
+
+
+class GitModel:
+    """Both towers, without the vocabulary head. Without params, random ones from `seed`."""
+
+    def __init__(self, config: GitConfig, params: Git | None = None, *, seed: int = 0) -> None:
+        self.config = config
+        self.params = adapt.headless(random_model(config, seed=seed) if params is None else params)
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+    ) -> GitModel:
+        """Load "storybook", a folder, or a model of the Hugging Face Hub."""
+        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
+        return cls(*pretrained.load_body(folder))
+
+    def save_pretrained(self, save_directory: str | Path) -> None:
+        """Write config and parameters into a folder."""
+        pretrained.save_model(save_directory, self.config, self.params)
+
+    def forward(
+        self,
+        input_ids: Array | None = None,
+        attention_mask: Array | None = None,
+        position_ids: Array | None = None,
+        pixel_values: Pixels | None = None,
+        head_mask: Array | None = None,
+        inputs_embeds: Array | None = None,
+        past_key_values: Cache | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        interpolate_pos_encoding: bool = False,
+        *,
+        trace: Trace = no_trace,
+    ) -> Outputs:
+        """Read words beside pictures: see GitForCausalLM for the arguments.
+
+        -> last_hidden_state (B, M + T, D), past_key_values, hidden_states, attentions.
+        """
+        ran = call(
+            self, input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
+            past_key_values, interpolate_pos_encoding, 0, trace,
+        )  # fmt: skip
+        asked = chosen(self.config, output_attentions, output_hidden_states, return_dict, use_cache)
+        return outputs_of(ran, asked, last_hidden_state=ran.hidden)
+
+    __call__ = forward
+
+    def get_input_embeddings(self) -> Array:
+        """Return the word embedding (V, D)."""
+        return self.params.text.word_embedding
+
+    def set_input_embeddings(self, value: Array) -> None:
+        """Put another word embedding (V, D) in its place."""
+        self.params = adapt.replace_words(self.params, value)
+
+    def prune_heads(self, heads_to_prune: Mapping[int, Sequence[int]]) -> None:
+        """Silence heads of the text tower for good: {layer: [head, ...]}."""
+        prune(self, heads_to_prune)
+
+    def eval(self) -> GitModel:
+        """Return the model: it has no other mode."""
+        return self
 
 
 class GitForCausalLM:
-    """GIT with its vocabulary head."""
+    """GIT with its vocabulary head. Without params, random ones are drawn from `seed`.
 
-    def __init__(self, config: GitConfig, params: Git) -> None:
+    A call takes input_ids (B, T), or inputs_embeds (B, T, D), vectors in their place;
+    attention_mask (B, T), 1 a word, 0 padding; position_ids (B, T), else words are counted,
+    padding on the left left out; pixel_values: stills (B, C, H, W), clips (B, frames, C, H, W), a
+    list of frames, or none, of other sizes with interpolate_pos_encoding; head_mask (N,) or
+    (L, N), 0 silences a head; labels (B, T), see `loss.next_word_loss`; past_key_values of an
+    earlier call, after which only new words, one or several, go in, and no picture.
+
+    -> loss with labels, logits (B, M + T, V), past_key_values, hidden_states L + 1 times
+    (B, M + T, D), attentions L times (B, N, M + T, M + T). After a cache the first M + T is T.
+    `logits_to_keep` keeps the last logits only. Raises UserError, a ValueError, for what does not
+    fit.
+    """
+
+    def __init__(self, config: GitConfig, params: Git | None = None, *, seed: int = 0) -> None:
         self.config = config
-        self.params = params
+        self.params = random_model(config, seed=seed) if params is None else params
 
     @classmethod
     def from_pretrained(
@@ -39,27 +201,107 @@ class GitForCausalLM:
         folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
         return cls(*checkpoint.load(folder))
 
+    def save_pretrained(self, save_directory: str | Path) -> None:
+        """Write config and parameters into a folder, as transformers 4.26 to 4.56 read them.
+
+        Later versions, 5.23 included, read all but the temporal embeddings of a clip model: they
+        look for `img_temporal_embedding` where official files say `img_temperal_embedding`.
+        """
+        pretrained.save_model(save_directory, self.config, self.params)
+
+    def forward(
+        self,
+        input_ids: Array | None = None,
+        attention_mask: Array | None = None,
+        position_ids: Array | None = None,
+        pixel_values: Pixels | None = None,
+        head_mask: Array | None = None,
+        inputs_embeds: Array | None = None,
+        labels: Array | None = None,
+        past_key_values: Cache | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        interpolate_pos_encoding: bool = False,
+        logits_to_keep: int = 0,
+        *,
+        label_smoothing: float = 0.0,
+        trace: Trace = no_trace,
+    ) -> Outputs:
+        """Read words beside pictures and score every next word: arguments as for the class."""
+        keep = 0 if labels is not None else logits_to_keep
+        ran = call(
+            self, input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
+            past_key_values, interpolate_pos_encoding, keep, trace,
+        )  # fmt: skip
+        asked = chosen(self.config, output_attentions, output_hidden_states, return_dict, use_cache)
+        loss = None
+        if labels is not None:
+            asked["cache"] = False
+            loss = loss_of(ran, past_key_values, labels, smoothing=label_smoothing)
+        return outputs_of(ran, asked, loss=loss, logits=ran.logits[:, -logits_to_keep:])
+
+    __call__ = forward
+
+    @property
+    def git(self) -> GitModel:
+        """The same model without its vocabulary head."""
+        return GitModel(self.config, self.params)
+
+    def get_input_embeddings(self) -> Array:
+        """Return the word embedding (V, D)."""
+        return self.params.text.word_embedding
+
+    def set_input_embeddings(self, value: Array) -> None:
+        """Put another word embedding (V, D) in its place."""
+        self.params = adapt.replace_words(self.params, value)
+
+    def get_output_embeddings(self) -> Array:
+        """Return the matrix of the vocabulary head (V, D)."""
+        return self.params.text.head.weight
+
+    def resize_token_embeddings(self, new_num_tokens: int, *, seed: int = 0) -> Array:
+        """Cut or extend the vocabulary and its head; new vectors are random. -> (V, D)."""
+        self.params = adapt.resize_words(
+            self.params, new_num_tokens, spread=self.config.initializer_range, seed=seed
+        )
+        self.config.vocab_size = new_num_tokens
+        return self.params.text.word_embedding
+
+    def prune_heads(self, heads_to_prune: Mapping[int, Sequence[int]]) -> None:
+        """Silence heads of the text tower for good: {layer: [head, ...]}."""
+        prune(self, heads_to_prune)
+
+    def eval(self) -> GitForCausalLM:
+        """Return the model: it has no other mode."""
+        return self
+
     def memory(
         self,
-        pixel_values: Array | None,
+        pixel_values: Pixels | None,
         *,
         interpolate_pos_encoding: bool = False,
         trace: Trace = no_trace,
     ) -> Array:
         """Encode pictures for the text tower: (B, C, H, W) or clips -> (B, M, D)."""
-        config = self.config
-        if pixel_values is None:
-            return np.zeros((1, 0, config.hidden_size), np.float32)
-        pixel_values = np.asarray(pixel_values, np.float32)
-        tokens = image_tokens(
-            pixel_values,
-            self.params.vision,
-            config=config.vision_config,
-            interpolate=interpolate_pos_encoding,
-            trace=trace,
+        interpolate = interpolate_pos_encoding
+        return memory_of(
+            pixel_values, self.params, config=self.config, interpolate=interpolate, trace=trace
         )
-        eps = config.vision_config.layer_norm_eps
-        return project(tokens, self.params.text, eps=eps, trace=trace)
+
+    def see(
+        self,
+        pixel_values: Pixels | None,
+        *,
+        interpolate_pos_encoding: bool = False,
+        trace: Trace = no_trace,
+    ) -> Cache:
+        """Look at pictures once: what `steps` needs of them, for as many prompts as you like."""
+        memory = self.memory(
+            pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
+        )
+        return see(memory, self.params.text, config=self.config, trace=scope(trace, "image"))
 
     def logits(
         self,
@@ -87,50 +329,30 @@ class GitForCausalLM:
 
     def steps(
         self,
-        pixel_values: Array | None = None,
+        pixel_values: Array | Cache | None = None,
         input_ids: Array | None = None,
         *,
         attention_mask: Array | None = None,
-        max_length: int | None = None,
-        choose: Choose = greedy,
+        choose: Choose | None = None,
         interpolate_pos_encoding: bool = False,
         trace: Trace = no_trace,
+        **options: Any,
     ) -> Iterator[Step]:
-        """Continue a prompt word by word; see `generate.generate`.
+        """Continue a prompt word by word; arguments and options as for `generate`.
 
-        Without input_ids every picture starts from the start token. `max_length` counts text
-        tokens, the start token and the prompt included; as far as the model has places.
+        Pictures that `see` has looked at may be given as its Cache. `choose` replaces the
+        likeliest word, or the draw, by a choice of your own.
         """
-        places = self.config.max_position_embeddings
-        max_length = min(DEFAULT_MAX_LENGTH, places) if max_length is None else max_length
-        if input_ids is None:
-            rows = 1 if pixel_values is None else len(pixel_values)
-            input_ids = np.full((rows, 1), self.config.bos_token_id, np.int64)
-        input_ids = as_ids(input_ids)
-        check_length(max_length, prompt=input_ids.shape[1], places=places)
-        if attention_mask is not None and not np.all(attention_mask[:, -1]):
-            raise UserError("prompts of different lengths must be padded on the left")
-        memory = self.memory(
-            pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
-        )
-        steps = generate(
-            same_rows(memory, input_ids),
-            input_ids,
-            self.params.text,
-            config=self.config,
-            max_length=max_length,
-            attention_mask=attention_mask,
-            choose=choose,
-            trace=trace,
-        )
-        yield from self.finite(steps)
-
-    def finite(self, steps: Iterator[Step]) -> Iterator[Step]:
-        """Stop at infinities and NaN instead of making words of them."""
-        for step in steps:
-            if not np.isfinite(step.logits).all():
-                raise self.why_not_finite()
-            yield step
+        plan = self.plan(pixel_values, input_ids, attention_mask, None, Calls(), options)
+        if isinstance(pixel_values, Cache):
+            memory: Array | Cache = pixel_values
+        else:
+            interpolate = interpolate_pos_encoding
+            memory = self.memory(pixel_values, interpolate_pos_encoding=interpolate, trace=trace)
+        try:
+            yield from lazily(memory, self.params.text, plan, choose=choose, trace=trace)
+        except NotFiniteError:
+            raise self.why_not_finite() from None
 
     def why_not_finite(self) -> UserError:
         """Say where infinities and NaN come from."""
@@ -147,27 +369,60 @@ class GitForCausalLM:
         input_ids: Array | None = None,
         *,
         attention_mask: Array | None = None,
-        max_length: int | None = None,
+        past_key_values: Cache | None = None,
+        generation_config: GenerationConfig | None = None,
+        logits_processor: Sequence[Callable[[Array, Array], Array]] | None = None,
+        stopping_criteria: Sequence[Callable[..., Any]] | None = None,
+        prefix_allowed_tokens_fn: Callable[[int, Array], Sequence[int]] | None = None,
+        streamer: Any = None,
         interpolate_pos_encoding: bool = False,
-    ) -> Array:
-        """Continue prompts to the end: -> ids (B, T), prompt included, padded where finished."""
-        steps = self.steps(
-            pixel_values,
-            input_ids,
-            attention_mask=attention_mask,
-            max_length=max_length,
-            interpolate_pos_encoding=interpolate_pos_encoding,
+        trace: Trace = no_trace,
+        **options: Any,
+    ) -> Array | Generation:
+        """Continue prompts to the end: -> ids (B, T), prompt included, padded where finished.
+
+        Without input_ids every picture starts from the start token. One picture serves several
+        prompts; prompts may be padded on either side. The options are the fields of
+        `decoding.GenerationConfig`; with return_dict_in_generate a `Generation` comes back.
+        past_key_values, from an earlier Generation or from `text.see`, stands for the pictures
+        and for the first words of input_ids.
+        """
+        processors, criteria = tuple(logits_processor or ()), tuple(stopping_criteria or ())
+        calls = Calls(processors, criteria, prefix_allowed_tokens_fn, streamer)
+        plan = self.plan(pixel_values, input_ids, attention_mask, generation_config, calls, options)
+        interpolate = interpolate_pos_encoding
+        memory = past_key_values or self.memory(
+            pixel_values, interpolate_pos_encoding=interpolate, trace=trace
         )
-        *_, last = steps
-        return last.ids
+        try:
+            found = decode(memory, self.params.text, plan, trace=trace)
+        except NotFiniteError:
+            raise self.why_not_finite() from None
+        return found if plan.options.return_dict_in_generate else found.sequences
 
-
-def check_length(max_length: int, *, prompt: int, places: int) -> None:
-    """Refuse a length that leaves no room for a word, or needs places that there are not."""
-    if not prompt < max_length <= places:
-        raise UserError(
-            f"max_length is {max_length}; it must be more than the prompt's "
-            f"{prompt} tokens and at most the model's {places} places"
+    def plan(
+        self,
+        pixel_values: Array | Cache | None,
+        input_ids: Array | None,
+        attention_mask: Array | None,
+        generation_config: GenerationConfig | None,
+        calls: Calls,
+        options: Mapping[str, Any],
+    ) -> Plan:
+        """Check what `generate` was given, before any work."""
+        chosen = (generation_config or GenerationConfig()).change(options)
+        if input_ids is None:
+            rows = 1 if pixel_values is None else count_rows(pixel_values)
+            start = self.config.bos_token_id
+            start = start if chosen.bos_token_id is None else chosen.bos_token_id
+            input_ids = np.full((rows, 1), start, np.int64)
+            attention_mask = np.ones((rows, 1), np.int64)
+        return make_plan(
+            as_ids(input_ids),
+            config=self.config,
+            options=chosen,
+            attention_mask=attention_mask,
+            calls=calls,
         )
 
 
@@ -194,101 +449,114 @@ def same_rows(memory: Array, input_ids: Array) -> Array:
     )
 
 
-class Captioner:
-    """A model and its processor: ask it for captions and answers.
+def count_rows(pictures: Array | Cache) -> int:
+    """Count the pictures in pixels or in a Cache."""
+    return len(pictures.attention_mask if isinstance(pictures, Cache) else pictures)
 
-    A picture is a path, a Pillow picture, or a list of these as the frames of a clip.
-    """
 
-    def __init__(
-        self,
-        model: GitForCausalLM,
-        processor: GitProcessor,
-        name: str,
-        *,
-        source: Path | None = None,
-    ) -> None:
-        self.model = model
-        self.processor = processor
-        self.name = name
-        self.source = source  # the file that the weights came from
-
-    def caption(
-        self, picture: Picture | Sequence[Picture], *, max_length: int | None = None
-    ) -> str:
-        """Say what the picture shows."""
-        return "".join(self.stream(picture, max_length=max_length))
-
-    def answer(
-        self,
-        picture: Picture | Sequence[Picture],
-        question: str,
-        *,
-        max_length: int | None = None,
-    ) -> str:
-        """Answer a question about the picture. The question itself is not repeated."""
-        return "".join(self.stream(picture, question, max_length=max_length))
-
-    def stream(
-        self,
-        picture: Picture | Sequence[Picture],
-        question: str | None = None,
-        *,
-        max_length: int | None = None,
-        trace: Trace = no_trace,
-    ) -> Iterator[str]:
-        """Yield a caption or an answer piece by piece, as its words come.
-
-        A piece is held back until the next token has come, because that can still change it: a
-        space before a full stop or an apostrophe goes away.
-        """
-        if question is not None and not question.strip():
-            raise UserError("the question is empty; ask something, or ask for a caption")
-        pixels = self.processor.pixels(picture)
-        prompt = self.processor.prompt(question)
-        steps = self.model.steps(
-            pixels,
-            prompt,
-            max_length=max_length,
-            interpolate_pos_encoding=self.processor.original,
-            trace=trace,
+def call(
+    model: GitModel | GitForCausalLM,
+    input_ids: Array | None,
+    attention_mask: Array | None,
+    position_ids: Array | None,
+    pixel_values: Pixels | None,
+    head_mask: Array | None,
+    inputs_embeds: Array | None,
+    past: Cache | None,
+    interpolate: bool,
+    keep: int,
+    trace: Trace,
+) -> Ran:
+    """Check what was given, and run the model once."""
+    words = words_of(input_ids, inputs_embeds)
+    if past is not None:
+        check_past(past, len(words), model.config)
+    if attention_mask is None and input_ids is not None:
+        warn_of_padding(words, model.config)
+    mask, past = mask_of_new_words(attention_mask, words.shape[:2], past)
+    if past is None:
+        memory = memory_of(
+            pixel_values, model.params, config=model.config, interpolate=interpolate, trace=trace
         )
-        told, before = "", ""
-        for step in steps:
-            now = self.processor.words.decode(step.ids[0, prompt.shape[1] :].tolist())
-            stable = common_start(before, now)
-            if len(stable) > len(told):
-                yield stable[len(told) :]
-                told = stable
-            before = now
-        if before[len(told) :]:
-            yield before[len(told) :]
+        memory = same_rows(memory, words)
+    else:
+        if pixel_values is not None and past.image[0].k.shape[2] == 0:
+            raise UserError(
+                "past_key_values comes from a call without a picture; pass pixel_values in the "
+                "first call, the later ones remember it"
+            )
+        memory = np.zeros((len(words), 0, model.config.hidden_size), np.float32)
+    return run(
+        words, memory, model.params, config=model.config, attention_mask=mask,
+        position_ids=position_ids, head_mask=head_mask, past=past, keep=keep, trace=trace,
+    )  # fmt: skip
 
 
-def common_start(a: str, b: str) -> str:
-    """Return what two texts begin with alike."""
-    length = 0
-    while length < min(len(a), len(b)) and a[length] == b[length]:
-        length += 1
-    return a[:length]
+def words_of(input_ids: Array | None, inputs_embeds: Array | None) -> Array:
+    """Take the words, ids (B, T) or vectors (B, T, D), whichever is given."""
+    if input_ids is not None and inputs_embeds is not None:
+        raise UserError("You cannot specify both input_ids and inputs_embeds at the same time")
+    if input_ids is not None:
+        return as_ids(input_ids)
+    if inputs_embeds is None:
+        raise UserError("You have to specify either input_ids or inputs_embeds")
+    vectors = np.asarray(inputs_embeds, np.float32)
+    if vectors.ndim != 3:
+        raise UserError(f"inputs_embeds must be of shape (B, T, D); got {vectors.shape}")
+    return vectors
 
 
-def load(
-    name: str | Path = "microsoft/git-base-coco",
-    *,
-    revision: str | None = None,
-    local_files_only: bool = False,
-    preprocessing: str = "hf",
-) -> Captioner:
-    """Load "storybook", a folder, or a model of the Hugging Face Hub, ready to caption.
+def chosen(
+    config: GitConfig | GitVisionConfig,
+    output_attentions: bool | None,
+    output_hidden_states: bool | None,
+    return_dict: bool | None,
+    use_cache: bool | None = None,
+) -> dict[str, bool]:
+    """Decide what to return: what the call says, else what the config says."""
+    return {
+        "attentions": config.output_attentions if output_attentions is None else output_attentions,
+        "hidden_states": config.output_hidden_states
+        if output_hidden_states is None
+        else output_hidden_states,
+        "dict": config.use_return_dict if return_dict is None else return_dict,
+        "cache": getattr(config, "use_cache", False) if use_cache is None else use_cache,
+    }
 
-    `preprocessing` "hf" prepares pictures and questions as the checkpoint's files say, "original"
-    as the authors' code does: see original.py.
-    """
-    folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
-    processor = GitProcessor.from_folder(folder, preprocessing=preprocessing)
-    config, params = checkpoint.load(folder)
-    if processor.original:
-        config = original_config(config)
-    model = GitForCausalLM(config, params)
-    return Captioner(model, processor, str(name), source=checkpoint.weights_file(folder))
+
+def outputs_of(ran: Ran, asked: Mapping[str, bool], **first: Any) -> Outputs:
+    """Put together what was asked for; `first` comes first."""
+    outputs = ModelOutput(
+        **first,
+        past_key_values=ran.cache if asked["cache"] else None,
+        hidden_states=ran.hidden_states if asked["hidden_states"] else None,
+        attentions=ran.attentions if asked["attentions"] else None,
+    )
+    return outputs if asked["dict"] else outputs.to_tuple()
+
+
+def loss_of(ran: Ran, past: Cache | None, labels: Array, *, smoothing: float) -> Any:
+    """Hold the logits of the words that went in against their labels."""
+    known = 0 if past is None else past.words[0].k.shape[2]
+    words = ran.cache.words[0].k.shape[2] - known
+    of_words = ran.logits[:, ran.logits.shape[1] - words :]
+    return next_word_loss(of_words, np.asarray(labels), smoothing=smoothing)
+
+
+def warn_of_padding(ids: Array, config: GitConfig) -> None:
+    """Warn where padding would be read as words, as the official code does."""
+    if config.pad_token_id not in (config.bos_token_id, config.eos_token_id) and np.any(
+        ids[:, [0, -1]] == config.pad_token_id
+    ):
+        warnings.warn(
+            "input_ids begin or end with the pad token, and there is no attention_mask: padding "
+            "is read as words; pass the attention_mask that the processor returns",
+            stacklevel=4,
+        )
+
+
+def prune(model: GitModel | GitForCausalLM, heads: Mapping[int, Sequence[int]]) -> None:
+    """Silence heads for good."""
+    config = model.config
+    mask = adapt.heads_without(config.num_hidden_layers, config.num_attention_heads, heads)
+    model.params = adapt.mask_heads(model.params, mask)

@@ -13,8 +13,8 @@ here; they differ so:
     words      normalised with epsilon 1e-8              1e-12
     a still    for a clip model, is a clip of one frame  has no time
 
-Decoding is not part of this: the authors search with four beams and the GNMT length penalty, here
-words are chosen greedily in both modes. Their metrics need both.
+Decoding is the authors' own too: captions and answers are searched with four beams and the GNMT
+length penalty 0.6, `decoding.AUTHORS`, and come as a whole; by default words are chosen greedily.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class OriginalImageProcessor:
         """Choose what the authors chose for models of this picture size."""
         return cls(image_size, LONGEST_EDGE.get(image_size))
 
-    def __call__(self, picture: Image.Image | str | Path) -> Array:
+    def steps(self, picture: Image.Image | str | Path) -> Array:
         """Prepare one picture: a Pillow picture or a path -> pixels (C, H, W) float32."""
         if not isinstance(picture, Image.Image):
             picture = open_picture(picture)
@@ -64,6 +64,8 @@ class OriginalImageProcessor:
             colours = crop_square(colours, size=self.size)
         normal = normalise(scale(colours, factor=1 / 255), mean=MEAN, std=STD)
         return np.ascontiguousarray(normal.transpose(2, 0, 1))  # (C, H, W)
+
+    __call__ = steps
 
 
 def shortest_edge(picture_size: tuple[int, int], *, size: int, longest: int) -> int:

@@ -4,12 +4,14 @@ Weights lie as they lie in the file, (out, in), so that a memory-mapped checkpoi
 without a copy. All arrays are float32.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+Array: TypeAlias = NDArray[Any]
+Activation: TypeAlias = str | Callable[[Array], Array]  # a name, or the function itself
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,14 @@ class LayerNorm:
 
 
 @dataclass(frozen=True)
+class Relative:
+    """A vector for every distance between two tokens, of models with relative positions."""
+
+    embedding: Array  # (2 * places - 1, A), from the furthest behind to the furthest ahead
+    by_key: bool  # whether keys, and not queries alone, are scored with it
+
+
+@dataclass(frozen=True)
 class Attention:
     """Self-attention: three projections in, one out."""
 
@@ -36,6 +46,7 @@ class Attention:
     key: Linear  # D -> D
     value: Linear  # D -> D
     out: Linear  # D -> D
+    relative: Relative | None = None
 
 
 @dataclass(frozen=True)

@@ -3,92 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from .checkpoint import read_config, read_json
+from . import checkpoint
 from .errors import UserError
-from .image import centre_crop, normalise, open_picture, resize, scale, to_rgb
+from .image_processor import (
+    SETTINGS,
+    GitImageProcessor,
+    ImageProcessor,
+    Picture,
+    check_names,
+    pictures_of,
+)
 from .original import OriginalImageProcessor, cut_question
+from .outputs import BatchEncoding
 from .params import Array
-from .words import Words, read_words
+from .tokenizer import GitTokenizer, Text
+from .video import is_video, read_clip
+from .words import Words
 
-Picture = Image.Image | str | Path
 PREPROCESSING = ("hf", "original")
+TEXT_SETTINGS = {
+    "padding", "truncation", "max_length", "add_special_tokens", "is_split_into_words",
+    "return_attention_mask",
+}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class ImageProcessor:
-    """The steps of `image.py` with the settings of a `preprocessor_config.json`.
+class GitProcessor:
+    """Everything that stands between a person's picture and text and the model's numbers.
 
-    The defaults are those of transformers 4.37.2, CLIPImageProcessor.
+    Source: transformers 4.37.2, `processing_git.py`. Bare settings, the authors' too, and a bare
+    vocabulary are taken as well, as `image_processor` and `tokenizer`.
     """
 
-    shortest_edge: int = 224
-    crop_height: int = 224
-    crop_width: int = 224
-    resample: int = 3  # bicubic, as Pillow counts
-    rescale_factor: float = 1 / 255
-    image_mean: list[float] = field(default_factory=lambda: [0.48145466, 0.4578275, 0.40821073])
-    image_std: list[float] = field(default_factory=lambda: [0.26862954, 0.26130258, 0.27577711])
+    model_input_names = ("input_ids", "attention_mask", "pixel_values")
+
+    def __init__(
+        self,
+        image_processor: GitImageProcessor | ImageProcessor | OriginalImageProcessor,
+        tokenizer: GitTokenizer | Words,
+        *,
+        stills_are_clips: bool = False,
+    ) -> None:
+        if isinstance(tokenizer, Words):
+            tokenizer = GitTokenizer(tokenizer)
+        if isinstance(image_processor, ImageProcessor):
+            image_processor = image_processor.as_settings()
+        self.image_processor = image_processor
+        self.tokenizer = tokenizer
+        self.stills_are_clips = stills_are_clips  # a still is a clip of one frame
+
+    @property
+    def words(self) -> Words:
+        """The vocabulary."""
+        return self.tokenizer.words
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> ImageProcessor:
-        """Take the settings from the file's values; refuse what cannot be honoured."""
-        for step in ("do_resize", "do_center_crop", "do_rescale", "do_normalize"):
-            if not values.get(step, True):
-                raise UserError(f"preprocessor_config.json: {step} false is not supported")
-        size, crop = values.get("size", 224), values.get("crop_size", 224)
-        edge = size.get("shortest_edge") if isinstance(size, dict) else size
-        if edge is None:
-            raise UserError(f"preprocessor_config.json: size {size} has no 'shortest_edge'")
-        if not isinstance(crop, dict):
-            crop = {"height": crop, "width": crop}
-        settings = {"resample", "rescale_factor", "image_mean", "image_std"} & set(values)
-        height, width = crop.get("height", 0), crop.get("width", 0)
-        made = cls(edge, height, width, **{name: values[name] for name in settings})
-        made.check()
-        return made
-
-    def check(self) -> None:
-        """Refuse settings that no picture could be prepared with."""
-        edge, crop = self.shortest_edge, (self.crop_height, self.crop_width)
-        mean, std = self.image_mean, self.image_std
-        fine = {
-            f"size {edge!r}": are_numbers([edge], int) and edge > 0,
-            f"crop_size {crop}": are_numbers(crop, int) and min(crop) > 0,
-            f"resample {self.resample!r}": self.resample in list(Image.Resampling),
-            f"rescale_factor {self.rescale_factor!r}": are_numbers([self.rescale_factor]),
-            f"image_mean {mean!r}": are_numbers(mean) and len(mean) == 3,
-            f"image_std {std!r}": are_numbers(std) and len(std) == 3 and 0 not in std,
-        }
-        for setting, is_fine in fine.items():
-            if not is_fine:
-                raise UserError(f"preprocessor_config.json: {setting} cannot be used")
-
-    def __call__(self, picture: Picture) -> Array:
-        """Prepare one picture: a Pillow picture or a path -> pixels (C, H, W) float32."""
-        if not isinstance(picture, Image.Image):
-            picture = open_picture(picture)
-        rgb = to_rgb(picture)
-        resized = resize(rgb, shortest_edge=self.shortest_edge, resample=self.resample)
-        cropped = centre_crop(np.asarray(resized), height=self.crop_height, width=self.crop_width)
-        scaled = scale(cropped, factor=self.rescale_factor)
-        normal = normalise(scaled, mean=self.image_mean, std=self.image_std)
-        return np.ascontiguousarray(normal.transpose(2, 0, 1))  # (C, H, W)
-
-
-@dataclass(frozen=True)
-class GitProcessor:
-    """Everything that stands between a person's picture and text and the model's numbers."""
-
-    image_processor: ImageProcessor | OriginalImageProcessor
-    words: Words
-    stills_are_clips: bool = False  # a still is a clip of one frame
+    def from_pretrained(
+        cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+    ) -> GitProcessor:
+        """Read settings and vocabulary of "storybook", a folder, or a model of the Hub."""
+        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
+        return cls.from_folder(folder)
 
     @classmethod
     def from_folder(cls, folder: Path, *, preprocessing: str = "hf") -> GitProcessor:
@@ -101,29 +81,79 @@ class GitProcessor:
                 f"preprocessing is {preprocessing!r}, expected one of {', '.join(PREPROCESSING)}"
             )
         if preprocessing == "original":
-            config = read_config(folder)
+            config = checkpoint.read_config(folder)
             processor = OriginalImageProcessor.for_size(config.vision_config.image_size)
             clips = bool(config.num_image_with_embedding)
-            return cls(processor, read_words(folder), stills_are_clips=clips)
-        settings = read_json(folder / "preprocessor_config.json")
-        return cls(ImageProcessor.from_dict(settings), read_words(folder))
+            return cls(processor, GitTokenizer.from_folder(folder), stills_are_clips=clips)
+        return cls(GitImageProcessor.from_folder(folder), GitTokenizer.from_folder(folder))
+
+    def save_pretrained(self, save_directory: str | Path) -> None:
+        """Write the settings and the vocabulary into a folder."""
+        if isinstance(self.image_processor, OriginalImageProcessor):
+            raise UserError("the authors' preparation has no settings file; save the other one")
+        self.image_processor.save_pretrained(save_directory)
+        self.tokenizer.save_pretrained(save_directory)
+
+    def __call__(
+        self,
+        text: Text | None = None,
+        images: Any = None,
+        return_tensors: str | None = None,
+        **settings: Any,
+    ) -> BatchEncoding:
+        """Prepare texts, pictures or both: -> input_ids, attention_mask, pixel_values.
+
+        See `GitTokenizer.__call__` for texts and `GitImageProcessor.__call__` for pictures; both
+        take their settings from `settings`. Raises UserError, a ValueError, for neither.
+        """
+        if text is None and images is None:
+            raise UserError("You have to specify either text or images. Both cannot be none.")
+        check_names(settings, TEXT_SETTINGS | SETTINGS)
+        for_text = {name: v for name, v in settings.items() if name in TEXT_SETTINGS}
+        for_images = {name: v for name, v in settings.items() if name in SETTINGS}
+        prepared = BatchEncoding()
+        if text is not None:
+            prepared |= self.tokenizer(text, return_tensors=return_tensors, **for_text)
+        if images is not None and isinstance(self.image_processor, OriginalImageProcessor):
+            pixels = [self.pixels(picture) for picture in pictures_of(images)]
+            prepared["pixel_values"] = np.concatenate(pixels)
+        elif images is not None and not isinstance(self.image_processor, OriginalImageProcessor):
+            prepared |= self.image_processor(images, return_tensors=return_tensors, **for_images)
+        return prepared
+
+    def decode(self, token_ids: Any, skip_special_tokens: bool = False, **more: Any) -> str:
+        """Turn ids into text; see `GitTokenizer.decode`."""
+        return self.tokenizer.decode(token_ids, skip_special_tokens, **more)
+
+    def batch_decode(
+        self, sequences: Any, skip_special_tokens: bool = False, **more: Any
+    ) -> list[str]:
+        """Turn rows of ids into texts; see `GitTokenizer.batch_decode`."""
+        return self.tokenizer.batch_decode(sequences, skip_special_tokens, **more)
 
     @property
     def original(self) -> bool:
         """Tell whether pictures and questions are prepared as the authors do it."""
         return isinstance(self.image_processor, OriginalImageProcessor)
 
-    def pixels(self, picture: Picture | Sequence[Picture]) -> Array:
-        """Prepare a picture -> (1, C, H, W), or a list of frames -> (1, frames, C, H, W)."""
+    def pixels(self, picture: Picture | Sequence[Picture], *, frames: int | None = None) -> Array:
+        """Prepare a picture -> (1, C, H, W), or a list of frames -> (1, frames, C, H, W).
+
+        With `frames`, a file that holds a clip becomes a list of at most so many frames, evenly
+        spaced; without, its first frame is the picture.
+        """
+        if isinstance(picture, str | Path) and (frames or is_video(picture)):
+            clip = read_clip(picture, frames or 1)
+            picture = clip if len(clip) > 1 else clip[0]
         if isinstance(picture, Image.Image | str | Path):
-            pixels = self.image_processor(picture)[None]
+            pixels = self.image_processor.steps(picture)[None]
             return pixels[None] if self.stills_are_clips else pixels
         if len(picture) == 0:
             raise UserError("got an empty list of frames; pass a picture, or at least one frame")
-        frames = [self.image_processor(frame) for frame in picture]
-        if len({frame.shape for frame in frames}) > 1:
+        prepared = [self.image_processor.steps(frame) for frame in picture]
+        if len({frame.shape for frame in prepared}) > 1:
             raise UserError("the frames of a clip must all be of one size")
-        return np.stack(frames)[None]
+        return np.stack(prepared)[None]
 
     def prompt(self, question: str | None = None) -> Array:
         """Write the words a text starts with: the start token, then the question -> (1, T)."""
@@ -131,8 +161,3 @@ class GitProcessor:
         if self.original:
             ids = cut_question(ids)
         return np.array([[self.words.start_id, *ids]], np.int64)
-
-
-def are_numbers(values: object, kind: type | tuple[type, ...] = (int, float)) -> bool:
-    """Tell whether something is a list of numbers of a kind."""
-    return isinstance(values, list | tuple) and all(isinstance(v, kind) for v in values)

@@ -17,10 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .checks import check_words
 from .config import GitConfig
-from .errors import UserError
 from .layers import KeyValue, Trace, attention, layer_norm, linear, mlp, no_trace, scope
-from .params import Array, Block, Text
+from .params import Activation, Array, Block, Text
+from .relative import word_places
 
 
 class Cache(NamedTuple):
@@ -51,27 +52,30 @@ def forward(
     config: GitConfig,
     attention_mask: Array | None = None,
     positions: Array | None = None,
+    keep: int = 0,
     trace: Trace = no_trace,
 ) -> tuple[Array, Array]:
     """Read all words beside the picture at once, without a cache: the definition.
 
     memory (B, M, D), with M = 0 for no picture; ids, attention_mask (1 a word, 0 padding) and
-    positions (B, T) -> logits (B, M + T, V) and the last hidden states (B, M + T, D).
+    positions (B, T); vectors (B, T, D) may stand for ids -> logits (B, M + T, V), or of the last
+    `keep` tokens only, and the last hidden states (B, M + T, D).
     """
     B, M, D = memory.shape
-    B, T = ids.shape
+    B, T = ids.shape[:2]
     S = M + T
     if attention_mask is None:
         attention_mask = np.ones((B, T), np.int64)
     if positions is None:
         positions = word_positions(attention_mask)
-    words = embed_words(ids, positions, p, eps=config.embedding_eps, trace=trace)
+    words = embed_words(ids, positions, p, config=config, trace=trace)
     x = np.concatenate([memory, words], axis=1)  # (B, S, D)
     trace("text.x", x)
     mask = full_mask(attention_mask, image=M)  # (B, 1, S, S)
     trace("text.mask", mask)
-    x, _ = text_tower(x, p, config=config, mask=mask, trace=scope(trace, "text"))
-    logits = linear(x, p.head)
+    place = word_places(word_positions(attention_mask), image=M)  # (B, S)
+    x, _ = text_tower(x, p, config=config, mask=mask, place=place, trace=scope(trace, "text"))
+    logits = linear(x[:, -keep:], p.head)
     trace("logits", logits)
     return logits, x
 
@@ -101,21 +105,25 @@ def read(
 ) -> tuple[Array, Cache]:
     """Read some more words, one or several, after those in the cache.
 
-    ids, attention_mask and positions (B, T) of these words -> logits (B, T, V) and the longer
-    cache. Equal to the last T rows of `forward` over all the words so far.
+    ids (or vectors), attention_mask and positions of these words -> logits (B, T, V) and the
+    longer cache. Equal to the last T rows of `forward` over all the words so far.
     """
-    B, T = ids.shape
+    B, T = ids.shape[:2]
     if attention_mask is None:
         attention_mask = np.ones((B, T), np.int64)
     M = cache.image[0].k.shape[2]
     S = M + cache.attention_mask.shape[1] + T
     attention_mask = np.concatenate([cache.attention_mask, attention_mask], axis=1)  # (B, S - M)
+    counted = word_positions(attention_mask)  # (B, S - M)
     if positions is None:
-        positions = word_positions(attention_mask)[:, -T:]  # (B, T)
-    x = embed_words(ids, positions, p, eps=config.embedding_eps, trace=trace)
+        positions = counted[:, -T:]  # (B, T)
+    x = embed_words(ids, positions, p, config=config, trace=trace)
     mask = word_mask(attention_mask, image=M, now=T)  # (B, 1, T, S)
     trace("text.mask", mask)
-    x, words = text_tower(x, p, config=config, mask=mask, cache=cache, trace=scope(trace, "text"))
+    place = word_places(counted, image=M)  # (B, S)
+    x, words = text_tower(
+        x, p, config=config, mask=mask, cache=cache, place=place, trace=scope(trace, "text")
+    )
     logits = linear(x, p.head)
     trace("logits", logits)
     return logits, Cache(cache.image, words, attention_mask)
@@ -134,16 +142,22 @@ def word_positions(attention_mask: Array) -> Array:
 
 
 def embed_words(
-    ids: Array, positions: Array, p: Text, *, eps: float, trace: Trace = no_trace
+    ids: Array, positions: Array, p: Text, *, config: GitConfig, trace: Trace = no_trace
 ) -> Array:
-    """Look words up and add their places: ids, positions (B, T) -> (B, T, D)."""
+    """Look words up and add their places: ids, positions (B, T) -> (B, T, D).
+
+    Vectors (B, T, D) in place of ids are taken as they are. With relative positions, attention
+    adds the places and this does not.
+    """
     check_words(ids, positions, p)
-    word_vectors = p.word_embedding[ids]
+    word_vectors = ids if ids.ndim == 3 else p.word_embedding[ids]
     trace("word_vectors", word_vectors)
-    place_vectors = p.position_embedding[positions]
-    trace("place_vectors", place_vectors)
-    placed = word_vectors + place_vectors
-    words = layer_norm(placed, p.embedding_norm, eps=eps)
+    placed = word_vectors
+    if config.position_embedding_type == "absolute":
+        place_vectors = p.position_embedding[positions]
+        trace("place_vectors", place_vectors)
+        placed = word_vectors + place_vectors
+    words = layer_norm(placed, p.embedding_norm, eps=config.embedding_eps)
     trace("words", words)
     return words
 
@@ -188,6 +202,7 @@ def text_tower(
     config: GitConfig,
     mask: Array | None = None,
     cache: Cache | None = None,
+    place: Array | None = None,
     trace: Trace = no_trace,
 ) -> tuple[Array, tuple[KeyValue, ...]]:
     """Run all layers: (B, T, D) -> (B, T, D), and for each layer the keys and values to keep."""
@@ -202,6 +217,7 @@ def text_tower(
             mask=mask,
             context=None if cache is None else cache.image[i],
             past=None if cache is None else cache.words[i],
+            place=place,
             trace=scope(trace, str(i)),
         )
         kept.append(known)
@@ -214,10 +230,11 @@ def block(
     *,
     heads: int,
     eps: float,
-    activation: str,
+    activation: Activation,
     mask: Array | None = None,
     context: KeyValue | None = None,
     past: KeyValue | None = None,
+    place: Array | None = None,
     trace: Trace = no_trace,
 ) -> tuple[Array, KeyValue]:
     """One layer, normalised after attention and MLP: (B, T, D) -> (B, T, D), keys and values.
@@ -225,7 +242,7 @@ def block(
     The residual stream `x` itself is normalised, twice a layer. Twin of `vision.block`.
     """
     attended, known = attention(
-        x, p.attention, heads=heads, mask=mask, context=context, past=past, trace=trace
+        x, p.attention, heads=heads, mask=mask, context=context, past=past, place=place, trace=trace
     )
     x = layer_norm(x + attended, p.attention_norm, eps=eps)
     trace("after_attention", x)
@@ -233,23 +250,3 @@ def block(
     x = layer_norm(x + thought, p.mlp_norm, eps=eps)
     trace("x", x)
     return x, known
-
-
-def check_words(ids: Array, positions: Array, p: Text) -> None:
-    """Refuse words that the tower cannot take, before any work."""
-    V = p.word_embedding.shape[0]
-    places = p.position_embedding.shape[0]
-    if ids.ndim != 2 or positions.shape[-1] != ids.shape[-1]:
-        raise UserError(
-            f"input_ids must be of shape (B, T) with positions to match; got {ids.shape} "
-            f"and positions {positions.shape}"
-        )
-    if ids.size and not 0 <= ids.min() <= ids.max() < V:
-        raise UserError(
-            f"token ids must lie in 0 to {V - 1}, the vocabulary; got {ids.min()} to {ids.max()}"
-        )
-    if positions.size and not 0 <= positions.min() <= positions.max() < places:
-        raise UserError(
-            f"a word would stand at place {positions.max()}, but this model has {places} places "
-            "(max_position_embeddings); use a shorter text or a smaller max_length"
-        )

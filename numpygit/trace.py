@@ -14,6 +14,7 @@ and `word.0.`, `word.1.`, ... before those of each word.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TextIO
 
@@ -136,6 +137,16 @@ class Recorder:
     def __call__(self, name: str, value: Array) -> None:
         if any(fnmatchcase(name, pattern) for pattern in self.patterns):
             self.tensors[name] = value
+
+
+def together(*observers: Callable[[str, Array], None]) -> Callable[[str, Array], None]:
+    """Make one observer of several."""
+
+    def observe(name: str, value: Array) -> None:
+        for observer in observers:
+            observer(name, value)
+
+    return observe
 
 
 class Printer:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from .checks import check_pixels
 from .config import GitVisionConfig
-from .errors import UserError
 from .layers import Trace, attention, layer_norm, mlp, no_trace, scope
-from .params import Array, Block, Vision
+from .params import Activation, Array, Block, Vision
 from .positions import resize_positions
 
 
@@ -114,7 +114,7 @@ def cut_patches(pixels: Array, *, patch: int) -> Array:
 
 
 def block(
-    x: Array, p: Block, *, heads: int, eps: float, activation: str, trace: Trace = no_trace
+    x: Array, p: Block, *, heads: int, eps: float, activation: Activation, trace: Trace = no_trace
 ) -> Array:
     """One layer, normalised before attention and MLP: (B, T, D) -> (B, T, D).
 
@@ -131,31 +131,3 @@ def block(
     x = x + thought
     trace("x", x)
     return x
-
-
-def check_pixels(
-    pixels: Array, p: Vision, *, config: GitVisionConfig, interpolate: bool = False
-) -> None:
-    """Refuse pixels that the tower cannot take, before any work."""
-    size = config.image_size
-    if pixels.ndim not in (4, 5):
-        raise UserError(
-            f"pixel_values must be of rank 4 (B, C, H, W) or 5 (B, frames, C, H, W); "
-            f"got shape {pixels.shape}"
-        )
-    channels, height, width = pixels.shape[-3:]
-    fits = min(height, width) >= config.patch_size if interpolate else height == width == size
-    if channels != config.num_channels or not fits:
-        raise UserError(
-            f"Input image size ({height}*{width}, {channels} channels) doesn't match model "
-            f"({size}*{size}, {config.num_channels} channels); prepare pictures with the "
-            f"model's own processor, or pass interpolate_pos_encoding=True for sizes from "
-            f"{config.patch_size} on"
-        )
-    known = p.temporal_embedding.shape[0]
-    if pixels.ndim == 5 and not 1 <= pixels.shape[1] <= known:
-        raise UserError(
-            f"got a clip of {pixels.shape[1]} frames, but this model has temporal embeddings "
-            f"for {known} (num_image_with_embedding); pass at most {known} frames, "
-            "or stills as (B, C, H, W)"
-        )

@@ -30,12 +30,22 @@ class Words:
         if None in ids:
             lost = ", ".join(t for t, i in zip(SPECIAL, ids, strict=True) if i is None)
             raise UserError(f"the vocabulary lacks {lost}: it is not a BERT vocabulary")
-        self.pad_id, self.unknown_id, self.start_id, self.end_id, self.mask_id = ids
+        self.pad_id, self.unknown_id, self.start_id, self.end_id, self.mask_id = [
+            i for i in ids if i is not None
+        ]
 
     def encode(self, text: str) -> list[int]:
         """Turn text into ids, without start and end tokens."""
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return ids
+
+    def unused(self) -> list[int]:
+        """List the ids of the placeholders [unused0], [unused1], ... of a BERT vocabulary.
+
+        They mean nothing, but were trained on by accident: `git-large` says them at times.
+        """
+        ids = [self.tokenizer.token_to_id(f"[unused{i}]") for i in range(1000)]
+        return [i for i in ids if i is not None]
 
     def decode(self, ids: list[int], *, skip_special: bool = True) -> str:
         """Turn ids into text: pieces joined, spaces before punctuation taken away."""

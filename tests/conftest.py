@@ -15,9 +15,9 @@ import pytest
 from safetensors.numpy import save_file
 
 import numpygit
+from numpygit.captioner import Captioner
 from numpygit.checkpoint import tensor_shapes
 from numpygit.config import GitConfig, GitVisionConfig
-from numpygit.model import Captioner
 
 VOCABULARY = Path(__file__).parents[1] / "golden" / "words" / "vocab.txt"
 

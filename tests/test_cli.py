@@ -16,9 +16,9 @@ from conftest import Tensors, WriteFolder
 from PIL import Image
 
 import numpygit
+from numpygit.captioner import Captioner
 from numpygit.cli import main
 from numpygit.config import GitConfig
-from numpygit.model import Captioner
 from numpygit.storybook import Scene, Thing, render
 
 Done = subprocess.CompletedProcess
@@ -191,7 +191,9 @@ def test_a_truncated_photograph(run: Run, tiny_folder: Path, tmp_path: Path) -> 
 
 
 def test_a_folder_for_a_picture(quick: Run, tiny_folder: Path) -> None:
-    assert_one_line(quick("caption", "--model", tiny_folder, "."), ". is a folder, expected")
+    done = quick("answer", "--model", tiny_folder, ".", "what is it?")
+    assert_one_line(done, ". is a folder, expected")
+    assert_one_line(quick("caption", "--model", tiny_folder, "."), ". has no pictures in it")
 
 
 def test_a_line_break_in_a_name_stays_one_line(quick: Run, tiny_folder: Path) -> None:

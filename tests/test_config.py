@@ -52,7 +52,9 @@ def test_sparse_and_overfull_settings_are_fine():
             "vision_config": {"image_size": 480, "projection_dim": 512, "dropout": 0.0},
         }
     )
-    assert c.vision_config == GitVisionConfig(image_size=480)
+    known = GitVisionConfig(image_size=480, projection_dim=512, dropout=0.0)
+    assert c.vision_config == known
+    assert c.vision_config.projection_dim == 512
     assert GitConfig.from_dict({"vision_config": None}) == GitConfig()
 
 
@@ -62,7 +64,7 @@ def test_sparse_and_overfull_settings_are_fine():
         ({"hidden_size": 770}, "hidden_size 770 is not a multiple of num_attention_heads 12"),
         ({"vision_config": {"num_attention_heads": 7}}, "vision_config: hidden_size 768"),
         ({"vision_config": {"image_size": 8}}, "image_size 8 is smaller than patch_size 16"),
-        ({"position_embedding_type": "relative_key"}, "only 'absolute' is supported"),
+        ({"position_embedding_type": "rotary"}, "'rotary'; known are: absolute, relative_key"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(given, message):

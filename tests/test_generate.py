@@ -145,6 +145,10 @@ def test_pictures_and_prompts_must_match():
         MODEL.generate(PIXELS, np.full((3, 1), 2), max_length=5)
 
 
-def test_prompts_padded_on_the_right_are_refused():
-    with pytest.raises(UserError, match="padded on the left"):
-        MODEL.generate(PIXELS, np.full((2, 2), 5), attention_mask=np.array([[1, 1], [1, 0]]))
+def test_prompts_padded_on_the_right_give_what_they_give_alone():
+    prompts = np.array([[2, 7, 0, 0], [2, 9, 11, 5]])
+    attention_mask = np.array([[1, 1, 0, 0], [1, 1, 1, 1]])
+    together = MODEL.generate(PIXELS, prompts, attention_mask=attention_mask, max_length=12)
+    alone = MODEL.generate(PIXELS[:1], prompts[:1, :2], max_length=10)
+    np.testing.assert_array_equal(together[:, :4], prompts)
+    np.testing.assert_array_equal(together[0, 4 : 2 + alone.shape[1]], alone[0, 2:])

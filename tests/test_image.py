@@ -17,7 +17,8 @@ from PIL import Image
 
 from numpygit.errors import NotFoundError, UserError
 from numpygit.image import centre_crop, normalise, open_picture, resize, scale, to_rgb
-from numpygit.processor import GitProcessor, ImageProcessor
+from numpygit.image_processor import ImageProcessor
+from numpygit.processor import GitProcessor
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "golden" / "pixels"
@@ -64,7 +65,7 @@ def test_an_open_picture_gives_the_same_pixels_as_its_file(name: str) -> None:
 
 
 def test_the_processor_stacks_frames() -> None:
-    processor = GitProcessor(ImageProcessor(24, 24, 24), words=None)  # type: ignore[arg-type]
+    processor = GitProcessor(ImageProcessor(24, 24, 24), tokenizer=None)  # type: ignore[arg-type]
     still = processor.pixels(GOLDEN / "rgb.png")
     clip = processor.pixels([GOLDEN / "odd.png", GOLDEN / "rgb.png"])
     assert still.shape == (1, 3, 24, 24)
@@ -93,11 +94,8 @@ def test_plain_numbers_for_size_and_crop_are_understood() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"do_resize": False}, "do_resize"),
-        ({"do_center_crop": False}, "do_center_crop"),
-        ({"do_rescale": False}, "do_rescale"),
-        ({"do_normalize": False}, "do_normalize"),
-        ({"size": {"height": 24, "width": 24}}, "shortest_edge"),
+        ({"size": {"height": 24}}, "shortest_edge"),
+        ({"size": {"height": 24, "width": 0}}, "size"),
         ({"size": {"shortest_edge": 0}}, "size"),
         ({"size": "large"}, "size"),
         ({"crop_size": {"shortest_edge": 24}}, "crop_size"),

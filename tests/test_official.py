@@ -26,9 +26,10 @@ from PIL import Image
 
 import numpygit
 from numpygit import checkpoint
+from numpygit.captioner import Captioner
 from numpygit.errors import UserError
-from numpygit.model import Captioner, GitForCausalLM
-from numpygit.processor import ImageProcessor
+from numpygit.image_processor import ImageProcessor
+from numpygit.model import GitForCausalLM
 from numpygit.text import forward
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -18,9 +18,11 @@ from numpygit import UserError, checkpoint, original
 from numpygit.catalogue import CATALOGUE, config_of
 from numpygit.checkpoint import params_from
 from numpygit.cli import main
+from numpygit.decoding import AUTHORS
+from numpygit.image_processor import ImageProcessor
 from numpygit.model import GitForCausalLM
 from numpygit.original import OriginalImageProcessor, cut_question, shortest_edge
-from numpygit.processor import GitProcessor, ImageProcessor
+from numpygit.processor import GitProcessor
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ANSWERS = dict(np.load(GOLDEN / "original.npz"))
@@ -96,7 +98,7 @@ def test_the_hubs_settings_for_clips_give_the_official_pixels():
     settings = json.loads(str(ANSWERS["clip/settings"]))
     assert settings["image_processor_type"] == "VideoMAEImageProcessor"
     assert (settings["resample"], settings["image_mean"]) == (2, [0.5] * 3)
-    processor = GitProcessor(ImageProcessor.from_dict(settings), words=None)  # type: ignore[arg-type]
+    processor = GitProcessor(ImageProcessor.from_dict(settings), tokenizer=None)  # type: ignore[arg-type]
     pixels = processor.pixels([drawn(320, 240), drawn(321, 240)])
     assert pixels.shape == (1, 2, 3, 224, 224)
     np.testing.assert_allclose(pixels[..., ::16, ::16], ANSWERS["clip/pixels"], rtol=0, atol=1e-6)
@@ -163,10 +165,44 @@ def test_whole_pictures_go_through_the_model(tiny_folder, monkeypatch):
     assert seen["vision.embedded"].shape == (1, 2 * 4 + 1, 12)
     pixels = OriginalImageProcessor(18, 24)(drawn(60, 40))[None, None]
     prompt = captioner.processor.prompt("red ?")
-    ids = captioner.model.generate(pixels, prompt, max_length=8, interpolate_pos_encoding=True)
+    ids = captioner.model.generate(
+        pixels,
+        prompt,
+        generation_config=AUTHORS,
+        max_length=8,
+        suppress_tokens=captioner.processor.words.unused(),
+        interpolate_pos_encoding=True,
+    )
     assert words == captioner.processor.words.decode(ids[0, prompt.shape[1] :].tolist())
     with pytest.raises(UserError, match="frames of a clip must all be of one size"):
         captioner.caption([drawn(60, 40), drawn(40, 60)])
+
+
+def test_decoding_is_the_authors_own(tiny_folder):
+    assert (AUTHORS.num_beams, AUTHORS.length_penalty) == (4, 0.6)
+    assert (AUTHORS.beam_form, AUTHORS.per_node_beam_size) == ("authors", 2)
+    ours = numpygit.load(tiny_folder, preprocessing="original")
+    differs = 0
+    for seed in range(5):
+        still = drawn(30 + seed, 20)
+        prompt = ours.processor.prompt("red ?")
+        asked = {
+            "suppress_tokens": ours.processor.words.unused(),
+            "max_length": 12,
+            "interpolate_pos_encoding": True,
+        }
+        ids = ours.model.generate(ours.pixels(still), prompt, generation_config=AUTHORS, **asked)
+        text = ours.processor.words.decode(ids[0, prompt.shape[1] :].tolist())
+        pieces = list(ours.stream(still, "red ?", max_length=12))
+        assert pieces == ([text] if text else [])  # the whole text at once
+        assert ours.answer(ours.see(still), "red ?", max_length=12) == text
+        greedy = ours.model.generate(ours.pixels(still), prompt, **asked)
+        differs += not np.array_equal(ids, greedy)
+    assert differs
+    stills = [drawn(30, 20), drawn(20, 30)]
+    alone = [ours.caption(still, max_length=8) for still in stills]
+    assert ours.captions(stills, max_length=8) == alone
+    assert isinstance(ours.caption(stills[0]), str)  # as long as the model has places
 
 
 def test_the_command_line_takes_either_mode(tiny_folder, tmp_path, capsys):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from golden_inputs import tiny_model
 
+import numpygit
 from numpygit.errors import UserError
 from numpygit.positions import cubic_matrix, keys_kernel, resize_positions
 
@@ -93,3 +94,20 @@ def test_other_sizes_are_refused_unless_asked_for():
         MODEL.memory(np.zeros((1, 3, 8, 20), np.float32), interpolate_pos_encoding=True)
     with pytest.raises(UserError, match="1 channels"):
         MODEL.memory(np.zeros((1, 1, 40, 20), np.float32), interpolate_pos_encoding=True)
+
+
+def test_a_call_takes_other_sizes_too():
+    pixels, ids = seeded_pixels((1, 3, 40, 20)), np.array([IDS])
+    logits = MODEL.logits(ids, pixels, interpolate_pos_encoding=True)
+    called = MODEL(ids, pixel_values=pixels, interpolate_pos_encoding=True)
+    np.testing.assert_array_equal(called.logits, logits)
+    body = MODEL.git(ids, pixel_values=pixels, interpolate_pos_encoding=True)
+    assert body.last_hidden_state.shape == (1, 9 + len(IDS), MODEL.config.hidden_size)
+    tower = numpygit.GitVisionModel(MODEL.config.vision_config, MODEL.params.vision)
+    assert tower(pixels, interpolate_pos_encoding=True).last_hidden_state.shape == (
+        1,
+        9,
+        MODEL.config.vision_config.hidden_size,
+    )
+    with pytest.raises(UserError, match="pass interpolate_pos_encoding=True"):
+        MODEL(ids, pixel_values=pixels)

@@ -21,7 +21,7 @@ from golden_inputs import tiny_inputs, tiny_model
 
 import numpygit
 from numpygit import generate, image, text
-from numpygit.processor import ImageProcessor
+from numpygit.image_processor import ImageProcessor
 
 PACKAGE = Path(numpygit.__file__).parent
 ROOMS = ("image", "layers", "positions", "vision", "text", "generate")

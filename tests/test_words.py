@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from numpygit.errors import NotFoundError, UserError
-from numpygit.processor import GitProcessor, ImageProcessor
+from numpygit.image_processor import ImageProcessor
+from numpygit.processor import GitProcessor
 from numpygit.words import Words, from_vocabulary, read_words
 
 ROOT = Path(__file__).parents[1]

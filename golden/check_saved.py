@@ -1,0 +1,85 @@
+"""Check that folders written here load in transformers, and folders written there load here.
+
+    python golden/check_saved.py           # with transformers 4.37.2, and again with 5.23.0
+
+Prints one line for each class and direction; the exit code is 1 if anything differs. Clip models
+are the exception that the text says: from 4.57 on, transformers looks for another spelling.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+
+import numpygit
+
+CONFIG = {
+    "vocab_size": 61, "hidden_size": 30, "num_hidden_layers": 3, "num_attention_heads": 5,
+    "intermediate_size": 44, "max_position_embeddings": 23, "bos_token_id": 2, "eos_token_id": 3,
+    "vision_config": {"hidden_size": 28, "intermediate_size": 52, "num_hidden_layers": 2,
+                      "num_attention_heads": 4, "image_size": 27, "patch_size": 9},
+}  # fmt: skip
+RNG = np.random.default_rng(1)
+STILL = RNG.standard_normal((2, 3, 27, 27), np.float32)
+CLIP = RNG.standard_normal((2, 3, 3, 27, 27), np.float32)
+IDS = RNG.integers(4, 61, (2, 6))
+
+
+def asked(model: object, pixels: np.ndarray) -> np.ndarray:
+    """Ask one model, of either implementation, for its first output."""
+    given = {"pixel_values": pixels}
+    if "Vision" not in type(model).__name__:
+        given["input_ids"] = IDS
+    if not isinstance(model, torch.nn.Module):
+        return model(**given)[0]
+    with torch.no_grad():
+        return model(**{n: torch.from_numpy(a) for n, a in given.items()})[0].numpy()
+
+
+def trip(name: str, pixels: np.ndarray, frames: int | None) -> list[str]:
+    """Save with one implementation and load with the other, both ways."""
+    ours, theirs = getattr(numpygit, name), getattr(transformers, name)
+    lines = []
+    for tie in (False, True) if name == "GitForCausalLM" else (False,):
+        values = {**CONFIG, "num_image_with_embedding": frames, "tie_word_embeddings": tie}
+        config = numpygit.GitConfig(**values)
+        model = ours(config.vision_config if name == "GitVisionModel" else config, seed=4)
+        if frames:
+            model.params.vision.temporal_embedding[:] = RNG.standard_normal((frames, 28))
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_pretrained(folder)
+            loaded = theirs.from_pretrained(folder, attn_implementation="eager").eval()
+            gone = apart(asked(model, pixels), asked(loaded, pixels))
+            loaded.save_pretrained(Path(folder) / "back")
+            back = ours.from_pretrained(Path(folder) / "back")
+            came = apart(asked(loaded, pixels), asked(back, pixels))
+        kind = f"{name}{' for clips' if frames else ''}{' tied' if tie else ''}"
+        lines.append(f"{kind}: saved here, loaded there {gone:.1e}; saved there, loaded here "
+                     f"{came:.1e}")  # fmt: skip
+    return lines
+
+
+def apart(a: np.ndarray, b: np.ndarray) -> float:
+    """Measure the largest difference."""
+    return float(np.abs(a - b).max())
+
+
+def main() -> int:
+    """Try every class."""
+    lines = []
+    for name in ("GitVisionModel", "GitModel", "GitForCausalLM"):
+        lines += trip(name, STILL, None)
+    lines += trip("GitForCausalLM", CLIP, 4)
+    print(f"transformers {transformers.__version__}")
+    print("\n".join(lines))
+    numbers = [float(word.strip(";")) for line in lines for word in line.split() if "e-" in word]
+    return 0 if len(numbers) == 2 * len(lines) and max(numbers) < 1e-5 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

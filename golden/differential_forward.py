@@ -1,0 +1,117 @@
+"""Compare the forward call with the official one on random tiny models, many of them.
+
+    python golden/differential_forward.py --cases 400 [--first 0]
+
+Needs the extra [golden] (transformers 4.37.2). Prints one line for every disagreement and the
+counts at the end; the exit code is 1 if a disagreement has no explanation. Known differences, where
+the official code is wrong, are told apart by their cause, and checked in another way:
+
+  count   the official loss takes the number of image tokens from the config: without pictures,
+          with fewer frames than configured, and with a rest of pixels that fills no patch, it is
+          wrong or an error. It is then computed from the official logits by torch's cross entropy.
+  embeds  the official forward adds positions to the caller's inputs_embeds in place, so that a
+          second call with them answers otherwise. Every call gets a copy.
+  selu    the documentation names it, transformers 4.37.2 raises KeyError: torch's is put there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import sys
+from typing import Any
+
+import numpy as np
+import torch
+from official import build
+from random_models import Case, draw_case
+from seeded import seeded_tensors
+from transformers.activations import ACT2FN
+
+from numpygit import GitConfig, GitForCausalLM
+from numpygit.checkpoint import params_from, tensor_shapes
+
+ACT2FN["selu"] = torch.nn.SELU
+LIMITS = {"logits": 1e-4, "hidden": 1e-4, "attentions": 1e-4, "loss": 1e-5}
+
+
+def both(case: Case) -> tuple[Any, Any, str]:
+    """Ask both implementations; also say how the official loss was had."""
+    config = GitConfig.from_dict(case.config)
+    tensors = seeded_tensors(tensor_shapes(config), seed=case.seed)
+    ours = GitForCausalLM(config, params_from(tensors, config, source="seeded"))
+    official = build(case.config, tensors)
+
+    def given() -> dict[str, torch.Tensor]:
+        named = {name: torch.from_numpy(np.array(a)) for name, a in case.inputs.items()}
+        return {name: tensor for name, tensor in named.items() if name != "labels"}
+
+    labels = case.inputs.get("labels")
+    labels = None if labels is None else torch.from_numpy(labels)
+    with torch.no_grad():
+        theirs = official(**given(), output_hidden_states=True, output_attentions=True)
+        how = "none"
+        if labels is not None:
+            how = "official"
+            image = theirs.logits.shape[1] - labels.shape[1]
+            if image != official.git.encoder.layer[0].attention.self.image_patch_tokens:
+                how = "count"
+                theirs.loss = torch.nn.functional.cross_entropy(
+                    theirs.logits[:, image:-1].flatten(0, 1), labels[:, 1:].flatten()
+                )
+            else:
+                theirs.loss = official(**given(), labels=labels).loss
+    mine = ours(**case.inputs, output_hidden_states=True, output_attentions=True)
+    return mine, theirs, how
+
+
+def distances(mine: Any, theirs: Any) -> dict[str, float]:
+    """Measure how far each kind of result is apart; shapes that differ are infinitely far."""
+    pairs = {
+        "logits": [(mine.logits, theirs.logits)],
+        "hidden": list(zip(mine.hidden_states, theirs.hidden_states, strict=True)),
+        "attentions": list(zip(mine.attentions, theirs.attentions, strict=True)),
+        "loss": [] if mine.loss is None else [(mine.loss, theirs.loss)],
+    }
+    return {name: max([apart(*pair) for pair in pair_list], default=0.0)
+            for name, pair_list in pairs.items()}  # fmt: skip
+
+
+def apart(a: np.ndarray, b: torch.Tensor) -> float:
+    """Measure the largest difference of two arrays."""
+    other = b.numpy()
+    if np.shape(a) != other.shape:
+        return float("inf")
+    return float(np.abs(a - other).max(initial=0.0))
+
+
+def main() -> int:
+    """Run the cases and count."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cases", type=int, default=400)
+    parser.add_argument("--first", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    seen: collections.Counter[str] = collections.Counter()
+    worst = dict.fromkeys(LIMITS, 0.0)
+    failures = 0
+    for seed in range(options.first, options.first + options.cases):
+        case = draw_case(seed)
+        mine, theirs, how = both(case)
+        found = distances(mine, theirs)
+        worst = {name: max(worst[name], found[name]) for name in worst}
+        wrong = {n: f"{d:.2e}" for n, d in found.items() if not d <= LIMITS[n]}
+        if wrong:
+            failures += 1
+            print(f"seed {seed}: {wrong} {case.config} {list(case.inputs)}")
+        seen.update([f"positions {case.config['position_embedding_type']}", f"loss {how}"])
+        seen.update(f"with {name}" for name in case.inputs)
+        seen.update(["clips"] if case.inputs.get("pixel_values", np.zeros(0)).ndim == 5 else [])
+    print(f"{options.cases} cases, {failures} disagreements")
+    print("worst: " + ", ".join(f"{name} {value:.1e}" for name, value in worst.items()))
+    print("cases " + ", ".join(f"{name}: {count}" for name, count in sorted(seen.items())))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

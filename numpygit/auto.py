@@ -1,0 +1,72 @@
+"""The names that pick a class by the checkpoint. Here every checkpoint is a GIT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import checkpoint
+from .config import GitConfig, GitVisionConfig
+from .image_processor import GitImageProcessor
+from .model import GitForCausalLM, GitModel, GitVisionModel
+from .processor import GitProcessor
+from .tokenizer import GitTokenizer
+
+
+class AutoConfig:
+    """Settings: GitConfig, or GitVisionConfig where the folder holds a picture tower alone."""
+
+    @staticmethod
+    def from_pretrained(
+        name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+    ) -> GitConfig | GitVisionConfig:
+        """Read `config.json`."""
+        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
+        kind = GitVisionConfig if is_tower(folder) else GitConfig
+        return kind.from_pretrained(folder)
+
+
+class AutoModel:
+    """A model without a vocabulary head: GitModel, or GitVisionModel for a picture tower."""
+
+    @staticmethod
+    def from_pretrained(
+        name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+    ) -> GitModel | GitVisionModel:
+        """Read config and parameters."""
+        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
+        kind = GitVisionModel if is_tower(folder) else GitModel
+        return kind.from_pretrained(folder)
+
+    @staticmethod
+    def from_config(config: GitConfig, *, seed: int = 0) -> GitModel:
+        """Make a model with random parameters."""
+        return GitModel(config, seed=seed)
+
+
+class AutoModelForCausalLM:
+    """A model that writes: GitForCausalLM."""
+
+    @staticmethod
+    def from_pretrained(
+        name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+    ) -> GitForCausalLM:
+        """Read config and parameters."""
+        return GitForCausalLM.from_pretrained(
+            name, revision=revision, local_files_only=local_files_only
+        )
+
+    @staticmethod
+    def from_config(config: GitConfig, *, seed: int = 0) -> GitForCausalLM:
+        """Make a model with random parameters."""
+        return GitForCausalLM(config, seed=seed)
+
+
+AutoProcessor = GitProcessor
+AutoTokenizer = GitTokenizer
+AutoImageProcessor = GitImageProcessor
+
+
+def is_tower(folder: Path) -> bool:
+    """Tell whether a folder holds a picture tower alone."""
+    values = checkpoint.read_json(folder / "config.json")
+    return values.get("model_type") == GitVisionConfig.model_type

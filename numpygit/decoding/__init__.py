@@ -1,0 +1,40 @@
+"""Ways to choose words, beyond the likeliest one. `generate.py` has the loop that all begin with.
+
+    options.py       GenerationConfig: every option with its default
+    logits.py        small functions that change scores: penalties, bans, forced words
+    sampling.py      filters of likely words, and the draw
+    beams.py         beam search, in groups and with draws
+    contrastive.py   likely words that do not repeat what has been said
+    plan.py          prompts and options, checked; the changes they ask for
+    seen.py          attentions and hidden states of a run
+    run.py           one call for all of these: prompts and options in, texts out
+    scores.py        how likely a text is, word by word
+    constrained.py   texts from a list only: a trie of labels, exact scores, classification
+
+All work on (memory, prompt, params, config, options): pictures are encoded before, words are
+decoded after. None changes an argument. Source: transformers 4.37.2, `generation/`.
+"""
+
+from .constrained import Scored, allowed_next, best_of, plant, score_texts
+from .options import AUTHORS, GenerationConfig
+from .plan import Calls, Plan, make_plan
+from .run import Generation, decode, lazily
+from .scores import WordScores, word_scores
+
+__all__ = [
+    "AUTHORS",
+    "Calls",
+    "Generation",
+    "GenerationConfig",
+    "Plan",
+    "Scored",
+    "WordScores",
+    "allowed_next",
+    "best_of",
+    "decode",
+    "lazily",
+    "make_plan",
+    "plant",
+    "score_texts",
+    "word_scores",
+]

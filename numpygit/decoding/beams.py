@@ -1,0 +1,276 @@
+"""Beam search: follow the K likeliest beginnings of a text at once, and keep the best texts.
+
+All rows of one picture, its beams, stand one after the other: row b * K + k. They share the
+picture's keys and values. Three variants: beams in groups that avoid each other's words
+(diverse), beams that are drawn (beam sampling), and the authors' own search.
+
+Source: transformers 4.37.2, `generation/beam_search.py`. `beam_form="authors"` follows the
+original repository, `GeneratorWithBeamSearch`, in these points: a text of n words, prompt counted
+and end token not, is worth sum / ((5 + n) / 6) ** length_penalty (Wu et al. 2016, arXiv
+1609.08144) instead of sum / new words ** length_penalty; as many texts are kept as shall be
+returned, not K; an end token counts wherever it ranks; the search stops when no text of
+max_length - 1 words could be better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from ..config import GitConfig
+from ..generate import keep_rows
+from ..layers import Trace, no_trace, scope
+from ..params import Array, Text
+from ..text import Cache, read
+from .logits import Change, apply, hide_padding, log_softmax, penalise_chosen, require_finite
+from .options import GenerationConfig
+from .sampling import draw_several
+
+UNREACHED = -1e9  # the score of beams 1, 2, ... before the first word: only beam 0 counts
+
+
+class Hypothesis(NamedTuple):
+    """A text that may be returned."""
+
+    score: float
+    ids: Array  # (T,), with its end token if it has one
+    rows: Array  # (T - prompt,), the row each word was found in
+
+
+@dataclass(frozen=True)
+class Search:
+    """What stays the same from word to word."""
+
+    options: GenerationConfig
+    prompt: Array  # (B, T)
+    attention_mask: Array  # (B, T)
+    max_length: int
+    end: tuple[int, ...]
+    pad: int
+    changes: tuple[Change, ...]
+    bias: tuple[Change, ...]  # the changes that come before the groups' avoiding each other
+    rng: np.random.Generator
+
+
+class Beams(NamedTuple):
+    """Where the search stands."""
+
+    totals: Array  # (B, K), the sum of log-probabilities of each beam
+    kept: list[list[Hypothesis]]  # finished texts, of each picture and group: B * groups lists
+    done: Array  # (B, groups)
+
+
+class BeamStep(NamedTuple):
+    """One word further."""
+
+    logits: Array  # (B * K, V)
+    scores: Array  # (B * K, V), log-probabilities after all changes
+    ids: Array  # (B * K, T)
+    rows: Array  # (B * K, T - prompt), the row each word was found in
+    beams: Beams
+    cache: Cache
+
+
+def search_beams(
+    cache: Cache, p: Text, search: Search, *, config: GitConfig, trace: Trace = no_trace
+) -> Iterator[BeamStep]:
+    """Search word by word: the pictures, prompts (B, T) -> a BeamStep a word.
+
+    The prompt is read once for all beams of a picture.
+    """
+    B, K = len(search.prompt), search.options.num_beams
+    fork = np.repeat(np.arange(B), K)
+    known = cache.attention_mask.shape[1]
+    now, now_mask = search.prompt[:, known:], search.attention_mask[:, known:]
+    all_logits, cache = read(
+        now, cache, p, config=config, attention_mask=now_mask, trace=scope(trace, "word.0")
+    )
+    logits, cache = all_logits[fork, -1], keep_rows(cache, fork)
+    ids, rows = search.prompt[fork], np.zeros((B * K, 0), np.int64)
+    beams = begin(B, search.options)
+    while True:
+        require_finite(logits)
+        word, row, scores, beams = advance(logits, ids, rows, beams, search)
+        ids = np.concatenate([ids[row], word[:, None]], axis=1)
+        rows = np.concatenate([rows[row], row[:, None]], axis=1)
+        yield BeamStep(logits, scores, ids, rows, beams, cache)
+        if beams.done.all() or ids.shape[1] >= search.max_length:
+            return
+        step_trace = scope(trace, f"word.{rows.shape[1]}")
+        cache = keep_rows(cache, row)
+        all_logits, cache = read(word[:, None], cache, p, config=config, trace=step_trace)
+        logits = all_logits[:, -1]
+
+
+def begin(B: int, options: GenerationConfig) -> Beams:
+    """Begin with one beam of each group; the others are as yet the same text."""
+    K, groups = options.num_beams, options.num_beam_groups
+    totals = np.full((B, K), UNREACHED, np.float32)
+    totals[:, :: K // groups] = 0
+    return Beams(totals, [[] for _ in range(B * groups)], np.zeros((B, groups), bool))
+
+
+def advance(
+    logits: Array, ids: Array, rows: Array, beams: Beams, search: Search
+) -> tuple[Array, Array, Array, Beams]:
+    """Choose the next word of every beam: logits (B * K, V), ids (B * K, T), rows so far.
+
+    -> words (B * K,), the row that each continues (B * K,), scores (B * K, V) and the new Beams.
+    """
+    B, K = beams.totals.shape
+    groups = search.options.num_beam_groups
+    size = K // groups
+    log_probabilities = log_softmax(logits)
+    mask = search.attention_mask.repeat(K, axis=0)
+    scores, word, row = np.empty_like(logits), np.empty((B, K), int), np.empty((B, K), int)
+    totals, kept, done = beams.totals.copy(), list(beams.kept), beams.done.copy()
+    for group in range(groups):
+        beam = np.arange(group * size, (group + 1) * size)
+        member = (np.arange(B)[:, None] * K + beam).ravel()  # the rows of this group
+        avoid: tuple[Change, ...] = ()
+        if group and search.options.diversity_penalty:
+            penalty = search.options.diversity_penalty
+            before = word[:, : group * size]
+            avoid = (partial(penalise_chosen, chosen=before, penalty=penalty),)
+        changes = (*search.bias, *avoid, *search.changes)
+        seen = hide_padding(ids[member], mask[member])
+        scores[member] = apply(changes, seen, log_probabilities[member])
+        candidates = propose(scores[member], beams.totals[:, beam], search)
+        for b in range(B):
+            place = b * groups + group
+            if done[b, group]:
+                totals[b, beam], word[b, beam], row[b, beam] = 0, search.pad, member[b * size]
+                continue
+            found = (candidates.total[b], candidates.word[b], member[b * size + candidates.beam[b]])
+            kept[place], chosen = sort_out(found, kept[place], ids, rows, size, b, search)
+            totals[b, beam], word[b, beam], row[b, beam] = chosen
+            done[b, group] = is_done(kept[place], found[0].max(), ids.shape[1] + 1, size, b, search)
+    return word.ravel(), row.ravel(), scores, Beams(totals, kept, done)
+
+
+class Candidates(NamedTuple):
+    """The best continuations of the beams of a group, the best first."""
+
+    total: Array  # (B, candidates)
+    word: Array  # (B, candidates)
+    beam: Array  # (B, candidates), 0, 1, ... in the group
+
+
+def propose(scores: Array, totals: Array, search: Search) -> Candidates:
+    """Find the best continuations of all beams: (B * K, V), (B, K) -> Candidates.
+
+    So many that enough are left if every beam ends in every way it can. Or draw them.
+    """
+    B, K = totals.shape
+    V = scores.shape[1]
+    each = max(search.options.per_node_beam_size, 1 + len(search.end))
+    count = min(each * K, K * V)
+    sums = (scores + totals.reshape(-1, 1)).reshape(B, K * V)
+    if search.options.do_sample:
+        drawn = draw_several(sums, search.rng, count=count)
+    else:
+        drawn = np.argpartition(-sums, count - 1, axis=1)[:, :count]
+    total = np.take_along_axis(sums, drawn, axis=1)
+    order = np.lexsort((drawn, -total), axis=1)  # by total, and by place where totals are equal
+    best = np.take_along_axis(drawn, order, axis=1)
+    return Candidates(np.take_along_axis(total, order, axis=1), best % V, best // V)
+
+
+def sort_out(
+    found: tuple[Array, Array, Array],
+    kept: list[Hypothesis],
+    ids: Array,
+    rows: Array,
+    size: int,
+    b: int,
+    search: Search,
+) -> tuple[list[Hypothesis], tuple[Array, Array, Array]]:
+    """Put ended texts aside and go on with the others: the candidates of one picture and group.
+
+    -> texts kept, and totals, words and rows (size,) of the beams that go on.
+    """
+    totals, words, from_rows = found
+    going = []
+    for rank in range(len(totals)):
+        total, word, row = totals[rank], words[rank], from_rows[rank]
+        if word not in search.end:
+            going.append(rank)
+        elif rank < size or search.options.beam_form == "authors":
+            text = np.append(ids[row], word)
+            score = worth(float(total), len(text), True, b, search)
+            kept = admit(kept, Hypothesis(score, text, np.append(rows[row], row)), size, search)
+        if len(going) == size:
+            break
+    return kept, (totals[going], words[going], from_rows[going])
+
+
+def admit(kept: list[Hypothesis], text: Hypothesis, size: int, search: Search) -> list[Hypothesis]:
+    """Keep the best texts; of equals, those that came first."""
+    room = search.options.num_return_sequences if search.options.beam_form == "authors" else size
+    if len(kept) < room:
+        return [*kept, text]
+    worst = min(range(room), key=lambda i: kept[i].score)
+    if not text.score > kept[worst].score:
+        return kept
+    return [*kept[:worst], *kept[worst + 1 :], text]
+
+
+def worth(total: float, length: int, ended: bool, b: int, search: Search) -> float:
+    """Weigh a text's log-probability by its length, the end token included in `length`."""
+    penalty, T = search.options.length_penalty, search.prompt.shape[1]
+    if search.options.beam_form == "authors":
+        words = int(search.attention_mask[b].sum()) + length - T - ended
+        return total / ((5 + words) / 6) ** penalty
+    return total / (length - T) ** penalty
+
+
+def is_done(
+    kept: list[Hypothesis], best: float, length: int, size: int, b: int, search: Search
+) -> bool:
+    """Tell whether the beams that go on can no longer beat what is kept.
+
+    `best` is the best total of this step. With early_stopping False it is weighed by the length
+    so far, which is a guess where the penalty favours long texts; with "never", as with the
+    authors, by the length that is most in its favour.
+    """
+    options = search.options
+    authors = options.beam_form == "authors"
+    if len(kept) < (options.num_return_sequences if authors else size):
+        return False
+    if options.early_stopping is True:
+        return True
+    if authors:
+        highest = worth(float(best), search.max_length - 1, False, b, search)
+    elif options.early_stopping == "never" and options.length_penalty > 0:
+        highest = worth(float(best), search.max_length, True, b, search)
+    else:
+        highest = worth(float(best), length, True, b, search)
+    return min(text.score for text in kept) >= highest
+
+
+def best_texts(step: BeamStep, search: Search) -> list[Hypothesis]:
+    """Choose what is returned, for each picture its best texts, the best first.
+
+    Beams that have not ended when the search ends count as texts, unless their group is done.
+    """
+    B, K = step.beams.totals.shape
+    groups = search.options.num_beam_groups
+    size = K // groups
+    chosen = []
+    for b in range(B):
+        texts: list[Hypothesis] = []
+        for group in range(groups):
+            kept = step.beams.kept[b * groups + group]
+            for beam in range(group * size, (group + 1) * size):
+                if not step.beams.done[b, group]:
+                    ids, rows = step.ids[b * K + beam], step.rows[b * K + beam]
+                    score = worth(float(step.beams.totals[b, beam]), len(ids), False, b, search)
+                    kept = admit(kept, Hypothesis(score, ids, rows), size, search)
+            texts += kept
+        texts.sort(key=lambda text: text.score)  # of equals, the last first
+        chosen += texts[::-1][: search.options.num_return_sequences]
+    return chosen

@@ -1,0 +1,177 @@
+"""Small functions that change the scores of the next word: (ids so far, logits) -> logits.
+
+ids (B, T) hold -1 where a prompt is padded, so that padding never counts as a word; the official
+code takes padding for words, and a padded prompt goes on otherwise than the same prompt alone.
+logits (B, V) are logits, or log-probabilities in a beam search. Nothing is changed in place.
+Source: transformers 4.37.2, `generation/logits_process.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from ..errors import NotFiniteError, UserError
+from ..params import Array
+
+Change = Callable[[Array, Array], Array]
+PADDING = -1
+
+
+def hide_padding(ids: Array, attention_mask: Array) -> Array:
+    """Mark padding: ids (B, T), attention_mask (B, prompt) -> ids with -1 for padding."""
+    hidden = ids.copy()
+    prompt = hidden[:, : attention_mask.shape[1]]
+    prompt[attention_mask == 0] = PADDING
+    return hidden
+
+
+def apply(changes: Iterable[Change], ids: Array, logits: Array) -> Array:
+    """Make all changes in their order: (B, T), (B, V) -> (B, V)."""
+    for change in changes:
+        logits = change(ids, logits)
+    return logits
+
+
+def log_softmax(logits: Array) -> Array:
+    """Turn logits into log-probabilities: (B, V) -> (B, V)."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def suppress(ids: Array, logits: Array, *, words: Sequence[int]) -> Array:
+    """Never say these words."""
+    changed = logits.copy()
+    changed[:, list(words)] = -np.inf
+    return changed
+
+
+def suppress_at(ids: Array, logits: Array, *, words: Sequence[int], length: int) -> Array:
+    """Do not say these words where the text has just this length."""
+    return suppress(ids, logits, words=words) if ids.shape[1] == length else logits
+
+
+def suppress_below(ids: Array, logits: Array, *, words: Sequence[int], length: int) -> Array:
+    """Do not say these words, the end tokens, before the text has this length."""
+    return suppress(ids, logits, words=words) if ids.shape[1] < length else logits
+
+
+def force_at(ids: Array, logits: Array, *, words: Sequence[int], length: int) -> Array:
+    """Say one of these words where the text has just this length; all get score 0."""
+    if ids.shape[1] != length:
+        return logits
+    changed = np.full_like(logits, -np.inf)
+    changed[:, list(words)] = 0
+    return changed
+
+
+def penalise_repetition(ids: Array, logits: Array, *, penalty: float) -> Array:
+    """Make words less likely that were said already: divide or multiply by `penalty`.
+
+    Source: Keskar et al. 2019, arXiv 1909.05858. A penalty below 1 makes them likelier.
+    """
+    lowered = np.where(logits < 0, logits * penalty, logits / penalty).astype(logits.dtype)
+    said = np.zeros(logits.shape, bool)
+    row, column = np.nonzero(ids != PADDING)
+    said[row, ids[row, column]] = True
+    return np.where(said, lowered, logits)
+
+
+def ban_repeated_ngrams(ids: Array, logits: Array, *, size: int) -> Array:
+    """Let no sequence of `size` words come twice."""
+    changed = logits.copy()
+    for row, padded in enumerate(ids.tolist()):
+        text = [word for word in padded if word != PADDING]
+        if len(text) + 1 < size:
+            continue
+        last = text[len(text) + 1 - size :]
+        for start in range(len(text) - size + 1):
+            if text[start : start + size - 1] == last:
+                changed[row, text[start + size - 1]] = -np.inf
+    return changed
+
+
+def add_bias(ids: Array, logits: Array, *, bias: Mapping[tuple[int, ...], float]) -> Array:
+    """Make sequences of words likelier or less likely: add to the last where the others stand.
+
+    The official code overlooks a sequence whose beginning is the whole text so far.
+    """
+    T = ids.shape[1]
+    changed = logits.copy()
+    for sequence, value in bias.items():
+        begin = len(sequence) - 1
+        if begin > T:
+            continue
+        stands = (ids[:, T - begin :] == np.array(sequence[:-1], np.int64)).all(axis=1)
+        changed[stands, sequence[-1]] += np.float32(value)
+    return changed
+
+
+def allow_only(
+    ids: Array,
+    logits: Array,
+    *,
+    allowed: Callable[[int, Array], Sequence[int]],
+    rows_each: int,
+) -> Array:
+    """Keep the words that `allowed(prompt number, ids so far)` lists; `rows_each` for a prompt."""
+    mask = np.full(logits.shape, -np.inf, np.float32)
+    for row, text in enumerate(ids):
+        words = allowed(row // rows_each, text[text != PADDING])
+        if len(words) == 0:
+            raise UserError(
+                f"prefix_allowed_tokens_fn allows nothing after {text.tolist()} "
+                f"(prompt {row // rows_each}); where a text may end it must allow the end token"
+            )
+        mask[row, list(words)] = 0
+    return logits + mask
+
+
+def hasten_end(
+    ids: Array, logits: Array, *, words: Sequence[int], length: int, factor: float
+) -> Array:
+    """Make the end tokens likelier with every word beyond a length.
+
+    Where they are forbidden they stay so; the official code makes nan of them, and whole searches.
+    """
+    beyond = ids.shape[1] - length
+    if beyond <= 0:
+        return logits
+    changed = logits.copy()
+    for word in words:
+        allowed = np.isfinite(changed[:, word])
+        rise = np.abs(changed[allowed, word]) * np.float32(math.pow(factor, beyond) - 1)
+        changed[allowed, word] += rise
+    return changed
+
+
+def remove_invalid(ids: Array, logits: Array) -> Array:
+    """Put finite numbers where nan or an infinity stands."""
+    limits = np.finfo(logits.dtype)
+    return np.nan_to_num(logits, nan=0, posinf=limits.max, neginf=limits.min)
+
+
+def normalise(ids: Array, logits: Array) -> Array:
+    """Make log-probabilities of scores that other changes have left unnormalised."""
+    return log_softmax(logits)
+
+
+def penalise_chosen(ids: Array, logits: Array, *, chosen: Array, penalty: float) -> Array:
+    """Make words less likely that other groups of beams have just chosen.
+
+    logits (B * beams, V), chosen (B, words of the other groups). Source: Vijayakumar et al. 2016,
+    arXiv 1610.02424.
+    """
+    B, V = len(chosen), logits.shape[1]
+    times = np.zeros((B, V), np.float32)
+    np.add.at(times, (np.arange(B)[:, None], chosen), 1)
+    each = len(logits) // B
+    return logits - np.float32(penalty) * times.repeat(each, axis=0)
+
+
+def require_finite(logits: Array) -> None:
+    """Stop at infinities and NaN instead of making words of them."""
+    if not np.isfinite(logits).all():
+        raise NotFiniteError("the model's scores are not finite; look at its weights and pictures")

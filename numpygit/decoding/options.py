@@ -1,0 +1,184 @@
+"""Every option of `generate`: names and defaults of transformers 4.37.2, and what is new here."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+
+DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
+
+
+@dataclass(frozen=True)
+class GenerationConfig:
+    """How to generate. `None` stands for "off", or for what the model's config says.
+
+    Source: transformers 4.37.2, `generation/configuration_utils.py`. `min_p` is from 5.x; new
+    here are `seed`, `generator`, `beam_form`, `per_node_beam_size`, `output_logits` and
+    `output_log_probabilities`. `max_length` defaults to 50 here, or to all places of a smaller
+    model, and not to 20.
+    """
+
+    # how long: lengths count text tokens, the prompt and its padding included; "new" ones do not
+    max_length: int | None = None
+    max_new_tokens: int | None = None
+    min_length: int = 0
+    min_new_tokens: int | None = None
+    max_time: float | None = None
+    # the search
+    do_sample: bool = False
+    num_beams: int = 1
+    num_beam_groups: int = 1
+    diversity_penalty: float = 0.0
+    length_penalty: float = 1.0
+    early_stopping: bool | str = False
+    beam_form: str = "transformers"  # or "authors": see beams.py
+    per_node_beam_size: int = 2
+    penalty_alpha: float | None = None
+    num_return_sequences: int = 1
+    # which words are drawn
+    temperature: float = 1.0
+    top_k: int | None = 50
+    top_p: float = 1.0
+    min_p: float | None = None
+    typical_p: float = 1.0
+    epsilon_cutoff: float = 0.0
+    eta_cutoff: float = 0.0
+    seed: int | None = None
+    generator: np.random.Generator | None = None
+    # what changes the scores
+    repetition_penalty: float = 1.0
+    no_repeat_ngram_size: int = 0
+    bad_words_ids: Sequence[Sequence[int]] | None = None
+    sequence_bias: Mapping[tuple[int, ...], float] | None = None
+    suppress_tokens: Sequence[int] | None = None
+    begin_suppress_tokens: Sequence[int] | None = None
+    forced_bos_token_id: int | None = None
+    forced_eos_token_id: int | Sequence[int] | None = None
+    exponential_decay_length_penalty: tuple[int, float] | None = None
+    remove_invalid_values: bool = False
+    renormalize_logits: bool = False
+    # what comes back
+    return_dict_in_generate: bool = False
+    output_scores: bool = False
+    output_logits: bool = False
+    output_attentions: bool = False
+    output_hidden_states: bool = False
+    output_log_probabilities: bool = False
+    use_cache: bool = (
+        True  # accepted and ignored: with the cache or without, the words are the same
+    )
+    # special tokens; None takes the model's
+    bos_token_id: int | None = None
+    eos_token_id: int | Sequence[int] | None = None
+    pad_token_id: int | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> GenerationConfig:
+        """Take the known fields of a `generation_config.json`; ignore the rest."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+    def change(self, options: Mapping[str, Any]) -> GenerationConfig:
+        """Return these options with some changed; an unknown name is a mistake."""
+        known = {field.name for field in fields(self)}
+        for name, value in options.items():
+            if name not in known and not is_neutral(name, value):
+                raise UserError(unknown_option(name, known))
+        changed = replace(self, **{k: v for k, v in options.items() if k in known})
+        check(changed)
+        return changed
+
+
+AUTHORS = GenerationConfig(num_beams=4, length_penalty=0.6, beam_form="authors", max_length=1024)
+"""The search of the authors' own repository, `GeneratorWithBeamSearch`, with its defaults."""
+
+# Options of transformers 4.37.2 that GIT does not have here, with the values that change nothing.
+ABSENT: dict[str, tuple[Any, ...]] = {
+    "assistant_model": (None,),
+    "constraints": (None,),
+    "force_words_ids": (None,),
+    "guidance_scale": (None, 1),
+    "encoder_repetition_penalty": (None, 1),
+    "encoder_no_repeat_ngram_size": (None, 0),
+    "forced_decoder_ids": (None,),
+    "prompt_lookup_num_tokens": (None,),
+    "low_memory": (None, False, True),
+    "synced_gpus": (None, False),
+    "negative_prompt_ids": (None,),
+    "negative_prompt_attention_mask": (None,),
+}
+
+
+def is_neutral(name: str, value: object) -> bool:
+    """Tell whether an option that is absent here was given a value that changes nothing."""
+    return name in ABSENT and any(value is fine or value == fine for fine in ABSENT[name])
+
+
+def unknown_option(name: str, known: set[str]) -> str:
+    """Say that there is no such option, and which one may have been meant."""
+    if name in ABSENT:
+        return f"generate has no {name}: numpygit does not do this kind of generation"
+    near = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(known))}"
+    return f"generate has no option {name!r}{hint}"
+
+
+def check(options: GenerationConfig) -> None:
+    """Refuse options that cannot be, before any work."""
+    beams, groups, texts = options.num_beams, options.num_beam_groups, options.num_return_sequences
+    require("num_beams", beams, beams >= 1, "at least 1")
+    fits = groups >= 1 and beams % groups == 0
+    require("num_beam_groups", groups, fits, f"a divisor of num_beams, {beams}")
+    require("num_return_sequences", texts, texts >= 1, "at least 1")
+    most = texts if options.do_sample and beams == 1 else beams
+    require("num_return_sequences", texts, texts <= most, f"at most num_beams, {beams}")
+    early = options.early_stopping in (True, False, "never")
+    require("early_stopping", options.early_stopping, early, "True, False or 'never'")
+    form = options.beam_form in ("transformers", "authors")
+    require("beam_form", options.beam_form, form, "'transformers' or 'authors'")
+    nodes = options.per_node_beam_size
+    require("per_node_beam_size", nodes, nodes >= 2, "at least 2")
+    if groups > 1 and options.do_sample:
+        raise UserError("num_beam_groups and do_sample do not go together; leave one out")
+    check_filters(options)
+    check_penalties(options)
+
+
+def check_filters(options: GenerationConfig) -> None:
+    """Refuse filters that cannot be; warn of those that do nothing, as transformers does."""
+    require("temperature", options.temperature, options.temperature > 0, "more than 0")
+    require("top_p", options.top_p, 0 <= options.top_p <= 1, "from 0 to 1")
+    typical = 0 < options.typical_p <= 1
+    require("typical_p", options.typical_p, typical, "more than 0, at most 1")
+    if options.top_k is not None:
+        require("top_k", options.top_k, options.top_k >= 0, "at least 0, and 0 for no limit")
+    if options.min_p is not None:
+        require("min_p", options.min_p, 0 <= options.min_p <= 1, "from 0 to 1")
+    if not options.do_sample:
+        for name in ("temperature", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"):
+            if getattr(options, name) != getattr(GenerationConfig, name):
+                warnings.warn(f"{name} does nothing without do_sample=True", stacklevel=4)
+
+
+def check_penalties(options: GenerationConfig) -> None:
+    """Refuse penalties that cannot be."""
+    penalty = options.repetition_penalty
+    require("repetition_penalty", penalty, penalty > 0, "more than 0")
+    size = options.no_repeat_ngram_size
+    require("no_repeat_ngram_size", size, size >= 0, "at least 0")
+    for words in options.bad_words_ids or ():
+        fine = not isinstance(words, int) and len(words) > 0
+        require("bad_words_ids", words, fine, "lists of token ids, none of them empty")
+
+
+def require(name: str, value: object, is_fine: bool, expected: str) -> None:
+    """Raise the error that says which option is wrong, and how it should be."""
+    if not is_fine:
+        raise UserError(f"{name} is {value!r}; it must be {expected}")

@@ -1,0 +1,201 @@
+"""Prompts and options, checked and completed before any work; and the changes they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..config import GitConfig
+from ..errors import UserError
+from ..params import Array
+from .logits import (
+    PADDING,
+    Change,
+    add_bias,
+    allow_only,
+    ban_repeated_ngrams,
+    force_at,
+    hasten_end,
+    normalise,
+    penalise_repetition,
+    remove_invalid,
+    suppress,
+    suppress_at,
+    suppress_below,
+)
+from .options import DEFAULT_MAX_LENGTH, GenerationConfig
+from .sampling import filters
+
+
+class Calls(NamedTuple):
+    """Functions of the caller's that take part, as in transformers.
+
+    A processor is (input_ids, scores) -> scores, a criterion (input_ids, scores) -> True to stop,
+    a streamer has `put(ids)` and `end()`. Prompts come to them padded on the left.
+    """
+
+    logits_processor: Sequence[Callable[[Array, Array], Array]] = ()
+    stopping_criteria: Sequence[Callable[..., Any]] = ()
+    prefix_allowed_tokens_fn: Callable[[int, Array], Sequence[int]] | None = None
+    streamer: Any = None
+
+
+class Plan(NamedTuple):
+    """Prompts and options, checked and completed."""
+
+    given: Array  # (B, T), the prompts as they were given
+    prompt: Array  # (B, T), padded on the left
+    attention_mask: Array  # (B, T)
+    max_length: int
+    end: tuple[int, ...]
+    config: GitConfig  # the model's, with the padding token of the options
+    options: GenerationConfig
+    calls: Calls
+
+
+def make_plan(
+    given: Array,
+    *,
+    config: GitConfig,
+    options: GenerationConfig,
+    attention_mask: Array | None = None,
+    calls: Calls | None = None,
+) -> Plan:
+    """Check prompts (B, T) and options against the model, and fill in what was left out.
+
+    Prompts may be padded on the left or on the right. Without an attention_mask the padding token
+    counts as padding, unless it is the end token as well, as in the official code.
+    """
+    end = as_tuple(config.eos_token_id if options.eos_token_id is None else options.eos_token_id)
+    pad = config.pad_token_id if options.pad_token_id is None else options.pad_token_id
+    mask = mask_of(given, attention_mask, pad, end)
+    if calls is not None and calls.streamer is not None and options.num_beams > 1:
+        raise UserError("a streamer cannot be used with a beam search; use num_beams=1")
+    prompt, mask = pad_left(given, mask)
+    return Plan(
+        given,
+        prompt,
+        mask,
+        length_of(options, given.shape[1], config.max_position_embeddings),
+        end,
+        replace(config, pad_token_id=pad),
+        options,
+        calls or Calls(),
+    )
+
+
+def mask_of(ids: Array, attention_mask: Array | None, pad: int, end: Sequence[int]) -> Array:
+    """Check the mask of prompts, or find it by the padding token: (B, T) -> (B, T)."""
+    if attention_mask is None:
+        found = (ids != pad) | (pad in end)
+        found |= ~found.any(axis=1, keepdims=True)  # a start token that is the padding token
+        return found.astype(np.int64)
+    mask = np.asarray(attention_mask)
+    if mask.shape != ids.shape:
+        raise UserError(
+            f"attention_mask must be of the shape of input_ids, {ids.shape}; got {mask.shape}"
+        )
+    if not mask.any(axis=1).all():
+        raise UserError("a prompt is all padding; give at least the start token")
+    return mask
+
+
+def pad_left(ids: Array, attention_mask: Array) -> tuple[Array, Array]:
+    """Move all padding to the left and keep the words in order: (B, T), (B, T) -> the same."""
+    order = np.argsort(attention_mask != 0, axis=1, kind="stable")
+    left = np.take_along_axis(ids, order, axis=1)
+    return left, np.take_along_axis(attention_mask, order, axis=1)
+
+
+def length_of(options: GenerationConfig, prompt: int, places: int) -> int:
+    """Work out how long texts may become, and refuse what the model cannot do."""
+    max_length = min(DEFAULT_MAX_LENGTH, places)
+    if options.max_length is not None:
+        max_length = options.max_length
+    if options.max_new_tokens is not None:
+        max_length = prompt + options.max_new_tokens
+    if not prompt < max_length <= places:
+        raise UserError(
+            f"max_length is {max_length}; it must be more than the prompt's "
+            f"{prompt} tokens and at most the model's {places} places"
+        )
+    return max_length
+
+
+def as_tuple(words: int | Sequence[int]) -> tuple[int, ...]:
+    """Take one token or several."""
+    return (words,) if isinstance(words, int) else tuple(words)
+
+
+def bias_of(options: GenerationConfig) -> list[Change]:
+    """List the change that comes before all others."""
+    return [partial(add_bias, bias=options.sequence_bias)] if options.sequence_bias else []
+
+
+def changes_of(plan: Plan, *, rows_each: int) -> list[Change]:
+    """List what the options do to logits, in the official order; `rows_each` for a prompt."""
+    options, end, length = plan.options, plan.end, plan.prompt.shape[1]
+    found: list[Change] = []
+    if options.repetition_penalty != 1:
+        found.append(partial(penalise_repetition, penalty=options.repetition_penalty))
+    if options.no_repeat_ngram_size:
+        found.append(partial(ban_repeated_ngrams, size=options.no_repeat_ngram_size))
+    if options.bad_words_ids:
+        bad = [tuple(words) for words in options.bad_words_ids]
+        bias = {words: -np.inf for words in bad if words not in [(word,) for word in end]}
+        found.append(partial(add_bias, bias=bias))
+    least = max(options.min_length, length + (options.min_new_tokens or 0))
+    if options.min_length or options.min_new_tokens:
+        found.append(partial(suppress_below, words=end, length=least))
+    allowed = plan.calls.prefix_allowed_tokens_fn
+    if allowed is not None:
+        found.append(partial(allow_only, allowed=allowed, rows_each=rows_each))
+    found += forced_by(options, plan.max_length)
+    if options.remove_invalid_values:
+        found.append(remove_invalid)
+    if options.exponential_decay_length_penalty:
+        start, factor = options.exponential_decay_length_penalty
+        found.append(partial(hasten_end, words=end, length=length + start, factor=factor))
+    found += suppressed_by(options, length)
+    found += [as_change(process, plan.config) for process in plan.calls.logits_processor]
+    if options.renormalize_logits:
+        found.append(normalise)
+    if options.do_sample:
+        found += filters(options, keep=1 if options.num_beams == 1 else len(end) + 1)
+    return found
+
+
+def forced_by(options: GenerationConfig, max_length: int) -> list[Change]:
+    """List the changes that leave no choice: the first word, and the last at max_length."""
+    found: list[Change] = []
+    if options.forced_bos_token_id is not None:
+        found.append(partial(force_at, words=(options.forced_bos_token_id,), length=1))
+    if options.forced_eos_token_id is not None:
+        words = as_tuple(options.forced_eos_token_id)
+        found.append(partial(force_at, words=words, length=max_length - 1))
+    return found
+
+
+def suppressed_by(options: GenerationConfig, length: int) -> list[Change]:
+    """List the words that are never said, or not at the beginning."""
+    found: list[Change] = []
+    if options.suppress_tokens:
+        found.append(partial(suppress, words=options.suppress_tokens))
+    if options.begin_suppress_tokens:
+        begin = length + (length == 1 and options.forced_bos_token_id is not None)
+        words = options.begin_suppress_tokens
+        found.append(partial(suppress_at, words=words, length=begin))
+    return found
+
+
+def as_change(process: Callable[[Array, Array], Array], config: GitConfig) -> Change:
+    """Show a caller's processor the padding token where padding is marked here."""
+
+    def change(ids: Array, logits: Array) -> Array:
+        return process(np.where(ids == PADDING, config.pad_token_id, ids), logits.copy())
+
+    return change

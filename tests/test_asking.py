@@ -1,0 +1,181 @@
+"""Classes from a list, scored captions, several questions: against the uncached definition."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from test_generation_golden import MODEL
+
+from numpygit import asking, text
+from numpygit.captioner import Captioner
+from numpygit.checkpoint import load
+from numpygit.decoding import GenerationConfig, allowed_next, best_of, plant, score_texts
+from numpygit.decoding.logits import log_softmax
+from numpygit.errors import UserError
+from numpygit.model import GitForCausalLM
+from numpygit.processor import GitProcessor
+
+P, CONFIG = MODEL.params.text, MODEL.config
+END = 3
+
+
+def by_definition(memory: np.ndarray, prompt: list[int], words: list[int]) -> float:
+    """Read everything at once; add up the log-probabilities of the words and the end token."""
+    ids = [*prompt, *words, END]
+    logits, _ = text.forward(memory, np.array([ids[:-1]]), P, config=CONFIG)
+    scores = log_softmax(logits[0, -len(words) - 1 :])
+    return float(sum(scores[i, word] for i, word in enumerate(ids[len(prompt) :])))
+
+
+@st.composite
+def lists(draw_from: st.DrawFn):
+    rng = np.random.default_rng(draw_from(st.integers(0, 10_000)))
+    prompt = [2, *rng.integers(4, 61, draw_from(st.integers(0, 3))).tolist()]
+    lengths = draw_from(st.lists(st.integers(1, 4), min_size=1, max_size=40))
+    texts = [rng.integers(4, 10, n).tolist() for n in lengths]  # few words: many beginnings alike
+    return rng.standard_normal((1, 7, 30)).astype(np.float32), prompt, texts
+
+
+@settings(max_examples=25, deadline=None)
+@given(lists())
+def test_scores_are_exact(asked):
+    memory, prompt, texts = asked
+    cache = text.see(memory, P, config=CONFIG)
+    found = score_texts(cache, np.array([prompt]), texts, P, config=CONFIG, end=END)
+    expected = [by_definition(memory, prompt, words) for words in texts]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(lists())
+def test_beams_wide_enough_find_the_best_of_the_list(asked):
+    memory, prompt, texts = asked
+    texts = [list(words) for words in dict.fromkeys(map(tuple, texts))]
+    cache = text.see(memory, P, config=CONFIG)
+    given = {"config": CONFIG, "top": 3}
+    exact = best_of(cache, np.array([prompt]), texts, P, **given)
+    found = best_of(cache, np.array([prompt]), texts, P, beams=len(texts) + 1, **given)
+    assert [scored.number for scored in found] == [scored.number for scored in exact]
+    scores = [scored.log_probability for scored in exact]
+    np.testing.assert_allclose([scored.log_probability for scored in found], scores, atol=1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(lists())
+def test_greedy_search_in_a_trie_follows_the_likeliest_branch(asked):
+    memory, prompt, texts = asked
+    cache = text.see(memory, P, config=CONFIG)
+    found = best_of(cache, np.array([prompt]), texts, P, config=CONFIG, top=1, beams=1)
+    said: list[int] = []
+    while END not in said:
+        ids = np.array([[*prompt, *said]])
+        logits, _ = text.forward(memory, ids, P, config=CONFIG)
+        branches = {(*words, END)[len(said)] for words in texts if words[: len(said)] == said}
+        said.append(max(branches, key=lambda word: logits[0, -1, word]))
+    assert texts[found[0].number] == said[:-1]
+
+
+def test_a_trie_allows_what_goes_on():
+    allowed = allowed_next(plant([[5, 6], [5], [7, 8]], END), [2], END)
+    assert sorted(allowed(0, np.array([2, 9]))) == [5, 7]
+    assert sorted(allowed(0, np.array([2, 9, 5]))) == [END, 6]
+    assert allowed(0, np.array([2, 9, 5, 6])) == [END]
+    assert allowed(0, np.array([2, 9, 5, 6, END])) == [END]
+    assert allowed(0, np.array([2, 9, 44])) == [END]
+
+
+@pytest.fixture(scope="module")
+def captioner(write_folder, tmp_path_factory) -> Captioner:
+    folder = write_folder(tmp_path_factory.mktemp("asking") / "tiny")
+    return Captioner(GitForCausalLM(*load(folder)), GitProcessor.from_folder(folder), "tiny")
+
+
+@pytest.fixture(scope="module")
+def picture() -> Image.Image:
+    pixels = np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8)
+    return Image.fromarray(pixels)
+
+
+def labels_of(captioner: Captioner) -> list[str]:
+    known = [captioner.processor.words.tokenizer.id_to_token(i) for i in range(40, 140)]
+    plain = [word for word in known if word.isalpha()]
+    return [*plain[:6], f"{plain[0]} {plain[7]}", f"{plain[8]} {plain[9]} {plain[1]}"]
+
+
+def test_classes_of_a_picture(captioner, picture):
+    labels = labels_of(captioner)
+    found = asking.classify(captioner, picture, labels, top=3)
+    everything = asking.classify(captioner, picture, labels, top=len(labels))
+    assert found == everything[:3]
+    assert sorted(label.label for label in everything) == sorted(labels)
+    assert math.isclose(sum(label.share for label in everything), 1, rel_tol=1e-6)
+    scores = [label.log_probability for label in everything]
+    assert scores == sorted(scores, reverse=True)
+    beams = asking.classify(captioner, picture, labels, top=1, beams=6)
+    assert beams[0].label == found[0].label
+    assert beams[0].share is None
+
+
+def test_classes_that_cannot_be(captioner, picture):
+    with pytest.raises(UserError, match="give labels"):
+        asking.classify(captioner, picture, [])
+    with pytest.raises(UserError, match=r"give labels, .* got \[' '\]"):
+        asking.classify(captioner, picture, ["a", " "])
+    with pytest.raises(UserError, match="top is 0"):
+        asking.classify(captioner, picture, ["a"], top=0)
+
+
+def test_answers_are_those_of_one_question_alone(captioner, picture):
+    first, second, third, *_ = labels_of(captioner)
+    questions = [f"{first}?", f"{second} {third}", second]
+    found = list(asking.answers(captioner, picture, questions, max_length=15))
+    assert found == [captioner.answer(picture, q, max_length=15) for q in questions]
+    with pytest.raises(UserError, match="a question is empty"):
+        next(asking.answers(captioner, picture, [" "]))
+
+
+def test_the_picture_is_encoded_once_for_all_questions(captioner, picture, monkeypatch):
+    seen = []
+    memory = GitForCausalLM.memory
+    monkeypatch.setattr(GitForCausalLM, "memory", lambda *a, **k: seen.append(1) or memory(*a, **k))
+    list(asking.answers(captioner, picture, ["a", "b", "c"], max_length=8))
+    assert len(seen) == 1
+
+
+def test_captions_with_scores(captioner, picture):
+    found = asking.captions(captioner, picture, num_beams=3, num_return_sequences=2, max_length=9)
+    assert len(found) == 2
+    for caption in found:
+        scores = [score for _, score in caption.words]
+        assert math.isclose(caption.log_probability, sum(scores), rel_tol=1e-5)
+        assert math.isclose(caption.mean, sum(scores) / len(scores), rel_tol=1e-5)
+    greedy = asking.captions(captioner, picture, max_length=9)
+    assert [scored.text for scored in greedy] == [captioner.caption(picture, max_length=9)]
+
+
+def test_placeholders_are_not_said_in_captions(captioner, picture, monkeypatch):
+    pixels = captioner.processor.pixels(picture)
+    said = captioner.model.generate(pixels, max_length=4)[0, 1:].tolist()
+    monkeypatch.setattr(type(captioner.processor.words), "unused", lambda self: said)
+    other = asking.captions(captioner, picture, max_length=4)[0]
+    names = {captioner.processor.words.tokenizer.id_to_token(i) for i in said}
+    assert not names & {word for word, _ in other.words}
+    assert other.text == captioner.caption(picture, max_length=4)
+    assert captioner.model.generate(pixels, max_length=4)[0, 1:].tolist() == said
+
+
+def test_the_placeholders_of_a_vocabulary(tmp_path):
+    from numpygit.words import from_vocabulary
+
+    tokens = ["[PAD]", "[unused0]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused99]"]
+    (tmp_path / "vocab.txt").write_text("\n".join([*tokens, "cat"]) + "\n")
+    assert from_vocabulary(tmp_path / "vocab.txt").unused() == [1, 2, 7]
+
+
+def test_scores_need_no_options(captioner, picture):
+    options = GenerationConfig().change({"output_log_probabilities": True})
+    assert options.output_log_probabilities
+    assert len(asking.captions(captioner, picture, max_new_tokens=1)[0].words) == 1

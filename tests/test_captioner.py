@@ -1,0 +1,147 @@
+"""One picture for several questions, several pictures in one batch: the same words as alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import numpygit
+from numpygit import call
+from numpygit.captioner import Captioner
+from numpygit.cli import main
+from numpygit.errors import UserError
+from numpygit.generate import Step
+from numpygit.trace import Recorder
+
+QUESTIONS = ["how many stars?", "what is it?", "is it red?", "what is above the big moon?"]
+
+
+@pytest.fixture(scope="module")
+def tiny(write_folder, tmp_path_factory) -> Captioner:
+    return numpygit.load(write_folder(tmp_path_factory.mktemp("model") / "tiny"))
+
+
+def picture(seed: int, size: tuple[int, int] = (18, 18)) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    return Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8))
+
+
+class Counter:
+    """An observer that counts how often each tensor passes."""
+
+    def __init__(self) -> None:
+        self.times: dict[str, int] = {}
+
+    def __call__(self, name: str, value: np.ndarray) -> None:
+        self.times[name] = self.times.get(name, 0) + 1
+
+
+# ---------------------------------------------------------------- several questions
+
+
+def test_answers_are_those_of_single_questions(tiny):
+    expected = [tiny.answer(picture(1), question) for question in QUESTIONS]
+    assert tiny.answers(picture(1), QUESTIONS) == expected
+    assert len(set(expected)) > 1
+
+
+def test_answers_about_a_clip(tiny):
+    clip = [picture(1), picture(2)]
+    expected = [tiny.answer(clip, question) for question in QUESTIONS]
+    assert tiny.answers(clip, QUESTIONS) == expected
+
+
+def test_the_picture_is_looked_at_once_for_all_questions(tiny, monkeypatch):
+    count, encode = Counter(), call.image_tokens
+    monkeypatch.setattr(call, "image_tokens", lambda *a, **k: encode(*a, **{**k, "trace": count}))
+    tiny.answers(picture(1), QUESTIONS)
+    assert count.times["vision.image_tokens"] == 1
+
+
+def test_the_command_looks_at_the_picture_once(tiny, tmp_path, monkeypatch, capsys):
+    count, encode = Counter(), call.image_tokens
+    monkeypatch.setattr(call, "image_tokens", lambda *a, **k: encode(*a, **{**k, "trace": count}))
+    picture(1).save(tmp_path / "picture.png")
+    assert main(["answer", "--model", tiny.name, str(tmp_path / "picture.png"), *QUESTIONS]) == 0
+    assert count.times["vision.image_tokens"] == 1
+    answers = tiny.answers(picture(1), QUESTIONS)
+    lines = [f"{question}: {answer}\n" for question, answer in zip(QUESTIONS, answers, strict=True)]
+    assert capsys.readouterr().out == "".join(lines)
+
+
+def test_a_seen_picture_passes_no_tensor_of_the_picture_again(tiny):
+    first, second = Counter(), Recorder()
+    seen = tiny.see(picture(1), trace=first)
+    words = "".join(tiny.stream(seen, QUESTIONS[0], trace=second))
+    assert words == tiny.answer(picture(1), QUESTIONS[0])
+    assert first.times["vision.image_tokens"] == first.times["image.text.0.weights"] == 1
+    assert all(name.startswith("word.") for name in second.tensors)
+
+
+def test_asking_does_not_change_what_was_seen(tiny):
+    seen = tiny.see(picture(1))
+    before = [layer.k.copy() for layer in seen.image]
+    assert tiny.answer(seen, QUESTIONS[0]) == tiny.answer(seen, QUESTIONS[0])
+    assert tiny.caption(seen) == tiny.caption(picture(1))
+    for layer, copy in zip(seen.image, before, strict=True):
+        np.testing.assert_array_equal(layer.k, copy)
+
+
+def test_the_cache_of_one_picture_serves_several_prompts(tiny):
+    seen = tiny.see(picture(1))
+    prompts = np.array([[2, 40, 41], [2, 42, 43]])
+    *_, together = tiny.model.steps(seen, prompts, max_length=9)
+    for row, prompt in zip(together.ids, prompts, strict=True):
+        *_, alone = tiny.model.steps(seen, prompt[None], max_length=9)
+        np.testing.assert_array_equal(row, alone.ids[0])
+
+
+def test_questions_must_be_a_list_of_questions(tiny):
+    assert tiny.answers(picture(1), []) == []
+    with pytest.raises(UserError, match="give a list, or use answer"):
+        tiny.answers(picture(1), "what is it?")
+    with pytest.raises(UserError, match="question is empty"):
+        tiny.answers(picture(1), ["what is it?", " "])
+
+
+# ---------------------------------------------------------------- several pictures
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(st.tuples(st.integers(0, 99), st.integers(5, 40), st.integers(5, 40)), max_size=7),
+    st.integers(2, 23),
+)
+def test_captions_of_a_batch_are_those_of_single_pictures(tiny, drawn, max_length):
+    pictures = [picture(seed, (height, width)) for seed, height, width in drawn]
+    expected = [tiny.caption(one, max_length=max_length) for one in pictures]
+    assert tiny.captions(pictures, max_length=max_length) == expected
+
+
+def test_stills_and_clips_go_into_one_call(tiny):
+    subjects = [picture(1), [picture(2), picture(3)], picture(4), [picture(5)]]
+    assert tiny.captions(subjects) == [tiny.caption(one) for one in subjects]
+
+
+def test_no_pictures_have_no_captions(tiny):
+    assert tiny.captions([]) == []
+
+
+def test_a_broken_picture_is_named(tiny, tmp_path: Path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"broken\.png is not a picture"):
+        tiny.captions([picture(1), tmp_path / "broken.png"])
+
+
+def test_in_a_batch_each_caption_ends_at_its_own_end_token(tiny, monkeypatch):
+    ids = np.array([[2, 40, 3, 0, 0], [2, 40, 41, 42, 3], [2, 3, 0, 0, 0]])
+    last = Step(ids, ids, ids, ids, ids)
+    monkeypatch.setattr(tiny.model, "steps", lambda *pixels, **settings: [last])
+    decode = tiny.processor.words.decode
+    expected = [decode([40]), decode([40, 41, 42]), ""]
+    assert tiny.captions([picture(1), picture(2), picture(3)]) == expected
