@@ -14,21 +14,20 @@ from .errors import UserError
 from .params import Array, Block, Git, Linear
 
 
-def mask_heads(params: Git, head_mask: Array) -> Git:
+def mask_heads(params: Git, head_mask: Array, *, heads: int) -> Git:
     """Multiply what each head of the text tower says: (L, N), or (N,) for every layer alike.
 
     1 keeps a head, 0 silences it. What a head says reaches the others through its columns of
     the matrix `out` alone, so scaling those is the same as scaling its attention weights.
     """
     blocks = params.text.blocks
-    D = params.text.word_embedding.shape[1]
     mask = np.asarray(head_mask, np.float32)
     if mask.ndim == 1:
         mask = np.broadcast_to(mask, (len(blocks), mask.shape[0]))
-    if mask.ndim != 2 or mask.shape[0] != len(blocks) or D % mask.shape[1]:
+    if mask.shape != (len(blocks), heads):
         raise UserError(
-            f"head_mask must be of shape (heads,) or (layers, heads), with {len(blocks)} layers; "
-            f"got {np.shape(head_mask)}"
+            f"head_mask must be of shape ({heads},), one number a head, or {(len(blocks), heads)}, "
+            f"one a layer and head; got {np.shape(head_mask)}"
         )
     masked = [scale_heads(block, row) for block, row in zip(blocks, mask, strict=True)]
     return replace(params, text=replace(params.text, blocks=tuple(masked)))

@@ -47,7 +47,7 @@ def run(
     recorder = Recorder("words", "text.x", "text.*.x", "text.*.weights", "text.*.k", "text.*.v")
     seen = together(recorder, trace)
     if head_mask is not None:
-        params = mask_heads(params, head_mask)
+        params = mask_heads(params, head_mask, heads=config.num_attention_heads)
     p, shape = params.text, words.shape[:2]
     positions = None if position_ids is None else np.broadcast_to(position_ids, shape)
     if past is None:

@@ -559,4 +559,4 @@ def prune(model: GitModel | GitForCausalLM, heads: Mapping[int, Sequence[int]]) 
     """Silence heads for good."""
     config = model.config
     mask = adapt.heads_without(config.num_hidden_layers, config.num_attention_heads, heads)
-    model.params = adapt.mask_heads(model.params, mask)
+    model.params = adapt.mask_heads(model.params, mask, heads=config.num_attention_heads)

@@ -35,7 +35,7 @@ def relative_scores(q: Array, k: Array, p: Relative, *, place: Array | None) -> 
     B, N, T, A = q.shape
     S = k.shape[2]
     if place is None:
-        place = np.arange(S)[None]  # (1, S)
+        place = np.broadcast_to(np.arange(S), (B, S))  # (B, S)
     furthest = (p.embedding.shape[0] - 1) // 2
     distances = place[:, -T:, None] - place[:, None, :]  # (B, T, S)
     if np.abs(distances).max(initial=0) > furthest:

@@ -62,7 +62,7 @@ class GitTokenizer:
         """Write the files of the tokenizer into a folder: transformers reads them too."""
         folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
-        self.words.tokenizer.save(str(folder / "tokenizer.json"))
+        with_specials(self.words).save(str(folder / "tokenizer.json"))
         ids = self.get_vocab()
         lines = "".join(f"{token}\n" for token in sorted(ids, key=lambda token: ids[token]))
         (folder / "vocab.txt").write_text(lines, encoding="utf-8")
@@ -125,8 +125,10 @@ class GitTokenizer:
 
     def as_list(self, text: Text, is_split: bool) -> tuple[bool, list[Any]]:
         """Tell one text from several: -> whether it is one, and the list of texts."""
-        is_one = isinstance(text, str) if not is_split else all(isinstance(t, str) for t in text)
-        texts = [text] if is_one else list(text)
+        is_one = isinstance(text, str)
+        if is_split:
+            is_one = isinstance(text, list | tuple) and all(isinstance(t, str) for t in text)
+        texts = list(text) if isinstance(text, list | tuple) and not is_one else [text]
         wanted = "lists of words" if is_split else "strings"
         for each in texts:
             fine = isinstance(each, list | tuple) if is_split else isinstance(each, str)
@@ -253,6 +255,17 @@ def arrays_of(padded: list[list[int]], masks: list[list[int]]) -> BatchEncoding:
     return BatchEncoding(
         input_ids=ids, attention_mask=np.array(masks, np.int64).reshape(len(padded), -1)
     )
+
+
+def with_specials(words: Words) -> Any:
+    """Copy the tokenizer and tell the copy where [CLS] and [SEP] go, as official files do."""
+    from tokenizers import Tokenizer, processors
+
+    copy = Tokenizer.from_str(words.tokenizer.to_str())
+    copy.post_processor = processors.BertProcessing(
+        ("[SEP]", words.end_id), ("[CLS]", words.start_id)
+    )
+    return copy
 
 
 def check_lengths(rows: list[list[int]]) -> None:

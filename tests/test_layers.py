@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from numpygit.errors import UserError
 from numpygit.layers import (
+    ACTIVATIONS,
     activate,
     attention,
     gelu,
@@ -43,6 +44,24 @@ def test_quick_gelu_is_x_times_the_logistic_of_1702_x():
     exact = x / (1 + np.exp(-1.702 * x))
     assert (np.abs(quick_gelu(NUMBERS) - exact) <= np.spacing(np.abs(NUMBERS)) + 5e-7).all()
     assert quick_gelu(NUMBERS).dtype == np.float32
+
+
+def test_the_other_activations_are_their_formulas():
+    x = NUMBERS.astype(np.float64)
+    inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+    formulas = {
+        "gelu_new": 0.5 * x * (1 + np.tanh(inner)),
+        "relu": np.where(x > 0, x, 0),
+        "silu": x / (1 + np.exp(-x)),
+        "swish": x / (1 + np.exp(-x)),
+        "selu": 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
+    }
+    assert set(formulas) == set(ACTIVATIONS) - {"gelu", "quick_gelu"}
+    for name, exact in formulas.items():
+        result = activate(NUMBERS, name=name)
+        assert result.dtype == np.float32
+        np.testing.assert_allclose(result, exact, rtol=2e-6, atol=2e-6, err_msg=name)
+        assert np.isfinite(activate(np.array([-1000, 1000], np.float32), name=name)).all()
 
 
 @pytest.mark.parametrize("function", [gelu, quick_gelu])

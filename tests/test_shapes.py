@@ -20,16 +20,14 @@ import pytest
 from golden_inputs import tiny_inputs, tiny_model
 
 import numpygit
-from numpygit import generate, image, text
+from numpygit import GitConfig, GitForCausalLM, generate, image, layers, text
 from numpygit.image_processor import ImageProcessor
 
 PACKAGE = Path(numpygit.__file__).parent
-ROOMS = ("image", "layers", "positions", "vision", "text", "generate")
-FILES = [str(PACKAGE / f"{name}.py") for name in ROOMS]
+MODEL = ("image", "layers", "vision", "text", "generate")
+BESIDE = ("activations", "relative", "positions", "loss")
+FILES = [str(PACKAGE / f"{name}.py") for name in MODEL + BESIDE]
 SHAPE = re.compile(r"#\s*(\(.*\))")
-FLOAT64_ALLOWED = {
-    "image.py: scale"
-}  # a product of 8-bit numbers with a Python float, at once cast
 
 
 def shape_comments(source: str) -> dict[int, str]:
@@ -130,6 +128,15 @@ def run_everything() -> None:
         )
         model.generate(given["pixel_values"], given["input_ids"][:, :3], max_length=9)
     model.memory(np.zeros((1, 3, 40, 20), np.float32), interpolate_pos_encoding=True)
+    values = {**model.config.to_dict(), "position_embedding_type": "relative_key_query"}
+    relative = GitForCausalLM(GitConfig.from_dict(values))
+    ids = tiny_inputs("still")["input_ids"]
+    relative(ids[:, :2], labels=ids[:, :2], label_smoothing=0.1)
+    relative.generate(tiny_inputs("still")["pixel_values"], ids[:, :2], max_length=4)
+    past = relative(ids[:, :2])
+    relative(ids[:, 2:], past_key_values=past.past_key_values)
+    for activation in layers.ACTIVATIONS.values():
+        activation(past.logits)
     ImageProcessor(20, 24, 31)(image.Image.new("RGB", (50, 41)))
 
 
