@@ -65,21 +65,36 @@ def both(case: Case) -> tuple[Any, Any, str]:
     return mine, theirs, how
 
 
-def distances(mine: Any, theirs: Any) -> dict[str, float]:
+def distances(mine: Any, theirs: Any, *, loss: bool = True) -> dict[str, float]:
     """Measure how far each kind of result is apart; shapes that differ are infinitely far."""
     pairs = {
         "logits": [(mine.logits, theirs.logits)],
         "hidden": list(zip(mine.hidden_states, theirs.hidden_states, strict=True)),
         "attentions": list(zip(mine.attentions, theirs.attentions, strict=True)),
-        "loss": [] if mine.loss is None else [(mine.loss, theirs.loss)],
+        "loss": [] if mine.loss is None or not loss else [(mine.loss, theirs.loss)],
     }
     return {name: max([apart(*pair) for pair in pair_list], default=0.0)
             for name, pair_list in pairs.items()}  # fmt: skip
 
 
+def is_rounding(case: Case, mine: Any, theirs: Any) -> bool:
+    """Ask the official code in float64: are we at most 8 times as far from that as its float32?
+
+    The same bound as in tests/test_golden_tiny.py. Towers only 3 wide can amplify rounding.
+    """
+    config = GitConfig.from_dict(case.config)
+    exact = build(case.config, seeded_tensors(tensor_shapes(config), seed=case.seed)).double()
+    given = {n: torch.from_numpy(np.array(a)) for n, a in case.inputs.items() if n != "labels"}
+    given = {n: t.double() if t.is_floating_point() else t for n, t in given.items()}
+    with torch.no_grad():
+        answer = exact(**given, output_hidden_states=True, output_attentions=True)
+    ours, official = distances(mine, answer, loss=False), distances(theirs, answer, loss=False)
+    return all(ours[name] <= max(8 * official[name], 1e-5) for name in ours)
+
+
 def apart(a: np.ndarray, b: torch.Tensor) -> float:
     """Measure the largest difference of two arrays."""
-    other = b.numpy()
+    a, other = np.asarray(a), b.numpy()
     if np.shape(a) != other.shape:
         return float("inf")
     return float(np.abs(a - other).max(initial=0.0))
@@ -94,20 +109,23 @@ def main() -> int:
     torch.set_num_threads(1)
     seen: collections.Counter[str] = collections.Counter()
     worst = dict.fromkeys(LIMITS, 0.0)
-    failures = 0
+    failures = rounded = 0
     for seed in range(options.first, options.first + options.cases):
         case = draw_case(seed)
         mine, theirs, how = both(case)
         found = distances(mine, theirs)
         worst = {name: max(worst[name], found[name]) for name in worst}
         wrong = {n: f"{d:.2e}" for n, d in found.items() if not d <= LIMITS[n]}
-        if wrong:
+        if wrong and is_rounding(case, mine, theirs):
+            rounded += 1
+            print(f"seed {seed}: {wrong}: rounding, within 8 times the official float32 error")
+        elif wrong:
             failures += 1
             print(f"seed {seed}: {wrong} {case.config} {list(case.inputs)}")
         seen.update([f"positions {case.config['position_embedding_type']}", f"loss {how}"])
         seen.update(f"with {name}" for name in case.inputs)
         seen.update(["clips"] if case.inputs.get("pixel_values", np.zeros(0)).ndim == 5 else [])
-    print(f"{options.cases} cases, {failures} disagreements")
+    print(f"{options.cases} cases, {rounded} rounding, {failures} other disagreements")
     print("worst: " + ", ".join(f"{name} {value:.1e}" for name, value in worst.items()))
     print("cases " + ", ".join(f"{name}: {count}" for name, count in sorted(seen.items())))
     return 1 if failures else 0
