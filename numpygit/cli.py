@@ -201,6 +201,9 @@ def read_labels(path: Path) -> list[str]:
 
 def load_model(options: argparse.Namespace) -> Captioner:
     """Load the model that was asked for."""
+    pictures = getattr(options, "pictures", None) or [options.picture]
+    if not any(map(os.path.exists, pictures)):  # before a model is downloaded for nothing
+        raise NotFoundError(f"no such picture file: {', '.join(pictures)}")
     return load(
         options.model,
         revision=options.revision,

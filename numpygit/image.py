@@ -48,6 +48,8 @@ def unreadable(path: str | Path, error: Exception) -> UserError:
         )
     if isinstance(error, PermissionError):
         return UserError(f"{path} may not be read: permission denied")
+    if isinstance(error, Image.DecompressionBombError):
+        return UserError(f"{path} says that it has too many pixels: {error}")
     return UserError(f"{path} is damaged or cut short: {error}")
 
 

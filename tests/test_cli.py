@@ -421,3 +421,13 @@ def test_settings_of_the_tiny_folder_are_complete(
     captioner = numpygit.load(tiny_folder)
     assert asdict(captioner.model.config) == asdict(tiny_config)
     assert captioner.name == str(tiny_folder)
+
+
+def test_a_missing_picture_is_told_before_a_model_is_looked_for(monkeypatch, capsys):
+    def never(*arguments: object, **options: object) -> None:
+        raise AssertionError("the model was asked for")
+
+    monkeypatch.setattr("numpygit.cli.load", never)
+    for command in (["caption", "nowhere.jpg"], ["answer", "nowhere.jpg", "what is it?"]):
+        assert main(command) == 1
+        assert capsys.readouterr().err == "numpygit: no such picture file: nowhere.jpg\n"

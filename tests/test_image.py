@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -326,3 +328,19 @@ def test_damaged_files_open_or_are_refused_in_our_words(name: str, tmp_path: Pat
             refusals.append(str(error))
     assert refusals
     assert all(name in refusal for refusal in refusals)
+
+
+def test_a_picture_that_declares_an_absurd_size_is_refused_unread(tmp_path):
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    parts = (
+        chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
+    path = tmp_path / "vast.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+    with pytest.raises(UserError, match=r"vast.png says that it has too many pixels: .*2500000000"):
+        open_picture(path)
