@@ -16,10 +16,9 @@ from ..generate import Step, keep_rows
 from ..layers import Trace, no_trace, scope, softmax
 from ..params import Array, Text
 from ..text import Cache, read
-from ..trace import Recorder
+from ..trace import Recorder, together
 from .logits import apply, hide_padding
 from .plan import Plan, bias_of, changes_of
-from .seen import both
 
 
 def search_contrastive(
@@ -68,7 +67,7 @@ def read_states(
     name = f"text.{config.num_hidden_layers - 1}.x"
     recorder = Recorder(name)
     logits, cache = read(
-        ids, cache, p, config=config, attention_mask=mask, trace=both(trace, recorder)
+        ids, cache, p, config=config, attention_mask=mask, trace=together(trace, recorder)
     )
     return logits[:, -1], cache, recorder.tensors[name]
 

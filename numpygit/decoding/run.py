@@ -14,14 +14,14 @@ from ..generate import Choice, Choose, Step, generate, keep_rows
 from ..layers import Trace, no_trace, scope
 from ..params import Array, Text
 from ..text import Cache, see
-from ..trace import Recorder
+from ..trace import Recorder, together
 from .beams import BeamStep, Hypothesis, Search, best_texts, search_beams
 from .contrastive import search_contrastive
 from .logits import apply, hide_padding, require_finite
 from .plan import Plan, bias_of, changes_of
 from .sampling import draw, random_numbers
 from .scores import WordScores, word_scores
-from .seen import RECORDED, attentions_of, both, hidden_states_of
+from .seen import RECORDED, attentions_of, hidden_states_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def decode(memory: Array | Cache, p: Text, plan: Plan, *, trace: Trace = no_trac
     options, layers = plan.options, plan.config.num_hidden_layers
     recorder = Recorder(*RECORDED)
     if options.output_attentions or options.output_hidden_states:
-        trace = both(trace, recorder)
+        trace = together(trace, recorder)
     cache = begin(memory, plan, p, trace)
     found = texts_of(cache, p, plan, trace)
     if options.output_attentions:

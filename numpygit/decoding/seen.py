@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..layers import Trace
 from ..params import Array
 
 RECORDED = ("*text.*.weights", "*text.*.x", "*words")
@@ -72,13 +71,3 @@ def rows_in(tensors: Mapping[str, Array]) -> int:
 def fork(array: Array, rows: int) -> Array:
     """Repeat each row, so that there are so many: (B, ...) -> (rows, ...)."""
     return array.repeat(rows // len(array), axis=0)
-
-
-def both(one: Trace, other: Trace) -> Trace:
-    """Let two observers see everything."""
-
-    def trace(name: str, value: Array) -> None:
-        one(name, value)
-        other(name, value)
-
-    return trace
