@@ -20,7 +20,12 @@ class AutoConfig:
         name: str | Path, *, revision: str | None = None, local_files_only: bool = False
     ) -> GitConfig | GitVisionConfig:
         """Read `config.json`."""
-        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=checkpoint.CONFIG_FILES,
+        )
         kind = GitVisionConfig if is_tower(folder) else GitConfig
         return kind.from_pretrained(folder)
 
@@ -46,14 +51,7 @@ class AutoModel:
 class AutoModelForCausalLM:
     """A model that writes: GitForCausalLM."""
 
-    @staticmethod
-    def from_pretrained(
-        name: str | Path, *, revision: str | None = None, local_files_only: bool = False
-    ) -> GitForCausalLM:
-        """Read config and parameters."""
-        return GitForCausalLM.from_pretrained(
-            name, revision=revision, local_files_only=local_files_only
-        )
+    from_pretrained = GitForCausalLM.from_pretrained
 
     @staticmethod
     def from_config(config: GitConfig, *, seed: int = 0) -> GitForCausalLM:

@@ -151,7 +151,12 @@ class GitVisionConfig(Settings):
         """Read the settings of a picture tower, or the picture tower's settings of a whole GIT."""
         from . import checkpoint
 
-        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=checkpoint.CONFIG_FILES,
+        )
         values = checkpoint.read_json(folder / "config.json")
         if values.get("model_type") == cls.model_type:
             return cls.from_dict(values)
@@ -184,7 +189,7 @@ class GitConfig(Settings):
     use_cache: bool = True
     tie_word_embeddings: bool = False
     bos_token_id: int = 101
-    eos_token_id: int = 102
+    eos_token_id: int | list[int] = 102
     num_image_with_embedding: int | None = None
     # in no config.json: None stands for layer_norm_eps; the authors' code has 1e-8
     embedding_norm_eps: float | None = None
@@ -214,7 +219,12 @@ class GitConfig(Settings):
         """Read the settings of "storybook", a folder, or a model of the Hugging Face Hub."""
         from . import checkpoint
 
-        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=checkpoint.CONFIG_FILES,
+        )
         return checkpoint.read_config(folder)
 
 

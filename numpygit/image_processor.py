@@ -167,7 +167,12 @@ class GitImageProcessor:
         cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
     ) -> GitImageProcessor:
         """Read the settings of "storybook", a folder, or a model of the Hugging Face Hub."""
-        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=checkpoint.PICTURE_FILES,
+        )
         return cls.from_folder(folder)
 
     @classmethod

@@ -67,7 +67,12 @@ class GitProcessor:
         cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
     ) -> GitProcessor:
         """Read settings and vocabulary of "storybook", a folder, or a model of the Hub."""
-        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=(*checkpoint.PICTURE_FILES, *checkpoint.WORD_FILES),
+        )
         return cls.from_folder(folder)
 
     @classmethod

@@ -43,7 +43,12 @@ class GitTokenizer:
         cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
     ) -> GitTokenizer:
         """Read the vocabulary and settings of "storybook", a folder, or a model of the Hub."""
-        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=checkpoint.WORD_FILES,
+        )
         return cls.from_folder(folder)
 
     @classmethod
