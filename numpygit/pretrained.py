@@ -67,14 +67,14 @@ def load_tower(folder: Path) -> tuple[GitVisionConfig, Vision]:
     return config, checkpoint.walk_vision(whole, take)
 
 
-def load_options(folder: Path, config: GitConfig) -> GenerationConfig:
-    """Read `generation_config.json`; without one, what `config.json` says of generation."""
+def load_options(folder: Path, config: GitConfig | None = None) -> GenerationConfig:
+    """Read `generation_config.json`; without one, what `config` says of generation."""
     path = folder / GENERATION
-    try:
-        if path.is_file():
-            return GenerationConfig.from_dict(checkpoint.read_json(path))
-        path = folder / "config.json"
+    if config is not None and not path.is_file():
         return GenerationConfig.from_model_config(config)
+    values = checkpoint.read_json(path)
+    try:
+        return GenerationConfig.from_dict(values)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
@@ -82,6 +82,7 @@ def load_options(folder: Path, config: GitConfig) -> GenerationConfig:
 def save_options(folder: str | Path, options: GenerationConfig) -> None:
     """Write `generation_config.json`: what is not at its default."""
     text = json.dumps(options.to_dict(), indent=2, sort_keys=True) + "\n"
+    Path(folder).mkdir(parents=True, exist_ok=True)
     write_whole(Path(folder) / GENERATION, lambda path: path.write_text(text, encoding="utf-8"))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,27 @@ class GenerationConfig:
         """Take what a `config.json` says of generation: special tokens and, in old files, more."""
         values = {name: v for name, v in vars(config).items() if name not in NEW_HERE}
         return cls.from_dict({**values, "_from_model_config": True})
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+    ) -> GenerationConfig:
+        """Read the options of "storybook", a folder, or a model of the Hugging Face Hub."""
+        from .. import checkpoint, pretrained
+
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=checkpoint.GENERATION_FILES,
+        )
+        return pretrained.load_options(folder)
+
+    def save_pretrained(self, save_directory: str | Path) -> None:
+        """Write `generation_config.json` into a folder, which is made if need be."""
+        from ..pretrained import save_options
+
+        save_options(save_directory, self)
 
     def to_dict(self) -> dict[str, Any]:
         """List the options that are not at their default, as a file holds them."""
