@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from . import checkpoint
 from .config import GitConfig, GitVisionConfig
@@ -17,9 +18,13 @@ class AutoConfig:
 
     @staticmethod
     def from_pretrained(
-        name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        **settings: Any,
     ) -> GitConfig | GitVisionConfig:
-        """Read `config.json`."""
+        """Read `config.json`; `settings` win."""
         folder = checkpoint.find(
             name,
             revision=revision,
@@ -27,7 +32,7 @@ class AutoConfig:
             files=checkpoint.CONFIG_FILES,
         )
         kind = GitVisionConfig if is_tower(folder) else GitConfig
-        return kind.from_pretrained(folder)
+        return kind.from_pretrained(folder, **settings)
 
 
 class AutoModel:

@@ -146,9 +146,14 @@ class GitVisionConfig(Settings):
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        **settings: Any,
     ) -> GitVisionConfig:
-        """Read the settings of a picture tower, or the picture tower's settings of a whole GIT."""
+        """Read the settings of a picture tower, alone or of a whole GIT; `settings` win."""
         from . import checkpoint
 
         folder = checkpoint.find(
@@ -159,8 +164,9 @@ class GitVisionConfig(Settings):
         )
         values = checkpoint.read_json(folder / "config.json")
         if values.get("model_type") == cls.model_type:
-            return cls.from_dict(values)
-        return checkpoint.read_config(folder).vision_config
+            return cls.from_dict(values, **settings)
+        config = checkpoint.read_config(folder).vision_config
+        return cls.from_dict(config.to_dict(), **settings) if settings else config
 
 
 @keep_unknown
@@ -214,9 +220,14 @@ class GitConfig(Settings):
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        **settings: Any,
     ) -> GitConfig:
-        """Read the settings of "storybook", a folder, or a model of the Hugging Face Hub."""
+        """Read the settings of "storybook", a folder, or a model of the Hub; `settings` win."""
         from . import checkpoint
 
         folder = checkpoint.find(
@@ -225,7 +236,8 @@ class GitConfig(Settings):
             local_files_only=local_files_only,
             files=checkpoint.CONFIG_FILES,
         )
-        return checkpoint.read_config(folder)
+        config = checkpoint.read_config(folder)
+        return cls.from_dict(config.to_dict(), **settings) if settings else config
 
 
 def check_heads(where: str, hidden_size: int, heads: int) -> None:
