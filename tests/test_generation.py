@@ -216,6 +216,27 @@ def test_cached_equals_uncached(request_, side):
         before = step.ids
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"repetition_penalty": 9.0},
+        {"no_repeat_ngram_size": 1},
+        {"no_repeat_ngram_size": 2},
+        {"penalty_alpha": 0.95, "top_k": 3},
+    ],
+)
+def test_padding_is_no_word_that_was_said(options, seed):
+    """The padding holds the words that would be said next; 4.37.2 takes them for said."""
+    memory, long = memory_of(np.random.default_rng(seed), 2), [2, *range(20, 33)]
+    options = {**options, "min_new_tokens": 8}
+    alone = run(memory[:1], np.array([[2, 7]]), **options).sequences[0, 2:]
+    ids, mask = padded([[2, 7], long], "left")
+    ids[mask == 0] = np.resize(alone, len(long) - 2)
+    together = run(memory, ids, mask, **options).sequences[0, len(long) :]
+    assert strip(together) == strip(alone)
+
+
 def every_text(memory: np.ndarray, prompt: list[int], words: list[int], longest: int):
     """List all texts of these words, with their log-probabilities, by the definition."""
     for length in range(1, longest + 1):
