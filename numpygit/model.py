@@ -411,9 +411,8 @@ class GitForCausalLM:
         the fields of `GenerationConfig`, by default those of the model's `generation_config`;
         with return_dict_in_generate a `Generation` comes back.
         """
-        calls = calls_of(
-            logits_processor, stopping_criteria, prefix_allowed_tokens_fn, streamer
-        )  # fmt: skip
+        processors, criteria = tuple(logits_processor or ()), tuple(stopping_criteria or ())
+        calls = Calls(processors, criteria, prefix_allowed_tokens_fn, streamer)
         params, stand_ins = self.prepared(head_mask, inputs_embeds)
         seen = pixel_values if past_key_values is None else past_key_values
         plan = self.plan(
@@ -471,16 +470,6 @@ class GitForCausalLM:
             calls=calls,
             stand_ins=stand_ins,
         )
-
-
-def calls_of(
-    logits_processor: Sequence[Callable[[Array, Array], Array]] | None,
-    stopping_criteria: Sequence[Callable[..., Any]] | None,
-    allowed: Callable[[int, Array], Sequence[int]] | None,
-    streamer: Any,
-) -> Calls:
-    """Put the caller's functions together."""
-    return Calls(tuple(logits_processor or ()), tuple(stopping_criteria or ()), allowed, streamer)
 
 
 def as_ids(input_ids: Array) -> Array:
