@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -32,14 +32,11 @@ from .params import MLP, Array, Attention, Block, Git, LayerNorm, Linear, Relati
 Take = Callable[..., Array]
 
 BUNDLED = {"storybook": Path(__file__).parent / "storybook" / "checkpoint"}
-SMALL_FILES = [
-    "config.json",
-    "preprocessor_config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.txt",
-]
+CONFIG_FILES = ("config.json",)
+GENERATION_FILES = ("generation_config.json",)
+PICTURE_FILES = ("preprocessor_config.json",)
+WORD_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt")
+SMALL_FILES = (*CONFIG_FILES, *GENERATION_FILES, *PICTURE_FILES, *WORD_FILES)
 # About half of the official repositories have only pytorch_model.bin on main; it is as good, so
 # it is taken before the conversion that waits at a pull request.
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
@@ -301,19 +298,34 @@ def check_numbers(values: Any, config_class: type) -> None:
         raise UserError(f"{config_class.__name__} is {values!r}, expected an object {{...}}")
     for known in fields(config_class):
         value, least = values.get(known.name, known.default), 0 if "_id" in known.name else 1
-        if type(known.default) is int and (type(value) is not int or value < least):
+        if known.name == "eos_token_id" and isinstance(value, list) and value:
+            check_ends(value)
+        elif type(known.default) is int and (type(value) is not int or value < least):
             raise UserError(f"{known.name} is {value!r}, expected a whole number from {least} on")
         if type(known.default) is float and type(value) not in (int, float):
             raise UserError(f"{known.name} is {value!r}, expected a number")
 
 
+def check_ends(ends: list[Any]) -> None:
+    """Refuse a list of end tokens that are no token ids."""
+    if any(type(end) is not int or end < 0 for end in ends):
+        raise UserError(f"eos_token_id is {ends!r}, expected whole numbers from 0 on")
+
+
 # ---------------------------------------------------------------- name -> folder
 
 
-def find(name: str | Path, *, revision: str | None = None, local_files_only: bool = False) -> Path:
+def find(
+    name: str | Path,
+    *,
+    revision: str | None = None,
+    local_files_only: bool = False,
+    files: Sequence[str] | None = None,
+) -> Path:
     """Find the folder of a checkpoint: "storybook", a folder, or an id on the Hugging Face Hub.
 
-    Files from the Hub are downloaded into its cache once. Raises NotFoundError in plain words.
+    Files from the Hub are downloaded into its cache once: all that a model needs, or only those
+    named in `files`. Raises NotFoundError in plain words.
     """
     if str(name) in BUNDLED:
         return BUNDLED[str(name)]
@@ -326,12 +338,16 @@ def find(name: str | Path, *, revision: str | None = None, local_files_only: boo
             f"'microsoft/git-base-coco'; the bundled model is 'storybook'{nearest(str(name))}"
         )
     try:
-        return download(str(name), revision=revision, local_files_only=local_files_only)
+        return download(
+            str(name), revision=revision, local_files_only=local_files_only, files=files
+        )
     except NotFoundError as error:
         raise NotFoundError(f"{error}{nearest(str(name))}") from error.__cause__
 
 
-def download(name: str, *, revision: str | None, local_files_only: bool) -> Path:
+def download(
+    name: str, *, revision: str | None, local_files_only: bool, files: Sequence[str] | None = None
+) -> Path:
     """Bring the needed files of a Hub repository into the cache and return their folder."""
     from huggingface_hub import snapshot_download
 
@@ -340,7 +356,7 @@ def download(name: str, *, revision: str | None, local_files_only: bool) -> Path
         attempts.append((CONVERTED, SAFETENSORS))
     started = time.time()
     for asked, weights in attempts:
-        wanted = [*SMALL_FILES, *weights]
+        wanted = [*SMALL_FILES, *weights] if files is None else list(files)
         try:
             folder = Path(
                 snapshot_download(
@@ -351,7 +367,7 @@ def download(name: str, *, revision: str | None, local_files_only: bool) -> Path
             if asked != revision and type(error).__name__ == "RevisionNotFoundError":
                 break  # nobody has converted this repository
             raise why_not_downloaded(name, asked, error) from error
-        if any((folder / kind).is_file() for kind in KINDS):
+        if files is not None or any((folder / kind).is_file() for kind in KINDS):
             check_arrived(name, folder, since=started)
             return folder
     tried = f"at {revision}" if revision else f"neither at main nor at {CONVERTED}"

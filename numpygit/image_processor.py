@@ -164,16 +164,27 @@ class GitImageProcessor:
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        **settings: Any,
     ) -> GitImageProcessor:
-        """Read the settings of "storybook", a folder, or a model of the Hugging Face Hub."""
-        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
-        return cls.from_folder(folder)
+        """Read the settings of "storybook", a folder, or a model of the Hub; `settings` win."""
+        check_names(settings, SETTINGS)
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=checkpoint.PICTURE_FILES,
+        )
+        return cls.from_folder(folder, **settings)
 
     @classmethod
-    def from_folder(cls, folder: Path) -> GitImageProcessor:
-        """Read the settings of a checkpoint folder."""
-        return cls(**checkpoint.read_json(folder / "preprocessor_config.json"))
+    def from_folder(cls, folder: Path, **settings: Any) -> GitImageProcessor:
+        """Read the settings of a checkpoint folder; `settings` win."""
+        return cls(**{**checkpoint.read_json(folder / "preprocessor_config.json"), **settings})
 
     def to_dict(self) -> dict[str, Any]:
         """List the settings."""

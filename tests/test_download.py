@@ -296,6 +296,48 @@ def test_weights_with_a_wrong_checksum_are_removed_and_told(
     assert ask() == f"loaded {NAME} 149"
 
 
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("AutoConfig", {"config.json"}),
+        ("GitConfig", {"config.json"}),
+        ("GitVisionConfig", {"config.json"}),
+        ("GenerationConfig", {"generation_config.json"}),
+        ("AutoTokenizer", {"vocab.txt"}),
+        ("AutoImageProcessor", {"preprocessor_config.json"}),
+        ("AutoProcessor", {"preprocessor_config.json", "vocab.txt"}),
+    ],
+)
+def test_what_needs_no_weights_fetches_none(
+    hub: Hub, offline: dict[str, str], files: dict[str, bytes], name: str, needed: set[str]
+) -> None:
+    hub.revisions["main"] = files | {"generation_config.json": b'{"num_beams": 4}'}
+    program = f"import numpygit; print(type(numpygit.{name}.from_pretrained({NAME!r})).__name__)"
+    for online in ("0", "1"):  # from the cache afterwards
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=offline | {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": online},
+            capture_output=True, text=True, encoding="utf-8", timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == name.replace("Auto", "Git")
+    fetched = {path.rsplit("/", 1)[1] for path in hub.asked if "/resolve/" in path}
+    assert fetched == needed
+
+
+def test_after_its_small_files_a_model_is_fetched_whole(
+    hub: Hub, ask: Callable[..., str], offline: dict[str, str], files: dict[str, bytes]
+) -> None:
+    hub.revisions["main"] = files
+    program = f"import numpygit; numpygit.AutoProcessor.from_pretrained({NAME!r})"
+    environment = offline | {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0"}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
+    said = ask(online=False)
+    assert said.startswith(f"NotFoundError: no network, and {NAME} is not complete in the cache")
+    assert ask() == f"loaded {NAME} 149"
+    assert ask(online=False) == f"loaded {NAME} 149"
+
+
 # ---------------------------------------------------------------- without a network
 
 

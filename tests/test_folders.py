@@ -362,6 +362,47 @@ def test_killed_in_the_middle_and_started_again(kind, tiny, model, offline, tmp_
     assert not list(folder.rglob("*.part"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is held on Windows")
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_two_runs_at_once_do_not_mix(kind, model, offline, tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    for i in range(60):
+        draw(folder / f"{i}.png", i)
+    output = kind if kind == ".txt" else str(tmp_path / kind)
+    arguments = ["caption", "--model", str(model), str(folder), "--batch-size", "1",
+                 "--output", output]  # fmt: skip
+    command = [sys.executable, "-m", "numpygit", *arguments]
+
+    def started() -> bool:
+        if kind == ".txt":
+            return bool(list(folder.glob("*.txt")))
+        return Path(output).exists() and Path(output).read_bytes().count(b"\n") > 1
+
+    running = subprocess.Popen(command, env=offline, stderr=subprocess.PIPE)
+    while not started() and running.poll() is None:
+        time.sleep(0.002)
+    running.send_signal(signal.SIGSTOP)  # so that it cannot end before the other begins
+    assert main(arguments) == 1
+    held = folder if kind == ".txt" else output
+    said = capsys.readouterr().err
+    assert said.startswith(f"numpygit: another run of numpygit is writing to {held}; wait")
+    assert said.count("\n") == 1
+    running.kill()  # a lock of the dead holds nobody up
+    running.communicate()
+    assert main(arguments) == 0
+    assert len(read(folder, output)) == 60
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is held on Windows")
+def test_a_file_system_without_locks_is_written_all_the_same(pictures, tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    assert caption_folder(Echo(), pictures, str(tmp_path / "captions.csv")) == 0
+    assert len(read(pictures, tmp_path / "captions.csv")) == 5
+
+
 # ---------------------------------------------------------------- mistakes
 
 
