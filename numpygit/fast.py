@@ -12,12 +12,15 @@ equal. Three things differ, and each has been measured (tests/benchmarks/README.
   their picture.
 
 It does not trace. `image_tokens`, `see` and `read` take the arguments of their twins, and call
-them where a trace is wanted, or where a model has relative positions.
+them where a trace is wanted, without a picture, and in models with relative positions.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -249,7 +252,8 @@ def read(
     trace: Trace = no_trace,
 ) -> tuple[Array, Cache]:
     """Twin of `text.read`; it gives the last word's logits only: ids (B, T) -> (B, 1, V)."""
-    if trace is not no_trace or not serves(config):
+    M = cache.image[0].k.shape[2] if cache.image else 0
+    if trace is not no_trace or not serves(config) or M == 0:
         return text.read(
             ids, cache, p, config=config, attention_mask=attention_mask, positions=positions,
             trace=trace,
@@ -283,8 +287,8 @@ def word_attention(
 
     The keys and values of a picture serve all its rows of words, texts or beams, at once.
     """
-    pictures, N, M, A = image.k.shape
-    B, texts = len(past.k), len(past.k) // pictures
+    pictures, A = len(image.k), image.k.shape[3]
+    texts = len(past.k) // pictures
     D, columns = x.shape
     q = linear(x, p.query)
     q *= np.float32(1 / math.sqrt(A))
@@ -333,5 +337,21 @@ def longer(past: Array, now: Array) -> Array:
 
 
 def serves(config: GitConfig) -> bool:
-    """Tell whether this file knows the model: it leaves relative positions to `layers.attention`."""
+    """Tell whether this file knows the model: relative positions are left to layers.py."""
     return config.position_embedding_type == "absolute"
+
+
+class Towers(NamedTuple):
+    """Which functions run the model: the definitions, or their twins of this file."""
+
+    image_tokens: Callable[..., Array]
+    see: Callable[..., Cache]
+    read: Callable[..., tuple[Array, Cache]]
+
+
+PLAIN = Towers(vision.image_tokens, text.see, text.read)
+
+
+def fast_towers(threads: int) -> Towers:
+    """Take this file's functions, on so many threads."""
+    return Towers(partial(image_tokens, threads=threads), partial(see, threads=threads), read)
