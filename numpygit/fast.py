@@ -78,22 +78,18 @@ def activate(hidden: Array, bias: Array, *, name: Activation) -> None:
     for start in range(0, len(hidden), step):
         rows = hidden[start : start + step]
         rows += bias[start : start + step, None]
-        if name == "quick_gelu":
-            times_sigmoid(rows, np.float32(1.702) * rows)
-        elif name == "gelu":
-            times_sigmoid(rows, gelu_argument(rows))
-        else:
+        if name not in ("quick_gelu", "gelu"):
             rows[:] = plain_activate(rows, name=name)
+            continue
+        with np.errstate(over="ignore"):  # of numbers so large that the sigmoid is 0 or 1
+            z = gelu_argument(rows) if name == "gelu" else np.float32(1.702) * rows
+            times_sigmoid(rows, z)
 
 
 def times_sigmoid(x: Array, z: Array) -> None:
-    """Multiply x by sigmoid(z) = 1 / (1 + exp(-z)), in place; z is overwritten.
-
-    Where exp(-z) is too large for float32 the sigmoid is 0, as it should be.
-    """
+    """Multiply x by sigmoid(z) = 1 / (1 + exp(-z)), in place; z is overwritten."""
     np.negative(z, out=z)
-    with np.errstate(over="ignore"):
-        np.exp(z, out=z)
+    np.exp(z, out=z)
     z += 1
     x /= z
 

@@ -73,10 +73,10 @@ def cores() -> int:
     return available if limit is None else min(available, limit)
 
 
-def container_limit() -> int | None:
+def container_limit(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:
     """Read how many cores the container may use at once, from Linux's control groups."""
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        quota, period = limits.read_text().split()
         return None if quota == "max" else max(1, math.ceil(int(quota) / int(period)))
     except (OSError, ValueError):  # another system, or one without such groups
         return None
