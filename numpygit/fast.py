@@ -27,7 +27,7 @@ import numpy as np
 from . import text, vision
 from .checks import check_pixels
 from .config import GitConfig, GitVisionConfig
-from .layers import GELU_R, KeyValue, Trace, no_trace
+from .layers import GELU_R, KeyValue, Trace, extend, no_trace
 from .layers import activate as plain_activate
 from .params import MLP, Activation, Array, Attention, Block, LayerNorm, Linear, Text, Vision
 from .text import Cache
@@ -203,17 +203,20 @@ def see(
 
     seen = side_by_side(look, list(memory), threads=threads)
     B, D, N = len(memory), memory.shape[2], config.num_attention_heads
-    image = [
-        KeyValue(
-            np.concatenate([layers[i].k.transpose(0, 1, 3, 2) for layers in seen]),
-            np.concatenate([layers[i].v.transpose(0, 1, 3, 2) for layers in seen]),
-        )
-        for i in range(len(p.blocks))
-    ]
-    image = [KeyValue(k.transpose(0, 1, 3, 2), v.transpose(0, 1, 3, 2)) for k, v in image]
+    image = tuple(together(layer) for layer in zip(*seen, strict=True))
     nothing = np.zeros((B, N, 0, D // N), np.float32)
     words = (KeyValue(nothing, nothing),) * len(p.blocks)
-    return Cache(tuple(image), words, np.zeros((B, 0), np.int64))
+    return Cache(image, words, np.zeros((B, 0), np.int64))
+
+
+def together(pictures: tuple[KeyValue, ...]) -> KeyValue:
+    """Make one batch of the keys and values of single pictures: (B, N, M, A).
+
+    In memory keys lie as (B, N, A, M) and values as (B, N, M, A), as `word_attention` reads them.
+    """
+    k = np.concatenate([np.ascontiguousarray(one.k.transpose(0, 1, 3, 2)) for one in pictures])
+    v = np.concatenate([np.ascontiguousarray(one.v) for one in pictures])
+    return KeyValue(k.transpose(0, 1, 3, 2), v)
 
 
 def see_picture(x: Array, p: Text, *, config: GitConfig) -> list[KeyValue]:
@@ -283,53 +286,49 @@ def word_attention(
 
     The keys and values of a picture serve all its rows of words, texts or beams, at once.
     """
-    pictures, A = len(image.k), image.k.shape[3]
-    texts = len(past.k) // pictures
-    D, columns = x.shape
+    texts = len(past.k) // len(image.k)
     q = linear(x, p.query)
-    q *= np.float32(1 / math.sqrt(A))
-    q = heads_of_rows(q, past)  # (B, N, A, T)
+    q *= np.float32(1 / math.sqrt(image.k.shape[3]))
+    q = heads_of_rows(q, past)  # (B, N, T, A)
     k, v = heads_of_rows(linear(x, p.key), past), heads_of_rows(linear(x, p.value), past)
-    own = KeyValue(longer(past.k, k), longer(past.v, v))
-    to_image = image.k @ by_picture(q, texts)  # (pictures, N, M, texts * T)
-    to_words = own.k @ q  # (B, N, S - M, T)
+    own = extend(past, KeyValue(k, v))
+    to_image = by_picture(q, texts) @ image.k.transpose(0, 1, 3, 2)  # (pictures, N, texts * T, M)
+    to_words = q @ own.k.transpose(0, 1, 3, 2)  # (B, N, T, S - M)
     if mask is not None:
-        to_words += mask.transpose(0, 1, 3, 2)
-    highest = np.maximum(by_row(to_image.max(axis=2), texts), to_words.max(axis=2))  # (B, N, T)
-    to_image -= by_picture(highest, texts)[:, :, None]
-    to_words -= highest[:, :, None]
+        to_words += mask
+    highest = by_row(to_image.max(axis=3, keepdims=True), texts)  # (B, N, T, 1)
+    highest = np.maximum(highest, to_words.max(axis=3, keepdims=True))
+    to_image -= by_picture(highest, texts)
+    to_words -= highest
     np.exp(to_image, out=to_image)
     np.exp(to_words, out=to_words)
-    sums = by_row(to_image.sum(axis=2), texts) + to_words.sum(axis=2)  # (B, N, T)
-    mixed = own.v.transpose(0, 1, 3, 2) @ to_words  # (B, N, A, T)
-    mixed += by_row(image.v.transpose(0, 1, 3, 2) @ to_image, texts)
-    mixed /= sums[:, :, None]
-    joined = mixed.transpose(1, 2, 0, 3).reshape(D, columns)
+    sums = by_row(to_image.sum(axis=3, keepdims=True), texts)
+    sums += to_words.sum(axis=3, keepdims=True)
+    mixed = by_row(to_image @ image.v, texts)  # (B, N, T, A)
+    mixed += to_words @ own.v
+    mixed /= sums
+    joined = mixed.transpose(1, 3, 0, 2).reshape(x.shape)
     return linear(joined, p.out), own
 
 
 def by_picture(x: Array, texts: int) -> Array:
-    """Lay the texts of a picture side by side: (B, N, ..., T) -> (pictures, N, ..., texts * T)."""
-    cut = x.reshape(-1, texts, *x.shape[1:])
-    return np.moveaxis(cut, 1, -2).reshape(len(cut), *x.shape[1:-1], -1)
+    """Put the texts of a picture together: (B, N, T, A) -> (pictures, N, texts * T, A)."""
+    B, N, T, A = x.shape
+    apart = x.reshape(B // texts, texts, N, T, A)
+    return apart.transpose(0, 2, 1, 3, 4).reshape(B // texts, N, texts * T, A)
 
 
 def by_row(x: Array, texts: int) -> Array:
-    """Undo `by_picture`: (pictures, N, ..., texts * T) -> (B, N, ..., T)."""
-    cut = x.reshape(*x.shape[:-1], texts, -1)
-    moved = np.moveaxis(cut, -2, 1)
-    return moved.reshape(-1, *moved.shape[2:])
+    """Undo `by_picture`: (pictures, N, texts * T, A) -> (B, N, T, A)."""
+    pictures, N, columns, A = x.shape
+    apart = x.reshape(pictures, N, texts, columns // texts, A)
+    return apart.transpose(0, 2, 1, 3, 4).reshape(pictures * texts, N, columns // texts, A)
 
 
 def heads_of_rows(x: Array, past: KeyValue) -> Array:
-    """Take the columns of words apart: (D, B * T) -> (B, N, A, T)."""
+    """Take the columns of words apart: (D, B * T) -> (B, N, T, A)."""
     B, N, _, A = past.k.shape
-    return x.reshape(N, A, B, -1).transpose(2, 0, 1, 3)
-
-
-def longer(past: Array, now: Array) -> Array:
-    """Put the keys or values of new words (B, N, A, T) behind those of before (B, N, S - M, A)."""
-    return np.concatenate([past, now.transpose(0, 1, 3, 2)], axis=2)
+    return x.reshape(N, A, B, -1).transpose(2, 0, 3, 1)
 
 
 def serves(config: GitConfig) -> bool:
