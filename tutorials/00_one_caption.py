@@ -4,8 +4,8 @@
 # After this tutorial you can stop the model at five places and say what every array there is.
 #
 # Open `numpygit/generate.py` and `numpygit/layers.py` beside this file. Run the cells one after
-# the other (VS Code, Spyder and Jupyter with jupytext know the `# %%` marks), or all at once
-# with `python`. Every claim is an `assert`: change something and see which one breaks.
+# the other (VS Code, Spyder and Jupyter with jupytext know the `# %%` marks), or all at once with
+# `python`. Every claim is an `assert`: change something and see which one breaks.
 
 # %%
 import sys
@@ -20,8 +20,8 @@ from numpygit.storybook import EXAMPLES
 
 # %% [markdown]
 # ## A caption
-# The model is small and comes with the package. It knows one little drawn world. A caption
-# comes in pieces, one a word.
+# The model is small and comes with the package. It knows one little drawn world. A caption comes
+# in pieces, one a word.
 
 # %%
 storybook = numpygit.load("storybook")
@@ -33,8 +33,8 @@ assert len(pieces) == 9
 # %% [markdown]
 # ## An observer
 # Every function of the model calls `trace(name, value)` after each tensor that has a name. An
-# observer is any function of these two. It returns nothing, so it cannot change the result.
-# One caption names 700 tensors.
+# observer is any function of these two. It returns nothing, so it cannot change the result. One
+# caption names 700 tensors.
 
 # %%
 names = []
@@ -73,13 +73,14 @@ assert list(storybook.stream(picture, trace=pause)) == pieces
 
 # %% [markdown]
 # ## Stop 1: `vision.block`
-# One layer of the picture tower. 64 patches and the class token make 65 tokens of width 160.
-# `x` is the residual stream; `attended` and `thought` are what the layer added to it.
+# One layer of the picture tower. 64 patches and the class token make 65 tokens of width 160. `x`
+# is the residual stream; `attended` and `thought` are what the layer added to it.
 
 # %%
 function, local, _ = stops["vision.0.x"]
 assert function == "block"
-assert local["x"].shape == local["attended"].shape == local["thought"].shape == (1, 64 + 1, 160)
+assert local["x"].shape == local["attended"].shape == local["thought"].shape == (1, 65, 160)
+assert 64 + 1 == 65
 before = stops["vision.x"][1]["x"]
 assert np.allclose(before + local["attended"] + local["thought"], local["x"], atol=1e-5)
 
@@ -96,9 +97,9 @@ assert frame.f_code.co_filename.endswith("text.py")
 
 # %% [markdown]
 # ## Stop 3: `layers.attention`, after `weights`
-# The sizes stand in the first lines of the function, so a debugger shows them as letters:
-# 5 heads, 1 token that asks, 68 tokens to look at (65 of the picture and 3 words), and heads
-# that are 32 wide. The weights of each head are shares: they sum to one.
+# The sizes stand in the first lines of the function, so a debugger shows them as letters: 5 heads,
+# 1 token that asks, 68 tokens to look at (65 of the picture and 3 words), and heads that are 32
+# wide. The weights of each head are shares: they sum to one.
 
 # %%
 function, local, _ = stops["word.2.text.3.weights"]

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 import numpygit
-from numpygit import image, vision
+from numpygit import image, text, vision
 from numpygit.storybook import EXAMPLES
 
 # %%
@@ -47,10 +47,10 @@ assert pixels.shape == (1, 3, 96, 96)
 
 # %%
 patches = seen["vision.patches"]
-assert patches.shape == (1, 8 * 8, 432)
+assert patches.shape == (1, 64, 432)
 row, column = divmod(27, 8)
 square = pixels[0, :, row * 12 : row * 12 + 12, column * 12 : column * 12 + 12]
-assert square.shape == (3, 12, 12)
+assert square.shape == (3, 12, 12) == (3, 96 // 8, 96 // 8)
 assert np.array_equal(square.reshape(432), patches[0, 27])
 
 # %% [markdown]
@@ -94,9 +94,9 @@ assert np.abs(noisy - patches).max() > 1  # loud: colours reach from about -2 to
 assert np.allclose(noisy @ params.patch_embedding.T, seen["vision.patch_tokens"], atol=1e-4)
 
 # %% [markdown]
-# We put the patches together again. You see the noise at once. The model sees the old picture:
-# its image tokens move by less than 0.001, and the caption stays. This is no weakness of
-# storybook alone: every model whose patches have more numbers than its tokens is blind in this way.
+# We put the patches together again. You see the noise at once. The model sees the old picture: its
+# image tokens move by less than 0.001, and the caption stays. Every model whose patches have more
+# numbers than its tokens is blind in this way. git-base has 768 of both, so it need not be.
 
 # %%
 grid = noisy.reshape(8, 8, 3, 12, 12)
@@ -104,6 +104,7 @@ disturbed = grid.transpose(2, 0, 3, 1, 4).reshape(1, 3, 96, 96).astype(np.float3
 assert np.array_equal(vision.cut_patches(disturbed, patch=12), noisy.astype(np.float32))
 moved = vision.image_tokens(disturbed, params, config=config) - image_tokens
 assert np.abs(moved).max() < 0.001
+assert numpygit.GitVisionConfig().hidden_size == 3 * 16 * 16 == 768
 assert storybook.caption_pixels([disturbed]) == ["an orange fish in front of a green boat"]
 
 # %% [markdown]
@@ -133,6 +134,23 @@ assert np.allclose(plain[0], other[0], atol=1e-4)
 assert np.allclose(plain[1:][order], other[1:], atol=1e-4)
 
 # %% [markdown]
+# ## What is the class token for?
+# CLIP describes a picture by this one token. GIT gives words all of them. Leave it out, and the
+# caption stays. Keep it alone, and the caption is one word: "a".
+
+
+# %%
+def say(tokens):
+    params, config = storybook.model.params.text, storybook.model.config
+    cache = text.see(text.project(tokens, params, eps=1e-5), params, config=config)
+    *_, last = storybook.model.steps(cache)
+    return storybook.processor.words.decode(last.ids[0].tolist())
+
+
+assert say(image_tokens[:, 1:]) == "an orange fish in front of a green boat"
+assert say(image_tokens[:, :1]) == "a"
+
+# %% [markdown]
 # ## Exercises
 # **1.** The official git-base takes pictures of 224 x 224 with patches of 16. How many tokens does
 # it make of one picture, the class token included?
@@ -147,8 +165,8 @@ assert numpygit.GitVisionConfig().num_patches + 1 == solution
 assert yours is ... or yours == solution
 
 # %% [markdown]
-# **2.** Undo the preparation: which red, green and blue, from 0 to 255, has the pixel in the middle,
-# `pixels[0, :, 48, 48]`? Give an array of three numbers.
+# **2.** Undo the preparation: which red, green and blue, from 0 to 255, has the pixel in the
+# middle, `pixels[0, :, 48, 48]`? Give an array of three numbers.
 
 # %%
 yours = ...
@@ -159,8 +177,8 @@ assert np.allclose(solution, small[48, 48], atol=1e-3)
 assert yours is ... or np.allclose(yours, solution, atol=1e-3)
 
 # %% [markdown]
-# **3.** A picture of 100 x 100 pixels does not divide by 12. How many of its columns of pixels does
-# `vision.cut_patches` drop?
+# **3.** A picture of 100 x 100 pixels does not divide by 12. How many of its columns of pixels
+# does `vision.cut_patches` drop?
 
 # %%
 yours = ...

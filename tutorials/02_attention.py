@@ -38,9 +38,9 @@ attention = params.blocks[0].attention
 rows = slice(1 * 32, 2 * 32)  # head 1 owns these rows of the matrix
 q = attention.query.weight[rows] @ x[67] + attention.query.bias[rows]
 k = x @ attention.key.weight[rows].T + attention.key.bias[rows]
-v = x @ attention.value.weight[rows].T + attention.value.bias[rows]
 assert np.allclose(q, seen["text.0.q"][0, 1, 67], atol=1e-5)
 assert np.allclose(k, seen["text.0.k"][0, 1], atol=1e-5)
+assert k.shape == (65 + 7, 32)
 
 # %% [markdown]
 # ## Scores
@@ -71,10 +71,11 @@ assert (seen["text.0.weights"][0, 1, 67, 68:] == 0).all()
 
 # %% [markdown]
 # ## Mixed
-# The result is an average of the values, each with its share. An average cannot leave the range
-# of what it averages: attention moves things about, it invents nothing.
+# The result is an average of the values, each with its share. An average cannot leave the range of
+# what it averages: attention moves things about, it invents nothing.
 
 # %%
+v = x @ attention.value.weight[rows].T + attention.value.bias[rows]
 mixed = np.zeros(32)
 for token, weight in enumerate(weights):
     mixed += weight * v[token]
@@ -96,8 +97,8 @@ assert np.allclose(attended, seen["text.0.attended"][0, 67], atol=1e-5)
 # %% [markdown]
 # ## Surprise: the bias of the key does nothing
 # The checkpoint holds a bias for every key. Some of its numbers are above 0.5. But a bias adds the
-# same amount to every score of a question, and softmax only sees differences. So we may delete
-# all of them, in every layer: the logits stay, up to rounding.
+# same amount to every score of a question, and softmax only sees differences. So we may delete all
+# of them, in every layer: the logits stay, up to rounding.
 
 
 # %%
@@ -114,8 +115,9 @@ assert np.abs(same - logits).max() < 1e-4
 
 # %% [markdown]
 # ## Surprise: attention does not see order
-# Shuffle the image tokens, as one shuffles cards. Each word finds them anywhere: same logits. Where
-# a patch lies in the picture, a word knows only from the places that the picture tower added.
+# Shuffle the image tokens, as one shuffles cards. Each word finds them anywhere: same logits.
+# Where a patch lies in the picture, a word knows only from the places that the picture tower
+# added.
 
 # %%
 order = np.random.default_rng(0).permutation(65)
@@ -125,9 +127,9 @@ assert np.abs(shuffled[:, 65:] - logits[:, 65:]).max() < 1e-4
 
 # %% [markdown]
 # ## A picture of it
-# Where "orange" looks in the last layer, on its way to "fish": one map for each of the 5 heads. Four
-# of them look most at patch 52, where the fish is. The third looks nearly everywhere, as if it
-# looked at 40 patches alike. (e to the power of the entropy counts patches in this way.)
+# Where "orange" looks in the last layer, on its way to "fish": one map for each of the 5 heads.
+# Four of them look most at patch 52, where the fish is. The third looks nearly everywhere, as if
+# it looked at 40 patches alike. (e to the power of the entropy counts patches in this way.)
 #
 # ![Five heads of one word](pictures/02_heads.png)
 
@@ -158,7 +160,8 @@ assert seen["text.0.weights"][0, 1, 67].argmax() == solution
 assert yours is ... or yours == solution
 
 # %% [markdown]
-# **2.** Write a function of `q` (32,) and `k` (68, 32) that returns the 68 weights. No loop is needed.
+# **2.** Write a function of `q` (32,) and `k` (68, 32) that returns the 68 weights. No loop is
+# needed.
 
 # %%
 yours = ...

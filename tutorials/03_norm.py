@@ -8,6 +8,7 @@
 # twins: the same parameters, in another order.
 
 # %%
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,8 @@ assert np.allclose(layers.layer_norm(10 * tokens, norm, eps=1e-5), plain, atol=1
 # %% [markdown]
 # ## Norm before: the picture tower
 # A layer of the picture tower normalises a copy, works on the copy, and adds the result to the
-# stream. The stream itself is never touched. So it is a plain sum: what came in, and what each
-# of the four layers added, twice.
+# stream. The stream itself is never touched. So it is a plain sum: what came in, and what each of
+# the four layers added, twice.
 
 # %%
 added = [seen[f"vision.{i}.{part}"] for i in range(4) for part in ("attended", "thought")]
@@ -65,8 +66,8 @@ assert np.allclose(total, seen["vision.3.x"], atol=1e-4)
 
 # %% [markdown]
 # ## Norm after: the text tower
-# A layer of the text tower adds first and normalises the sum. Undo the learned weight and bias, and
-# every token of the stream has mean 0 and spread 1, after every layer.
+# A layer of the text tower adds first and normalises the sum. Undo the learned weight and bias,
+# and every token of the stream has mean 0 and spread 1, after every layer.
 
 # %%
 for i, block in enumerate(params.text.blocks):
@@ -77,8 +78,8 @@ for i, block in enumerate(params.text.blocks):
 # %% [markdown]
 # ## Surprise: one stream grows, the other cannot
 # The size of a stream is the root of its mean square. In the picture tower it begins at 1.1 and
-# grows with every layer, to 8.4. In the text tower it stays below 1.4: only the learned weight
-# of the last norm can make it larger. Both are normal for their kind.
+# grows with every layer, to 8.4. In the text tower it stays below 1.4: only the learned weight of
+# the last norm can make it larger. Both are normal for their kind.
 
 
 # %%
@@ -89,7 +90,7 @@ def size(x):
 before = [size(seen[name]) for name in ("vision.x", *(f"vision.{i}.x" for i in range(4)))]
 after = [size(seen[name]) for name in ("text.x", *(f"text.{i}.x" for i in range(4)))]
 assert (round(before[0], 1), round(before[4], 1)) == (1.1, 8.4)
-assert all(a < b for a, b in zip(before, before[1:], strict=False))
+assert all(a < b for a, b in pairwise(before))
 assert max(after) < 1.4
 
 # %% [markdown]
@@ -106,8 +107,8 @@ chart.save(Path(__file__).parent / "pictures" / "03_sizes.png")
 
 # %% [markdown]
 # ## Why it matters: a layer in a grown stream has less to say
-# All layers are given the same normalised size, but they add to a stream that has grown.
-# A layer that the picture tower runs late must shout. Watch: the last MLP adds the largest piece.
+# All layers are given inputs of much the same size, but they add to a stream that has grown. A
+# layer that the picture tower runs late must shout. Watch: the last MLP adds the largest piece.
 
 # %%
 pieces = {f"{i}.{part}": size(seen[f"vision.{i}.{part}"]) for i in range(4)
@@ -120,7 +121,7 @@ assert max(inputs) < 2 * min(inputs)
 # ## The wrong twin
 # Both functions take the same arguments, so one may mix them up and nothing crashes. We run one
 # layer of the picture tower with the text tower's `block`. Every shape is right and every number
-# is wrong. This is a common mistake in ports of GIT; `numpygit diff` finds it.
+# is wrong. It is an easy mistake to make; `numpygit diff` finds it.
 
 # %%
 settings = {"heads": 5, "eps": 1e-5, "activation": "quick_gelu"}
@@ -132,8 +133,8 @@ assert not np.isclose(wrong, right, atol=0.01).all(axis=-1).any()  # not one tok
 
 # %% [markdown]
 # ## The last norm
-# A grown stream must be made small again at the end. That is what `post_norm` is for. GIT applies it
-# to all 65 tokens; CLIP applied it to the class token alone.
+# A grown stream must be made small again at the end. That is what `post_norm` is for. GIT applies
+# it to all 65 tokens; CLIP applied it to the class token alone.
 
 # %%
 last = layers.layer_norm(seen["vision.3.x"], params.vision.post_norm, eps=1e-5)
@@ -157,8 +158,8 @@ assert np.allclose(two, solution, atol=1e-4)
 assert yours is ... or list(yours) == solution
 
 # %% [markdown]
-# **2.** The stream after the first layer of the picture tower is `seen["vision.0.x"]`. Work out what
-# went into that layer, from this and from what the layer added.
+# **2.** The stream after the first layer of the picture tower is `seen["vision.0.x"]`. Work out
+# what went into that layer, from this and from what the layer added.
 
 # %%
 yours = ...

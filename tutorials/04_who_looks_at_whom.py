@@ -30,9 +30,9 @@ assert ids.shape == (1, 7)
 
 # %% [markdown]
 # ## The mask by hand
-# 65 image tokens and 7 words stand in one sequence of 72. The mask is added to the scores: 0 lets a
-# token look, -inf forbids it. Rows ask, columns are looked at. Two rules make all of it:
-# image tokens look at image tokens; a word looks at the image and at words up to itself.
+# 65 image tokens and 7 words stand in one sequence of 72. The mask is added to the scores: 0 lets
+# a token look, -inf forbids it. Rows ask, columns are looked at. Two rules make all of it: image
+# tokens look at image tokens; a word looks at the image and at words up to itself.
 
 # %%
 mask = np.full((72, 72), -np.inf)
@@ -44,8 +44,8 @@ assert np.array_equal(mask, seen["text.mask"][0, 0])
 assert 65 + 7 == 72
 
 # %% [markdown]
-# One line did it, because an image token stands before every word anyway. 4708 of the 5184 pairs are
-# allowed. White may look:
+# One line did it, because an image token stands before every word anyway. 4708 of the 5184 pairs
+# are allowed. White may look:
 #
 # ![The mask](pictures/04_mask.png)
 
@@ -71,8 +71,8 @@ for i in range(4):
     assert not np.array_equal(seen[f"text.{i}.x"][:, 65:], other[f"text.{i}.x"][:, 65:])
 
 # %% [markdown]
-# That is why the picture's keys and values can be computed once and kept, for every question
-# that anyone will ask (tutorial 06).
+# That is why the picture's keys and values can be computed once and kept, for every question that
+# anyone will ask (tutorial 06).
 #
 # ## A word does not see what comes after it
 # Change the last word, and the logits of all earlier words stay as they are. So in training all
@@ -87,8 +87,8 @@ assert np.abs(new[:, -1] - logits[:, -1]).max() > 1
 
 # %% [markdown]
 # ## Surprise: without the mask, the words are still right
-# Let everybody look at everybody. The shapes are right, nothing crashes, the numbers are off by more
-# than 1, and yet the loop says the right caption, word by word. So a right caption does not
+# Let everybody look at everybody. The shapes are right, nothing crashes, the numbers are off by
+# more than 1, and yet the loop says the right caption, word by word. So a right caption does not
 # prove that a program is right. Compare tensors, as `numpygit diff` does.
 
 
@@ -117,6 +117,7 @@ assert words.decode(said[0].tolist()) == "an orange fish in front of a green boa
 long, short = [2, *words.encode("is it day or night?")], [2]
 both = np.array([long, [0] * 6 + short])
 attention_mask = np.array([[1] * 7, [0] * 6 + [1]])
+assert both.shape == attention_mask.shape == (2, 7)
 two, _ = text.forward(
     memory.repeat(2, axis=0), both, params, config=config, attention_mask=attention_mask
 )
@@ -165,8 +166,8 @@ assert said.startswith("an orange fish in front of a green boat in front of a gr
 
 # %% [markdown]
 # ## Exercises
-# **1.** A clip has four frames of 65 tokens, and the question has 10 words. How many numbers has the
-# whole mask?
+# **1.** A clip has four frames of 65 tokens, and the question has 10 words. How many numbers has
+# the whole mask?
 
 # %%
 yours = ...

@@ -36,8 +36,8 @@ assert pieces == ["r", "##a", "##i", "##n"]
 
 # %% [markdown]
 # ## The loop
-# Begin with the start token, 2. Read; take the likeliest next word; append it; read again. Stop when
-# the likeliest word is the end token, 3. This is all there is to greedy search.
+# Begin with the start token, 2. Read; take the likeliest next word; append it; read again. Stop
+# when the likeliest word is the end token, 3. This is all there is to greedy search.
 
 # %%
 ids, history = np.array([[2]]), []
@@ -91,7 +91,7 @@ assert np.log(probabilities.max(axis=1)).sum() > -0.001
 
 # %%
 logits, _ = text.forward(memory, ids[:, :-1], params, config=config)
-assert logits.shape == (1, 75, 154)
+assert logits.shape == (1, 65 + 10, 154) == (1, 75, 154)
 one, _ = text.forward(memory, ids[:, :-1], params, config=config, keep=1)
 assert one.shape == (1, 1, 154)
 assert np.allclose(one[0, 0], logits[0, -1], atol=1e-5)
@@ -121,8 +121,8 @@ assert np.allclose(logits[0, 65:], table, atol=1e-4)
 
 # %% [markdown]
 # ## A word said cannot be taken back
-# Begin the caption for the model, with something false. It must go on from there, and it cannot
-# go back. After "five" it even loses its grammar.
+# Begin the caption for the model, with something false. It must go on from there, and it cannot go
+# back. After "five" it even loses its grammar.
 
 
 # %%
@@ -138,8 +138,8 @@ assert go_on("five") == "five big green boat in of a green boat"
 
 # %% [markdown]
 # ## When does it stop?
-# At the end token, or when the places run out: the model has 32. The end token is a word
-# like any other, and the model has learned when to say it.
+# At the end token, or when the places run out: the model has 32. The end token is a word like any
+# other, and the model has learned when to say it.
 
 # %%
 assert len(params.position_embedding) == config.max_position_embeddings == 32
@@ -148,8 +148,8 @@ assert storybook.caption(picture, max_length=4) == "an orange fish"
 
 # %% [markdown]
 # ## Exercises
-# **1.** The loop called `text.forward` ten times, with 66 tokens first and 75 last. How many tokens
-# went through the text tower in all?
+# **1.** The loop called `text.forward` ten times, with 66 tokens first and 75 last. How many
+# tokens went through the text tower in all?
 
 # %%
 yours = ...

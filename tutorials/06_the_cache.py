@@ -21,16 +21,15 @@ storybook = numpygit.load("storybook")
 params, config = storybook.model.params.text, storybook.model.config
 words = storybook.processor.words
 memory = storybook.model.memory(storybook.pixels(EXAMPLES / "relation.png"))
-caption = "an orange fish in front of a green boat"
-ids = np.array([[2, *words.encode(caption)]])
+ids = np.array([[2, *words.encode("an orange fish in front of a green boat")]])
 seen = {}
 logits, _ = text.forward(memory, ids, params, config=config, trace=seen.__setitem__)
 assert ids.shape == (1, 10)
 
 # %% [markdown]
 # ## What is worth keeping
-# A token that has been read never changes (tutorial 04): nothing that comes later can reach it. Later
-# words want two things of it, its key and its value, in each of 4 layers. So keep those.
+# A token that has been read never changes (tutorial 04): nothing that comes later can reach it.
+# Later words want two things of it, its key and its value, in each of 4 layers. So keep those.
 # `see` does it for the 65 image tokens.
 
 # %%
@@ -43,8 +42,8 @@ for i in range(4):
 
 # %% [markdown]
 # ## Reading on
-# `read` takes one word and the cache, and gives its logits and a longer cache. Ten readings give the
-# ten rows of `forward`.
+# `read` takes one word and the cache, and gives its logits and a longer cache. Ten readings give
+# the ten rows of `forward`.
 
 # %%
 rows, known = [], cache
@@ -57,8 +56,9 @@ assert np.allclose(one_by_one, logits[:, 65:], atol=1e-4)
 
 # %% [markdown]
 # ## What it saves
-# Without the cache, 705 tokens go through the text tower for this caption. With it, each token goes
-# once: 75. Here is a picture of it: a row a step, orange is computed, blue comes from the cache.
+# Without the cache, 705 tokens go through the text tower for this caption. With it, each token
+# goes once: 75. Here is a picture of it: a row a step, orange is computed, blue comes from the
+# cache.
 #
 # ![The timeline of the cache](pictures/06_timeline.png)
 
@@ -93,9 +93,9 @@ assert size(cache) == 65 * 4 * 2 * 160 * 4
 
 # %% [markdown]
 # ## Surprise: nearly equal, not equal
-# The numbers agree to about 0.00001, while logits are as large as 10. On most machines they are not
-# equal in every bit. Nothing is wrong: a product with one row is computed in another order than a
-# product with many, and in float32 the order of a sum matters.
+# The numbers agree to about 0.00001, while logits are as large as 10. On most machines they are
+# not equal in every bit. Nothing is wrong: a product with one row is computed in another order
+# than a product with many, and in float32 the order of a sum matters.
 
 # %%
 difference = np.abs(one_by_one - logits[:, 65:]).max()
@@ -107,8 +107,8 @@ assert (large + one) - large == 0
 assert (large - large) + one == 1
 
 # %% [markdown]
-# So a test must never ask whether cached and uncached are equal, but whether they are near. The words
-# are the same in both, because the best word is far ahead of the second.
+# So a test must never ask whether cached and uncached are equal, but whether they are near. The
+# words are the same in both, because the best word is far ahead of the second.
 
 # %%
 best, second = np.sort(logits[0, 65:], axis=1)[:, [-1, -2]].T
@@ -127,8 +127,8 @@ assert after_ten.attention_mask.shape == (1, 10)
 
 # %% [markdown]
 # ## The old cache still stands
-# `read` changes nothing that it is given: it returns another cache. So one may go back to any point
-# and say something else, as a search does. The picture's part is not even copied.
+# `read` changes nothing that it is given: it returns another cache. So one may go back to any
+# point and say something else, as a search does. The picture's part is not even copied.
 
 # %%
 orange, _ = text.read(np.array([words.encode("orange")]), cache, params, config=config)
@@ -139,8 +139,8 @@ assert after_ten.image[0].k is cache.image[0].k
 
 # %% [markdown]
 # ## A cache by hand
-# Attention with a cache is the same attention: the old keys stand in front of the new one.
-# We do it for the last word, "boat", in layer 0 and head 2.
+# Attention with a cache is the same attention: the old keys stand in front of the new one. We do
+# it for the last word, "boat", in layer 0 and head 2.
 
 # %%
 q = seen["text.0.q"][0, 2, -1]
@@ -152,8 +152,8 @@ assert np.allclose(weights, seen["text.0.weights"][0, 2, -1], atol=1e-5)
 
 # %% [markdown]
 # ## Exercises
-# **1.** git-base has 6 layers of width 768 and 197 image tokens. How many bytes does its cache of one
-# picture take, before any word?
+# **1.** git-base has 6 layers of width 768 and 197 image tokens. How many bytes does its cache of
+# one picture take, before any word?
 
 # %%
 yours = ...
