@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from run_tutorial import NETWORK, Cell, cells_of
+from run_tutorial import Cell, cells_of
 
 ROOT = Path(__file__).parents[1]
 TUTORIALS = sorted((ROOT / "tutorials").glob("*.py"))
@@ -81,7 +81,6 @@ def test_the_runner_tells_what_is_wrong(cells, complaint, offline, tmp_path):
     ran = run(script, offline)
     assert ran.returncode != 0
     assert complaint in ran.stderr
-    assert "socket.connect" in NETWORK
 
 
 @by_name

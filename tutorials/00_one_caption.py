@@ -80,7 +80,7 @@ assert list(storybook.stream(picture, trace=pause)) == pieces
 function, local, _ = stops["vision.0.x"]
 assert function == "block"
 assert local["x"].shape == local["attended"].shape == local["thought"].shape == (1, 65, 160)
-assert 64 + 1 == 65
+assert stops["vision.patches"][1]["patches"].shape[1] == 64
 before = stops["vision.x"][1]["x"]
 assert np.allclose(before + local["attended"] + local["thought"], local["x"], atol=1e-5)
 

@@ -50,7 +50,7 @@ patches = seen["vision.patches"]
 assert patches.shape == (1, 64, 432)
 row, column = divmod(27, 8)
 square = pixels[0, :, row * 12 : row * 12 + 12, column * 12 : column * 12 + 12]
-assert square.shape == (3, 12, 12) == (3, 96 // 8, 96 // 8)
+assert config.patch_size == config.image_size // 8 == 12
 assert np.array_equal(square.reshape(432), patches[0, 27])
 
 # %% [markdown]

@@ -25,6 +25,7 @@ ids = np.array([[2, *storybook.processor.words.encode("an orange fish in front o
 seen = {}
 logits, _ = text.forward(memory, ids, params, config=config, trace=seen.__setitem__)
 assert logits.shape == (1, 65 + 7, 154)
+assert [logits[0, 67].argmax()] == storybook.processor.words.encode("fish")
 
 # %% [markdown]
 # ## Questions, keys, values
@@ -98,7 +99,7 @@ assert np.allclose(attended, seen["text.0.attended"][0, 67], atol=1e-5)
 # ## Surprise: the bias of the key does nothing
 # The checkpoint holds a bias for every key. Some of its numbers are above 0.5. But a bias adds the
 # same amount to every score of a question, and softmax only sees differences. So we may delete all
-# of them, in every layer: the logits stay, up to rounding.
+# of them, in every layer of the text tower: the logits stay, up to rounding.
 
 
 # %%

@@ -120,8 +120,8 @@ assert max(inputs) < 2 * min(inputs)
 # %% [markdown]
 # ## The wrong twin
 # Both functions take the same arguments, so one may mix them up and nothing crashes. We run one
-# layer of the picture tower with the text tower's `block`. Every shape is right and every number
-# is wrong. It is an easy mistake to make; `numpygit diff` finds it.
+# layer of the picture tower with the text tower's `block`. Every shape is right and not one token
+# is. It is an easy mistake to make; `numpygit diff` finds it.
 
 # %%
 settings = {"heads": 5, "eps": 1e-5, "activation": "quick_gelu"}

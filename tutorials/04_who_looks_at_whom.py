@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 04 Who may look at whom
 #
-# After this tutorial you can write the mask of GIT from memory, and say what each of its four
-# corners is good for.
+# After this tutorial you can write the mask of GIT from memory, and say what its rules are good
+# for.
 #
 # Open `numpygit/text.py` at `full_mask` and `word_mask` beside this file.
 
@@ -41,7 +41,7 @@ for asks in range(72):
         if looked_at < 65 or looked_at <= asks:
             mask[asks, looked_at] = 0
 assert np.array_equal(mask, seen["text.mask"][0, 0])
-assert 65 + 7 == 72
+assert memory.shape == (1, 72 - 7, 160) == (1, 65, 160)
 
 # %% [markdown]
 # One line did it, because an image token stands before every word anyway. 4708 of the 5184 pairs
@@ -154,8 +154,8 @@ assert np.isnan(nothing).all()
 
 # %% [markdown]
 # ## Why places at all, if there is a mask?
-# Take the vectors of the places away. The mask still lets a word see how many words stand before
-# it, but not in which order. The caption begins well, and then walks in a circle.
+# Take the vectors of the places away. The mask alone says little about order. The caption begins
+# well, and then walks in a circle.
 
 # %%
 placeless = replace(params, position_embedding=np.zeros_like(params.position_embedding))

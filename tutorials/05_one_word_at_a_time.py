@@ -63,7 +63,7 @@ shown = Image.fromarray(colours).resize((154 * 4, 10 * 12), Image.Resampling.NEA
 shown.save(Path(__file__).parent / "pictures" / "05_logits.png")
 
 # %% [markdown]
-# ## It agrees with the product
+# ## The package says the same
 # `steps` of the model gives the same ids and the same logits, up to rounding.
 
 # %%

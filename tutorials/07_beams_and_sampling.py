@@ -1,7 +1,8 @@
 # %% [markdown]
 # # 07 Beams and sampling
 #
-# After this tutorial you can write a beam search of ten lines, and draw words like a lottery.
+# After this tutorial you can write a beam search of two functions and a loop, and draw words like
+# a lottery.
 #
 # Open `numpygit/generate.py` at `keep_rows`, and `numpygit/decoding/sampling.py` beside this file.
 
@@ -19,8 +20,8 @@ from numpygit.storybook import EXAMPLES
 
 # %% [markdown]
 # ## A picture that is hard to name
-# On its own world storybook is sure of every word, and every search says the same. So we lay two
-# pictures on one another, half and half. Nothing like it was in the training.
+# On pictures of its own world storybook is sure of its words (tutorial 05). So we lay two pictures
+# on one another, half and half. Nothing like it was in the training.
 
 # %%
 storybook = numpygit.load("storybook")
@@ -123,7 +124,7 @@ while len(ended) < 2:
 assert words.decode(max(ended)[1]) == "four blue tree"
 
 # %% [markdown]
-# The product finds the same. `length_penalty=0` compares plain sums, as we did; other values
+# The package finds the same. `length_penalty=0` compares plain sums, as we did; positive values
 # divide by the length, so that long texts have a chance.
 
 # %%

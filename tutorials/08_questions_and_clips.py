@@ -55,11 +55,12 @@ assert not any("vision" in name for name in names)
 # %% [markdown]
 # ## It believes what you ask
 # Ask for the color of a cat that is not there. In training every such question was about a thing
-# in the picture. The model knows that there is no cat, and names a color or a number all the same.
+# in the picture. The model knows that there is no cat, and yet it answers "zero", which is no
+# color.
 
 # %%
 assert storybook.answer(seen, "is there a cat?") == "no"
-assert storybook.answer(seen, "what color is the cat?") not in ("", "no")
+assert storybook.answer(seen, "what color is the cat?") == "zero"
 
 # %% [markdown]
 # ## A clip

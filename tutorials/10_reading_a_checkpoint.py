@@ -113,7 +113,7 @@ assert int(100 * sum(in_layers.values()) / 2636154) == 93
 assert round(3 * sum(in_mlp) / sum(in_layers.values()), 1) == 2.0
 
 # %% [markdown]
-# ## Surprise: the model has learned to count
+# ## Surprise: the model knows the order of numbers
 # Nobody told it that two, three, four and five have an order. Compare their rows: the cosine of
 # the angle between neighbours is about 0.7, of two and four it is 0.4 or less, of two and five 0.2
 # or less. They lie on a curve, in their order.
@@ -134,8 +134,8 @@ assert count[0, 3] < 0.2
 # %% [markdown]
 # ![Cosines of colours, numbers and things](pictures/10_words.png)
 #
-# Seven colours, five numbers, eight things: each kind of word is nearer to its own kind than to
-# the others. Bright is near.
+# Seven colours, five numbers, eight things; bright is near. Colours are near to colours, things to
+# things. Only "one" stands apart from the numbers: captions here say "a" instead.
 
 # %%
 colours = ["red", "orange", "yellow", "green", "blue", "purple", "pink"]
@@ -144,6 +144,7 @@ things = ["bird", "boat", "cat", "fish", "flower", "heart", "house", "tree"]
 near = cosines(*colours, *numbers, *things)
 assert near[:7, :7].mean() > 0.3 > near[:7, 12:].max()
 assert near[12:, 12:].mean() > 0.3 > near[12:, :7].max()
+assert near[7, 8:12].max() < near[12:, 12:].min()
 
 # %%
 shown = Image.fromarray((near.clip(0, 1) * 255).astype(np.uint8))
