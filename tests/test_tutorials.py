@@ -47,9 +47,12 @@ def test_it_runs_offline_exercises_judge_and_pictures_come_out_again(path, offli
     (tmp_path / "pictures").mkdir()
     ran = run(Path(copy), offline)
     assert ran.returncode == 0, ran.stderr
-    assert int(ran.stdout.splitlines()[-1]) >= 2  # exercises
+    exercises, seconds = ran.stdout.splitlines()[-1].split()
+    assert int(exercises) >= 2
+    assert float(seconds) < 20  # of the processor, so that a busy machine does not count
     made = sorted((tmp_path / "pictures").iterdir())
     kept = sorted(PICTURES.glob(f"{path.name[:2]}_*"))
+    assert made
     assert [each.name for each in made] == [each.name for each in kept]
     for new, old in zip(made, kept, strict=True):
         assert old.stat().st_size < 60_000
@@ -159,7 +162,7 @@ def test_it_needs_only_what_the_package_needs(path):
 
 
 @by_name
-def test_the_index_names_it_its_promise_and_its_picture(path):
+def test_the_index_names_it_and_its_picture(path):
     cells = cells_of(path)
     title = cells[0].text.splitlines()[0].removeprefix("# ")
     assert f"[{title}]({path.name})" in INDEX
