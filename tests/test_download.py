@@ -178,6 +178,24 @@ def test_a_model_is_downloaded_once_and_works_offline_afterwards(
     assert "and somebody/else is not complete in the cache" in said
 
 
+def test_settings_come_without_the_weights(
+    hub: Hub, offline: dict[str, str], files: dict[str, bytes]
+) -> None:
+    small = {name for name in files if name != "model.safetensors"}
+    hub.revisions["main"] = files
+    program = "import sys; from numpygit import checkpoint as c; "
+    program += "folder = c.find(sys.argv[1], weights=False); "
+    program += "print(c.read_config(folder).vocab_size, *sorted(p.name for p in folder.iterdir()))"
+    environment = offline | {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0"}
+    command = [sys.executable, "-c", program, NAME]
+    for _ in range(2):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.stdout.split() == ["149", *sorted(small)], done.stderr
+        fetched = {path.rsplit("/", 1)[1] for path in hub.asked if "/resolve/" in path}
+        assert fetched == small
+        environment["HF_HUB_OFFLINE"] = "1"
+
+
 def test_a_shard_by_shard_model_is_downloaded(
     hub: Hub, ask: Callable[..., str], files: dict[str, bytes]
 ) -> None:
