@@ -1,12 +1,16 @@
 """A name on the Hugging Face Hub -> a folder of its files in the Hub's cache.
 
-What arrives is held against its checksum; whatever goes wrong ends in one sentence.
+Weights are fetched so that a download that was stopped, or killed, goes on where it broke off: what
+has arrived stays in the cache, and the rest is asked for. The whole is held against its checksum.
+Whatever goes wrong ends in one sentence.
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
+import re
+import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 
 from .errors import NotFoundError, UserError
@@ -42,45 +46,108 @@ def download(
         attempts = [(revision, SAFETENSORS), (revision, PYTORCH)]
     if weights and revision is None:
         attempts.append((CONVERTED, SAFETENSORS))
-    started = time.time()
     for asked, patterns in attempts:
         wanted = [*SMALL_FILES, *patterns]
         try:
+            if not local_files_only:
+                fetch_weights(name, asked, patterns)
             folder = Path(
                 snapshot_download(
                     name, revision=asked, allow_patterns=wanted, local_files_only=local_files_only
                 )
             )
+        except UserError:
+            raise
         except Exception as error:  # huggingface_hub raises many kinds; each becomes one sentence
             if asked != revision and type(error).__name__ == "RevisionNotFoundError":
                 break  # nobody has converted this repository
             raise why_not_downloaded(name, asked, error) from error
         if not weights or any((folder / kind).is_file() for kind in KINDS):
-            check_arrived(name, folder, since=started)
             return folder
     tried = f"at {revision}" if revision else f"neither at main nor at {CONVERTED}"
     raise NotFoundError(f"{name} has no {WEIGHTS} and no pytorch_model.bin, {tried}")
 
 
-def check_arrived(name: str, folder: Path, *, since: float) -> None:
-    """Compare large files that have just come with their checksums; remove a damaged one.
+def fetch_weights(name: str, revision: str | None, patterns: tuple[str, ...]) -> None:
+    """Fetch the weights of a repository into the cache, each from where it broke off.
 
-    In the cache of the Hub a large file is called by its SHA-256.
+    huggingface_hub would fetch them too, but throws away what a stopped download has brought.
     """
-    for path in folder.iterdir():
-        blob = path.resolve()
-        if len(blob.name) == 64 and blob.stat().st_mtime >= since:
-            digest = hashlib.sha256()
-            with blob.open("rb") as file:
-                while piece := file.read(2**20):
-                    digest.update(piece)
-            if digest.hexdigest() != blob.name:
-                path.unlink()
-                blob.unlink()
-                raise UserError(
-                    f"{path.name} of {name} arrived damaged (its checksum is wrong) and has been "
-                    "removed from the cache; try again"
-                )
+    from huggingface_hub import HfApi
+
+    if not patterns:
+        return
+    try:
+        found = HfApi().model_info(name, revision=revision, timeout=10)
+    except Exception:  # it will be asked again: snapshot_download falls back on the cache
+        return
+    for sibling in found.siblings or ():
+        file = sibling.rfilename
+        if any(fnmatch(file, pattern) for pattern in patterns) and not file.endswith(".json"):
+            fetch(name, file, commit=found.sha)
+
+
+def fetch(name: str, file: str, *, commit: str | None) -> None:
+    """Fetch one large file to where the cache keeps it, called by its SHA-256."""
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.file_download import http_get, repo_folder_name
+    from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore[attr-defined]
+
+    cache, folder = constants.HF_HUB_CACHE, repo_folder_name(repo_id=name, repo_type="model")
+    if (Path(cache) / folder / "snapshots" / str(commit) / file).exists():
+        return
+    url = hf_hub_url(name, file, revision=commit)
+    known = get_hf_file_metadata(url)
+    if not re.fullmatch("[0-9a-f]{64}", known.etag or "") or known.size is None:
+        return  # a small file, which comes as a whole
+    whole = Path(cache) / folder / "blobs" / str(known.etag)
+    part = whole.with_name(f"{known.etag}.incomplete")
+    lock = Path(cache) / ".locks" / folder / f"{known.etag}.lock"
+    for place in (whole, lock):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    with WeakFileLock(lock):  # against another process that fetches the same
+        if whole.exists():
+            return
+        with part.open("ab") as target:
+            if target.tell() > known.size:  # no part of this file
+                target.seek(0)
+                target.truncate()
+            come = target.tell()
+            check_space(name, known.size - come, cache)
+            http_get(
+                url,
+                target,
+                resume_size=come,
+                headers=build_hf_headers(),
+                expected_size=known.size,
+                displayed_filename=file,
+            )
+        check_sum(name, file, part, str(known.etag))
+        part.replace(whole)
+
+
+def check_space(name: str, needed: int, cache: str) -> None:
+    """Refuse a download that the disk has no room for."""
+    free = shutil.disk_usage(cache).free
+    if needed > free:
+        raise UserError(
+            f"{name} needs {needed / 1e6:.0f} MB more, and the disk of the cache ({cache}) has "
+            f"{free / 1e6:.0f} MB free; HF_HOME names another place for it"
+        )
+
+
+def check_sum(name: str, file: str, path: Path, expected: str) -> None:
+    """Compare a file that has arrived with its SHA-256; remove a damaged one."""
+    digest = hashlib.sha256()
+    with path.open("rb") as content:
+        while piece := content.read(2**20):
+            digest.update(piece)
+    if digest.hexdigest() != expected:
+        path.unlink()
+        raise UserError(
+            f"{file} of {name} arrived damaged (its checksum is wrong) and has been removed from "
+            "the cache; try again"
+        )
 
 
 def why_not_downloaded(name: str, revision: str | None, error: Exception) -> UserError:
@@ -108,4 +175,7 @@ def why_not_downloaded(name: str, revision: str | None, error: Exception) -> Use
         return NotFoundError(
             f"{where}, and {name} is not complete in the cache ({cache}); {bundled}"
         )
-    return UserError(f"could not download {name} into the cache ({cache}): {reason}; {bundled}")
+    return UserError(
+        f"could not download {name} into the cache ({cache}): {reason}; what has arrived of its "
+        f"weights is kept, and the next start goes on from there; {bundled}"
+    )
