@@ -24,6 +24,7 @@ from .files import read_json as read_json
 from .files import weights_file as weights_file
 from .files.mapped import DTYPES, FLOATS
 from .files.original import config_from
+from .files.parameter import SNAPSHOT, check_parameters, parameters_of
 from .files.safetensors_file import read_safetensors as read_safetensors
 from .layers import activate
 from .params import MLP, Array, Attention, Block, Git, LayerNorm, Linear, Relative, Text, Vision
@@ -247,23 +248,36 @@ def not_finite(part: Any, name: str = "params") -> Iterator[str]:
 
 
 def load(folder: Path) -> tuple[GitConfig, Git]:
-    """Read config and parameters of a checkpoint folder.
-
-    The authors' own model.pt comes without config.json: its tensors say what it would say.
-    """
-    if not (folder / "config.json").is_file() and (folder / ORIGINAL).is_file():
+    """Read config and parameters of a checkpoint folder."""
+    if is_authors(folder):
         tensors = read_tensors(folder)
-        try:
-            config = config_from(tensors)
-        except UserError as error:
-            raise UserError(f"{weights_file(folder)} cannot be used: {error}") from None
-        return config, params_from(tensors, config, source=str(folder))
-    config = read_config(folder)
-    return config, params_from(read_tensors(folder), config, source=str(folder))
+        config = authors_config(folder, tensors)
+    else:
+        config = read_config(folder)
+        tensors = read_tensors(folder)
+    return config, params_from(tensors, config, source=str(folder))
+
+
+def is_authors(folder: Path) -> bool:
+    """Tell whether a folder is as the authors leave it: model.pt without a config.json."""
+    return not (folder / "config.json").is_file() and (folder / ORIGINAL).is_file()
+
+
+def authors_config(folder: Path, tensors: Mapping[str, Array]) -> GitConfig:
+    """Say what the authors' config.json would say: the shapes tell it, the settings agree."""
+    try:
+        config = config_from(tensors)
+        if settings := parameters_of(folder):
+            check_parameters(config, settings[0], source=settings[1])
+    except UserError as error:
+        raise UserError(f"{folder / ORIGINAL} cannot be used: {error}") from None
+    return config
 
 
 def read_config(folder: Path) -> GitConfig:
-    """Read `config.json`."""
+    """Read `config.json`, or what stands for it in a folder of the authors."""
+    if is_authors(folder):
+        return authors_config(folder, read_tensors(folder))
     values = read_json(folder / "config.json")
     if values.get("model_type", "git") != "git":
         raise UserError(
@@ -311,7 +325,8 @@ def find(
     if str(name) in BUNDLED:
         return BUNDLED[str(name)]
     if str(name) and Path(name).is_dir():  # Path("") is the current folder
-        return Path(name)
+        inside = Path(name) / SNAPSHOT  # where the authors' programs put the weights
+        return inside if (inside / ORIGINAL).is_file() else Path(name)
     parts = str(name).split("/")
     if len(parts) != 2 or not all(parts) or str(name).startswith((".", "/", "~")):
         raise NotFoundError(

@@ -114,14 +114,15 @@ def fetch(name: str, file: str, *, commit: str | None) -> None:
                 target.truncate()
             come = target.tell()
             check_space(name, known.size - come, cache)
-            http_get(
-                url,
-                target,
-                resume_size=come,
-                headers=build_hf_headers(),
-                expected_size=known.size,
-                displayed_filename=file,
-            )
+            if come < known.size:
+                http_get(
+                    url,
+                    target,
+                    resume_size=come,
+                    headers=build_hf_headers(),
+                    expected_size=known.size,
+                    displayed_filename=file,
+                )
         check_sum(name, file, part, str(known.etag))
         part.replace(whole)
 
