@@ -7,7 +7,7 @@ the parameters, or names what is missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +17,10 @@ import numpy as np
 
 from .catalogue import nearest
 from .config import GitConfig, GitVisionConfig
+from .download import CONFIG_FILES as CONFIG_FILES
+from .download import GENERATION_FILES as GENERATION_FILES
+from .download import PICTURE_FILES as PICTURE_FILES
+from .download import WORD_FILES as WORD_FILES
 from .download import download
 from .errors import NotFoundError, UserError
 from .files import ORIGINAL, read_tensors
@@ -315,12 +319,12 @@ def find(
     *,
     revision: str | None = None,
     local_files_only: bool = False,
-    weights: bool = True,
+    files: Sequence[str] | None = None,
 ) -> Path:
     """Find the folder of a checkpoint: "storybook", a folder, or an id on the Hugging Face Hub.
 
-    Files from the Hub are downloaded into its cache once; without `weights`, only the small ones.
-    Raises NotFoundError in plain words.
+    Files from the Hub are downloaded into its cache once: all that a model needs, or only those
+    named in `files`. Raises NotFoundError in plain words.
     """
     if str(name) in BUNDLED:
         return BUNDLED[str(name)]
@@ -335,7 +339,7 @@ def find(
         )
     try:
         return download(
-            str(name), revision=revision, local_files_only=local_files_only, weights=weights
+            str(name), revision=revision, local_files_only=local_files_only, files=files
         )
     except NotFoundError as error:
         raise NotFoundError(f"{error}{nearest(str(name))}") from error.__cause__

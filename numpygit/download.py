@@ -10,20 +10,18 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
 from .errors import NotFoundError, UserError
 from .files import KINDS, WEIGHTS
 
-SMALL_FILES = [
-    "config.json",
-    "preprocessor_config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.txt",
-]
+CONFIG_FILES = ("config.json",)
+GENERATION_FILES = ("generation_config.json",)
+PICTURE_FILES = ("preprocessor_config.json",)
+WORD_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt")
+SMALL_FILES = (*CONFIG_FILES, *GENERATION_FILES, *PICTURE_FILES, *WORD_FILES)
 # About half of the official repositories have only pytorch_model.bin on main; it is as good, so
 # it is taken before the conversion that waits at a pull request.
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
@@ -33,24 +31,22 @@ Attempt = tuple[str | None, tuple[str, ...]]  # a revision, and the names of its
 
 
 def download(
-    name: str, *, revision: str | None, local_files_only: bool, weights: bool = True
+    name: str, *, revision: str | None, local_files_only: bool, files: Sequence[str] | None = None
 ) -> Path:
     """Bring the needed files of a Hub repository into the cache and return their folder.
 
-    Without `weights` these are the settings and the vocabulary.
+    These are all that a model needs, or only those named in `files`, which may be missing.
     """
     from huggingface_hub import snapshot_download
 
-    attempts: list[Attempt] = [(revision, ())]
-    if weights:
-        attempts = [(revision, SAFETENSORS), (revision, PYTORCH)]
-    if weights and revision is None:
+    attempts: list[Attempt] = [(revision, SAFETENSORS), (revision, PYTORCH)]
+    if revision is None:
         attempts.append((CONVERTED, SAFETENSORS))
-    for asked, patterns in attempts:
-        wanted = [*SMALL_FILES, *patterns]
+    for asked, weights in attempts if files is None else [(revision, ())]:
+        wanted = [*(SMALL_FILES if files is None else files), *weights]
         try:
             if not local_files_only:
-                fetch_weights(name, asked, patterns)
+                fetch_weights(name, asked, weights)
             folder = Path(
                 snapshot_download(
                     name, revision=asked, allow_patterns=wanted, local_files_only=local_files_only
@@ -62,7 +58,7 @@ def download(
             if asked != revision and type(error).__name__ == "RevisionNotFoundError":
                 break  # nobody has converted this repository
             raise why_not_downloaded(name, asked, error) from error
-        if not weights or any((folder / kind).is_file() for kind in KINDS):
+        if files is not None or any((folder / kind).is_file() for kind in KINDS):
             return folder
     tried = f"at {revision}" if revision else f"neither at main nor at {CONVERTED}"
     raise NotFoundError(f"{name} has no {WEIGHTS} and no pytorch_model.bin, {tried}")

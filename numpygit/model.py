@@ -84,6 +84,7 @@ class GitVisionModel:
         last = image_tokens(
             pixels, self.params, config=self.config, interpolate=stretch, trace=seen
         )
+        check_finite(last, self.params)
         layers = range(len(self.params.blocks))
         states = [recorder.tensors["vision.x"]]
         states += [recorder.tensors[f"vision.{i}.x"] for i in layers]
@@ -151,6 +152,7 @@ class GitModel:
             self, input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
             past_key_values, interpolate_pos_encoding, 0, trace,
         )  # fmt: skip
+        check_finite(ran.hidden, self.params)
         asked = chosen(self.config, output_attentions, output_hidden_states, return_dict, use_cache)
         return outputs_of(ran, asked, last_hidden_state=ran.hidden)
 
@@ -235,6 +237,7 @@ class GitForCausalLM:
             self, input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
             past_key_values, interpolate_pos_encoding, keep, trace,
         )  # fmt: skip
+        check_finite(ran.logits, self.params)
         asked = chosen(self.config, output_attentions, output_hidden_states, return_dict, use_cache)
         loss = None
         if labels is not None:
@@ -325,6 +328,7 @@ class GitForCausalLM:
             attention_mask=attention_mask,
             trace=trace,
         )
+        check_finite(logits, self.params)
         return logits
 
     def steps(
@@ -356,12 +360,7 @@ class GitForCausalLM:
 
     def why_not_finite(self) -> UserError:
         """Say where infinities and NaN come from."""
-        broken = list(checkpoint.not_finite(self.params))
-        if broken:
-            return UserError(
-                f"the weights are damaged: {', '.join(broken[:5])} hold numbers that are not finite"
-            )
-        return UserError("pixel_values hold numbers that are not finite, or far too large")
+        return why_not_finite(self.params)
 
     def generate(
         self,
@@ -424,6 +423,26 @@ class GitForCausalLM:
             attention_mask=attention_mask,
             calls=calls,
         )
+
+
+def check_finite(result: Array, params: Git | Vision) -> None:
+    """Stop at infinities and NaN instead of handing them out."""
+    with np.errstate(all="ignore"):
+        if not np.isfinite(result.sum()) and not np.isfinite(result).all():
+            raise why_not_finite(params)
+
+
+def why_not_finite(params: Git | Vision) -> UserError:
+    """Say where infinities and NaN come from: weights that are mapped are first read here."""
+    broken = list(checkpoint.not_finite(params))
+    if broken:
+        return UserError(
+            f"the weights are damaged: {', '.join(broken[:5])} hold numbers that are not finite"
+        )
+    return UserError(
+        "pixel_values, or vectors in place of words, hold numbers that are not finite, or far too "
+        "large"
+    )
 
 
 def as_ids(input_ids: Array) -> Array:

@@ -209,13 +209,13 @@ def test_a_model_is_downloaded_once_and_works_offline_afterwards(
     assert "and somebody/else is not complete in the cache" in said
 
 
-def test_settings_come_without_the_weights(
+def test_some_files_come_without_the_rest(
     hub: Hub, offline: dict[str, str], files: dict[str, bytes]
 ) -> None:
-    small = {name for name in files if name != "model.safetensors"}
+    small = {"config.json", "vocab.txt"}
     hub.revisions["main"] = files
     program = "import sys; from numpygit import checkpoint as c; "
-    program += "folder = c.find(sys.argv[1], weights=False); "
+    program += "folder = c.find(sys.argv[1], files=(*c.CONFIG_FILES, *c.WORD_FILES)); "
     program += "print(c.read_config(folder).vocab_size, *sorted(p.name for p in folder.iterdir()))"
     environment = offline | {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0"}
     command = [sys.executable, "-c", program, NAME]
