@@ -154,6 +154,7 @@ def why_not_downloaded(name: str, revision: str | None, error: Exception) -> Use
     cache = constants.HF_HUB_CACHE
     bundled = "the bundled model needs neither network nor cache: --model storybook"
     reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
+    reason = reason.rstrip(".")
     kinds = {kind.__name__ for kind in type(error).__mro__}  # where they live differs by version
     if "GatedRepoError" in kinds:  # first, because it is a kind of "not found"
         return UserError(f"{name} asks for an agreement: accept it on the Hub and log in there")

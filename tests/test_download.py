@@ -48,6 +48,7 @@ class Hub:
     revisions: dict[str, dict[str, bytes]] = field(default_factory=dict)
     refuse: tuple[int, str] | None = None  # an answer to everything: status, error code
     damaged: bool = False  # the weights arrive with one bit changed
+    short: bool = False  # the weights lack their last hundred bytes
     breaks: int = 0  # so many times the connection ends in the middle of the weights
     holds: bool = False  # half of the weights come, and then nothing more
     is_held: threading.Event = field(default_factory=threading.Event)
@@ -102,7 +103,7 @@ class Hub:
             content = (self.files(revision) or {})[name]
             if self.damaged:
                 content = content[:-1] + bytes([content[-1] ^ 1])
-            return 200, {}, content
+            return 200, {}, content[:-100] if self.short else content
         return 404, {"X-Error-Code": "RepoNotFound"}, b"{}"
 
 
@@ -366,6 +367,21 @@ def test_a_download_that_was_killed_goes_on_where_it_stopped(
     assert hub.begun == [0, ARRIVED]
     assert not list(cache.rglob("*.incomplete"))
     assert ask(online=False) == f"loaded {NAME} 149"
+
+
+def test_weights_that_arrive_too_short_are_told_and_completed(
+    hub: Hub, ask: Callable[..., str], files: dict[str, bytes]
+) -> None:
+    hub.revisions["main"] = files
+    hub.short = True
+    size = len(files["model.safetensors"])
+    said = ask()
+    assert said.startswith(f"UserError: could not download {NAME} into the cache (")
+    assert f"file should be of size {size} but has size {size - 100} (model.safetensors)" in said
+    assert "\n" not in said
+    hub.short = False
+    assert ask() == f"loaded {NAME} 149"
+    assert hub.begun == [0, size - 100]
 
 
 def test_two_that_want_the_same_model_fetch_it_once(
