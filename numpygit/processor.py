@@ -83,14 +83,14 @@ class GitProcessor:
             raise UserError(
                 f"preprocessing is {preprocessing!r}, expected one of {', '.join(PREPROCESSING)}"
             )
-        config = None
-        if preprocessing == "original" or checkpoint.is_authors(folder):
-            config = checkpoint.read_config(folder)
-        tokenizer = GitTokenizer.from_folder(folder)
-        if preprocessing == "original" and config:
-            clips = bool(config.num_image_with_embedding)
-            return cls(authors_settings(folder, config), tokenizer, stills_are_clips=clips)
-        return cls(GitImageProcessor.from_folder(folder, config), tokenizer)
+        if preprocessing == "hf" and not checkpoint.is_authors(folder):
+            return cls(GitImageProcessor.from_folder(folder), GitTokenizer.from_folder(folder))
+        config = checkpoint.read_config(folder)
+        if preprocessing == "hf":
+            settings = GitImageProcessor.from_folder(folder, config)
+            return cls(settings, GitTokenizer.from_folder(folder))
+        processor, clips = authors_settings(folder, config), bool(config.num_image_with_embedding)
+        return cls(processor, GitTokenizer.from_folder(folder), stills_are_clips=clips)
 
     def save_pretrained(self, save_directory: str | Path) -> None:
         """Write the settings and the vocabulary into a folder."""
