@@ -425,6 +425,16 @@ class GitForCausalLM:
         )
 
 
+def as_ids(input_ids: Array) -> Array:
+    """Refuse what cannot be rows of token ids."""
+    ids = np.asarray(input_ids)
+    if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
+        raise UserError(
+            f"input_ids must be whole numbers of shape (B, T); got {ids.dtype} of shape {ids.shape}"
+        )
+    return ids
+
+
 def check_finite(result: Array, params: Git | Vision) -> None:
     """Stop at infinities and NaN instead of handing them out."""
     with np.errstate(all="ignore"):
@@ -443,16 +453,6 @@ def why_not_finite(params: Git | Vision) -> UserError:
         "pixel_values, or vectors in place of words, hold numbers that are not finite, or far too "
         "large"
     )
-
-
-def as_ids(input_ids: Array) -> Array:
-    """Refuse what cannot be rows of token ids."""
-    ids = np.asarray(input_ids)
-    if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
-        raise UserError(
-            f"input_ids must be whole numbers of shape (B, T); got {ids.dtype} of shape {ids.shape}"
-        )
-    return ids
 
 
 def same_rows(memory: Array, input_ids: Array) -> Array:
