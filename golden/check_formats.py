@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=2 python golden/check_formats.py [NAME ...]   # extra [golden]; 8 GB, 10 minutes
 
 Every tensor must come back bit for bit from every format, the authors' own `model.pt` among them.
-From a .safetensors and from both `model.pt`, five greedy words and the logits are compared with
-`golden/geometries`, which the official code computed. Another process loads the folder and uses
+From the first and the last one, five greedy words and the logits are compared with
+`golden/geometries`, which the official code computed. Another process loads each folder and uses
 every number; the highest memory it had is told as a multiple of the weights.
 """
 
@@ -121,8 +121,9 @@ def compare(name: str, changes: dict, place: Path) -> None:
         assert used <= most, used
         label = folder.parent.name if file.name == "model.pt" else folder.name
         print(f"  {label:21} {file.name:30} {len(tensors)} tensors equal, memory {used:.3f}")
-        if folder.name in ("one .safetensors", "snapshot"):
+        if folder.name == "one .safetensors":
             compare_words(name, folder)
+    compare_words(name, folder)
 
 
 def compare_words(name: str, folder: Path) -> None:

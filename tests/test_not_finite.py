@@ -93,7 +93,7 @@ def test_the_models_without_a_head_say_so_too(name, bad, damaged, clip):
             GitVisionModel.from_pretrained(folder)(clip[0])
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("bad", BAD)
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_the_commands_print_one_line_and_no_words(name, bad, damaged, picture, tmp_path, capsys):
