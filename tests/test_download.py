@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
+import struct
 import subprocess
 import sys
 import threading
@@ -317,6 +319,27 @@ def test_an_interrupted_download_is_not_taken_for_a_model(
     said = ask(online=False)
     assert said.startswith("NotFoundError: no network, and")
     assert f"{NAME} is not complete in the cache ({offline['HF_HOME']}" in said
+
+
+def test_a_person_who_watches_sees_a_bar(
+    hub: Hub, files: dict[str, bytes], offline: dict[str, str]
+) -> None:
+    pty = pytest.importorskip("pty", reason="only systems with pseudo-terminals")
+    termios, fcntl = pytest.importorskip("termios"), pytest.importorskip("fcntl")
+    hub.revisions["main"] = files
+    environment = offline | {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0"}
+    environment["HF_HUB_DISABLE_PROGRESS_BARS"] = "0"
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))  # lines, columns
+    command = [sys.executable, "-c", PROGRAM, NAME, ""]
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=theirs, timeout=60
+    )
+    shown = os.read(ours, 100_000).decode()
+    os.close(theirs)
+    os.close(ours)
+    assert done.stdout.decode() == f"loaded {NAME} 149\n"
+    assert "model.safetensors: 100%" in shown
 
 
 @pytest.fixture
