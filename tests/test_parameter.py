@@ -115,8 +115,9 @@ def test_a_file_comes_before_what_is_built_in(tmp_path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("test_crop_size: big", "line 1: test_crop_size is 'big', expected a whole number from 1"),
+        ("test_crop_size: big", "line 1: test_crop_size is 'big', expected a whole number from 0"),
         ("test_crop_size: -4", "line 1: test_crop_size is '-4', expected a whole number"),
+        ("test_crop_size: " + "9" * 5000, "test_crop_size is '9{40}', expected a whole number"),
         ("test_crop_size: 1e3", "line 1: test_crop_size is '1e3', expected a whole number"),
         ("\nnum_image_with_embedding: [6]", "line 2: num_image_with_embedding is '\\[6\\]'"),
         ("image_encoder_type: VitEmb_base32", "expected one of CLIPViT_B_16, CLIPViT_L_14"),
