@@ -80,11 +80,9 @@ class GitVisionModel:
             )
         recorder = Recorder("vision.x", "vision.*.x", "vision.*.weights")
         seen = together(recorder, trace)
-        stretch = interpolate_pos_encoding
-        last = image_tokens(
-            pixels, self.params, config=self.config, interpolate=stretch, trace=seen
-        )
-        check_finite(last, self.params)
+        p, stretch = self.params, interpolate_pos_encoding
+        last = image_tokens(pixels, p, config=self.config, interpolate=stretch, trace=seen)
+        check_finite(last, p)
         layers = range(len(self.params.blocks))
         states = [recorder.tensors["vision.x"]]
         states += [recorder.tensors[f"vision.{i}.x"] for i in layers]
@@ -152,7 +150,6 @@ class GitModel:
             self, input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
             past_key_values, interpolate_pos_encoding, 0, trace,
         )  # fmt: skip
-        check_finite(ran.hidden, self.params)
         asked = chosen(self.config, output_attentions, output_hidden_states, return_dict, use_cache)
         return outputs_of(ran, asked, last_hidden_state=ran.hidden)
 
@@ -237,7 +234,6 @@ class GitForCausalLM:
             self, input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
             past_key_values, interpolate_pos_encoding, keep, trace,
         )  # fmt: skip
-        check_finite(ran.logits, self.params)
         asked = chosen(self.config, output_attentions, output_hidden_states, return_dict, use_cache)
         loss = None
         if labels is not None:
@@ -505,10 +501,13 @@ def call(
                 "first call, the later ones remember it"
             )
         memory = np.zeros((len(words), 0, model.config.hidden_size), np.float32)
-    return run(
+    ran = run(
         words, memory, model.params, config=model.config, attention_mask=mask,
         position_ids=position_ids, head_mask=head_mask, past=past, keep=keep, trace=trace,
     )  # fmt: skip
+    check_finite(ran.hidden, model.params)
+    check_finite(ran.logits, model.params)
+    return ran
 
 
 def words_of(input_ids: Array | None, inputs_embeds: Array | None) -> Array:
