@@ -152,6 +152,8 @@ class GitVisionConfig(Settings):
         from . import checkpoint
 
         folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
+        if checkpoint.is_authors(folder):
+            return checkpoint.read_config(folder).vision_config
         values = checkpoint.read_json(folder / "config.json")
         if values.get("model_type") == cls.model_type:
             return cls.from_dict(values)

@@ -80,10 +80,9 @@ class GitVisionModel:
             )
         recorder = Recorder("vision.x", "vision.*.x", "vision.*.weights")
         seen = together(recorder, trace)
-        stretch = interpolate_pos_encoding
-        last = image_tokens(
-            pixels, self.params, config=self.config, interpolate=stretch, trace=seen
-        )
+        p, stretch = self.params, interpolate_pos_encoding
+        last = image_tokens(pixels, p, config=self.config, interpolate=stretch, trace=seen)
+        check_finite(last, p)
         layers = range(len(self.params.blocks))
         states = [recorder.tensors["vision.x"]]
         states += [recorder.tensors[f"vision.{i}.x"] for i in layers]
@@ -325,6 +324,7 @@ class GitForCausalLM:
             attention_mask=attention_mask,
             trace=trace,
         )
+        check_finite(logits, self.params)
         return logits
 
     def steps(
@@ -356,12 +356,7 @@ class GitForCausalLM:
 
     def why_not_finite(self) -> UserError:
         """Say where infinities and NaN come from."""
-        broken = list(checkpoint.not_finite(self.params))
-        if broken:
-            return UserError(
-                f"the weights are damaged: {', '.join(broken[:5])} hold numbers that are not finite"
-            )
-        return UserError("pixel_values hold numbers that are not finite, or far too large")
+        return why_not_finite(self.params)
 
     def generate(
         self,
@@ -436,6 +431,26 @@ def as_ids(input_ids: Array) -> Array:
     return ids
 
 
+def check_finite(result: Array, params: Git | Vision) -> None:
+    """Stop at infinities and NaN instead of handing them out."""
+    with np.errstate(all="ignore"):
+        if not np.isfinite(result.sum()) and not np.isfinite(result).all():
+            raise why_not_finite(params)
+
+
+def why_not_finite(params: Git | Vision) -> UserError:
+    """Say where infinities and NaN come from: weights that are mapped are first read here."""
+    broken = list(checkpoint.not_finite(params))
+    if broken:
+        return UserError(
+            f"the weights are damaged: {', '.join(broken[:5])} hold numbers that are not finite"
+        )
+    return UserError(
+        "pixel_values, or vectors in place of words, hold numbers that are not finite, or far too "
+        "large"
+    )
+
+
 def same_rows(memory: Array, input_ids: Array) -> Array:
     """Give each row of words its picture: one picture serves all rows, else one a row."""
     rows = input_ids.shape[0]
@@ -486,10 +501,13 @@ def call(
                 "first call, the later ones remember it"
             )
         memory = np.zeros((len(words), 0, model.config.hidden_size), np.float32)
-    return run(
+    ran = run(
         words, memory, model.params, config=model.config, attention_mask=mask,
         position_ids=position_ids, head_mask=head_mask, past=past, keep=keep, trace=trace,
     )  # fmt: skip
+    check_finite(ran.hidden, model.params)
+    check_finite(ran.logits, model.params)
+    return ran
 
 
 def words_of(input_ids: Array | None, inputs_embeds: Array | None) -> Array:
