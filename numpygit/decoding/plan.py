@@ -85,10 +85,10 @@ def make_plan(
     if calls is not None and calls.streamer is not None and options.num_beams > 1:
         raise UserError("a streamer cannot be used with a beam search; use num_beams=1")
     check_ids(options, config.vocab_size)
-    prompt, left_mask = left_aligned(read, mask), left_aligned(mask, mask)
+    prompt, left_mask = pad_left(read, mask), pad_left(mask, mask)
     told = given
     if given.shape == read.shape:
-        told = np.where(left_mask == 0, PADDING, left_aligned(given, mask))
+        told = np.where(left_mask == 0, PADDING, pad_left(given, mask))
     return Plan(
         given,
         prompt,
@@ -118,8 +118,8 @@ def mask_of(ids: Array, attention_mask: Array | None, pad: int, end: Sequence[in
     return mask
 
 
-def left_aligned(ids: Array, attention_mask: Array) -> Array:
-    """Move all padding to the left and keep the words in order: (B, T), (B, T) -> (B, T)."""
+def pad_left(ids: Array, attention_mask: Array) -> Array:
+    """Move padding to the left and keep the words in order: both (B, T) -> (B, T)."""
     order = np.argsort(attention_mask != 0, axis=1, kind="stable")
     return np.take_along_axis(ids, order, axis=1)
 
