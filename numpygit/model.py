@@ -363,15 +363,11 @@ class GitForCausalLM:
         Pictures that `see` has looked at may be given as its Cache. `choose` replaces the
         likeliest word, or the draw, by a choice of your own.
         """
-        config = generation_config
-        plan = self.plan(pixel_values, input_ids, attention_mask, config, Calls(), options)
-        if isinstance(pixel_values, Cache):
-            memory: Array | Cache = pixel_values
-        else:
-            interpolate = interpolate_pos_encoding
-            memory = self.memory(pixel_values, interpolate_pos_encoding=interpolate, trace=trace)
+        chosen = (generation_config or self.generation_config).change(options)
+        plan = self.plan(pixel_values, input_ids, attention_mask, chosen, Calls())
         try:
-            yield from lazily(memory, self.params.text, plan, choose=choose, trace=trace)
+            known = self.known(pixel_values, interpolate_pos_encoding, trace)
+            yield from lazily(known, self.params.text, plan, choose=choose, trace=trace)
         except NotFiniteError:
             raise self.why_not_finite() from None
 
@@ -405,29 +401,24 @@ class GitForCausalLM:
         """Continue prompts to the end: -> ids (B, T), prompt included, padded where finished.
 
         Without input_ids every picture starts from the start token. One picture serves several
-        prompts; prompts may be padded on either side. Prompts as inputs_embeds (B, T, D) are read
-        as they are, and only the new words come back. past_key_values, from an earlier Generation
-        or from `see`, stands for the pictures and for the first words of the prompt. Options are
-        the fields of `GenerationConfig`, by default those of the model's `generation_config`;
-        with return_dict_in_generate a `Generation` comes back.
+        prompts, padded on either side. Of prompts as inputs_embeds (B, T, D) only the new words
+        come back. past_key_values, from an earlier Generation or from `see`, stands for pictures
+        and for the first words of the prompt. Options are the fields of `GenerationConfig`, by
+        default as in `generation_config`; return_dict_in_generate gives a `Generation`.
         """
-        processors, criteria = tuple(logits_processor or ()), tuple(stopping_criteria or ())
+        processors, criteria = logits_processor or (), stopping_criteria or ()
         calls = Calls(processors, criteria, prefix_allowed_tokens_fn, streamer)
         params, stand_ins = self.prepared(head_mask, inputs_embeds)
         seen = pixel_values if past_key_values is None else past_key_values
-        plan = self.plan(
-            seen, input_ids, attention_mask, generation_config, calls, options, stand_ins
-        )
-        memory = past_key_values or self.memory(
-            pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
-        )
+        chosen = (generation_config or self.generation_config).change(options)
+        plan = self.plan(seen, input_ids, attention_mask, chosen, calls, stand_ins)
         try:
-            found = decode(memory, params.text, plan, trace=trace)
+            known = self.known(seen, interpolate_pos_encoding, trace)
+            found = decode(known, params.text, plan, trace=trace)
         except NotFiniteError:
             raise self.why_not_finite() from None
-        if head_mask is not None and found.attentions is not None:
-            shown = [tuple(masked_attentions(list(step), head_mask)) for step in found.attentions]
-            found = replace(found, attentions=tuple(shown))
+        if head_mask is not None:
+            found = show_masked(found, head_mask)
         return found if plan.options.return_dict_in_generate else found.sequences
 
     def prepared(
@@ -442,22 +433,26 @@ class GitForCausalLM:
             return params, None
         return adapt.with_vectors(params, as_vectors(inputs_embeds, self.config.hidden_size))
 
+    def known(self, seen: Pixels | Cache | None, interpolate: bool, trace: Trace) -> Array | Cache:
+        """Encode pictures, unless they have been looked at before."""
+        if isinstance(seen, Cache):
+            return seen
+        return self.memory(seen, interpolate_pos_encoding=interpolate, trace=trace)
+
     def plan(
         self,
-        pixel_values: Pixels | Cache | None,
+        seen: Pixels | Cache | None,
         input_ids: Array | None,
         attention_mask: Array | None,
-        generation_config: GenerationConfig | None,
+        chosen: GenerationConfig,
         calls: Calls,
-        options: Mapping[str, Any],
         stand_ins: Array | None = None,
     ) -> Plan:
         """Check what `generate` was given, before any work."""
-        chosen = (generation_config or self.generation_config).change(options)
         if input_ids is None and stand_ins is not None:
             input_ids = stand_ins[:, :0]
         elif input_ids is None:
-            rows = 1 if pixel_values is None else count_rows(pixel_values)
+            rows = 1 if seen is None else count_rows(seen)
             start = self.config.bos_token_id
             start = start if chosen.bos_token_id is None else chosen.bos_token_id
             input_ids = np.full((rows, 1), start, np.int64)
@@ -470,6 +465,14 @@ class GitForCausalLM:
             calls=calls,
             stand_ins=stand_ins,
         )
+
+
+def show_masked(found: Generation, head_mask: Array) -> Generation:
+    """Multiply the attentions of a run, if it has any, by its head mask."""
+    if found.attentions is None:
+        return found
+    shown = tuple(masked_attentions(step, head_mask) for step in found.attentions)
+    return replace(found, attentions=shown)
 
 
 def as_ids(input_ids: Array) -> Array:
