@@ -409,7 +409,7 @@ class GitForCausalLM:
         processors, criteria = logits_processor or (), stopping_criteria or ()
         calls = Calls(processors, criteria, prefix_allowed_tokens_fn, streamer)
         params, stand_ins = self.prepared(head_mask, inputs_embeds)
-        seen = pixel_values if past_key_values is None else past_key_values
+        seen = past_key_values or pixel_values
         chosen = (generation_config or self.generation_config).change(options)
         plan = self.plan(seen, input_ids, attention_mask, chosen, calls, stand_ins)
         try:
@@ -417,8 +417,7 @@ class GitForCausalLM:
             found = decode(known, params.text, plan, trace=trace)
         except NotFiniteError:
             raise self.why_not_finite() from None
-        if head_mask is not None:
-            found = show_masked(found, head_mask)
+        found = show_masked(found, head_mask)
         return found if plan.options.return_dict_in_generate else found.sequences
 
     def prepared(
@@ -467,9 +466,9 @@ class GitForCausalLM:
         )
 
 
-def show_masked(found: Generation, head_mask: Array) -> Generation:
-    """Multiply the attentions of a run, if it has any, by its head mask."""
-    if found.attentions is None:
+def show_masked(found: Generation, head_mask: Array | None) -> Generation:
+    """Multiply the attentions of a run, if it has any, by its head mask, if it has one."""
+    if found.attentions is None or head_mask is None:
         return found
     shown = tuple(masked_attentions(step, head_mask) for step in found.attentions)
     return replace(found, attentions=shown)
