@@ -67,6 +67,24 @@ def trip(name: str, pixels: np.ndarray, frames: int | None) -> list[str]:
     return lines
 
 
+def options_come_back() -> bool:
+    """Save options of generation here, load and save them there, load them here; use them all."""
+    given = {"num_beams": 3, "max_length": 9, "eos_token_id": [3, 17], "length_penalty": 0.5,
+             "bad_words_ids": [[5], [9, 11]], "early_stopping": True}  # fmt: skip
+    model = numpygit.GitForCausalLM(numpygit.GitConfig(**CONFIG), seed=4)
+    model.generation_config = model.generation_config.change(given)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        loaded = transformers.GitForCausalLM.from_pretrained(folder).eval()
+        loaded.save_pretrained(Path(folder) / "back")
+        back = numpygit.GitForCausalLM.from_pretrained(Path(folder) / "back")
+    there = {name: getattr(loaded.generation_config, name) for name in given}
+    with torch.no_grad():
+        said = loaded.generate(pixel_values=torch.from_numpy(STILL), use_cache=False).tolist()
+    is_same = back.generation_config == model.generation_config
+    return there == given and is_same and said == back.generate(STILL).tolist()
+
+
 def respell(folder: Path) -> None:
     """Rename the temporal embeddings as transformers from 4.57 on wants them."""
     path = folder / "model.safetensors"
@@ -93,8 +111,10 @@ def main() -> int:
     lines += trip("GitForCausalLM", CLIP, 4)
     print(f"transformers {transformers.__version__}")
     print("\n".join(lines))
+    are_kept = options_come_back()
+    print(f"generation_config.json: {'comes back, and is obeyed alike' if are_kept else 'DIFFERS'}")
     numbers = [float(word.strip(";")) for line in lines for word in line.split() if "e-" in word]
-    return 0 if len(numbers) == 2 * len(lines) and max(numbers) < 1e-5 else 1
+    return 0 if are_kept and len(numbers) == 2 * len(lines) and max(numbers) < 1e-5 else 1
 
 
 if __name__ == "__main__":

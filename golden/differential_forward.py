@@ -11,6 +11,7 @@ the official code is wrong, are told apart by their cause, and checked in anothe
           wrong or an error. It is then computed from the official logits by torch's cross entropy.
   embeds  the official forward adds positions to the caller's inputs_embeds in place, so that a
           second call with them answers otherwise. Every call gets a copy.
+  left    the official forward counts padding on the left as words. It is given the positions.
   selu    the documentation names it, transformers 4.37.2 raises KeyError: torch's is put there.
 """
 
@@ -32,6 +33,7 @@ from numpygit import GitConfig, GitForCausalLM
 from numpygit.checkpoint import params_from, tensor_shapes
 
 ACT2FN["selu"] = torch.nn.SELU
+OFFICIAL_ONLY = "official_position_ids"
 LIMITS = {"logits": 1e-4, "hidden": 1e-4, "attentions": 1e-4, "loss": 1e-5}
 
 
@@ -43,8 +45,7 @@ def both(case: Case) -> tuple[Any, Any, str]:
     official = build(case.config, tensors)
 
     def given() -> dict[str, torch.Tensor]:
-        named = {name: torch.from_numpy(np.array(a)) for name, a in case.inputs.items()}
-        return {name: tensor for name, tensor in named.items() if name != "labels"}
+        return for_official(case)
 
     labels = case.inputs.get("labels")
     labels = None if labels is None else torch.from_numpy(labels)
@@ -61,8 +62,32 @@ def both(case: Case) -> tuple[Any, Any, str]:
                 )
             else:
                 theirs.loss = official(**given(), labels=labels).loss
-    mine = ours(**case.inputs, output_hidden_states=True, output_attentions=True)
+    inputs = {name: array for name, array in case.inputs.items() if name != OFFICIAL_ONLY}
+    mine = ours(**inputs, output_hidden_states=True, output_attentions=True)
     return mine, theirs, how
+
+
+def for_official(case: Case) -> dict[str, torch.Tensor]:
+    """Copy the arguments for the official code, all but the labels."""
+    named = {name: torch.from_numpy(np.array(a)) for name, a in case.inputs.items()}
+    if OFFICIAL_ONLY in named:
+        named["position_ids"] = named.pop(OFFICIAL_ONLY)
+    return {name: tensor for name, tensor in named.items() if name != "labels"}
+
+
+def padded_left(case: Case) -> Case | None:
+    """Put the padding of a case on the left; None where there is none, or places are relative.
+
+    With relative positions an official word is further from the picture for every padding.
+    """
+    mask = case.inputs.get("attention_mask")
+    is_absolute = case.config["position_embedding_type"] == "absolute"
+    if mask is None or mask.all() or not is_absolute or "position_ids" in case.inputs:
+        return None
+    left = np.ascontiguousarray(mask[:, ::-1])
+    places = np.maximum(left.cumsum(axis=1) - 1, 0)
+    return Case(case.seed, case.config, {**case.inputs, "attention_mask": left,
+                                         OFFICIAL_ONLY: places})  # fmt: skip
 
 
 def distances(mine: Any, theirs: Any, *, loss: bool = True) -> dict[str, float]:
@@ -84,7 +109,7 @@ def is_rounding(case: Case, mine: Any, theirs: Any) -> bool:
     """
     config = GitConfig.from_dict(case.config)
     exact = build(case.config, seeded_tensors(tensor_shapes(config), seed=case.seed)).double()
-    given = {n: torch.from_numpy(np.array(a)) for n, a in case.inputs.items() if n != "labels"}
+    given = for_official(case)
     given = {n: t.double() if t.is_floating_point() else t for n, t in given.items()}
     with torch.no_grad():
         answer = exact(**given, output_hidden_states=True, output_attentions=True)
@@ -110,22 +135,27 @@ def main() -> int:
     seen: collections.Counter[str] = collections.Counter()
     worst = dict.fromkeys(LIMITS, 0.0)
     failures = rounded = 0
-    for seed in range(options.first, options.first + options.cases):
-        case = draw_case(seed)
+    drawn = [draw_case(seed) for seed in range(options.first, options.first + options.cases)]
+    turned = [case for case in map(padded_left, drawn) if case is not None]
+    for case in [*drawn, *turned]:
         mine, theirs, how = both(case)
         found = distances(mine, theirs)
         worst = {name: max(worst[name], found[name]) for name in worst}
         wrong = {n: f"{d:.2e}" for n, d in found.items() if not d <= LIMITS[n]}
         if wrong and is_rounding(case, mine, theirs):
             rounded += 1
-            print(f"seed {seed}: {wrong}: rounding, within 8 times the official float32 error")
+            print(f"seed {case.seed}: {wrong}: rounding, within 8 times the official float32 error")
         elif wrong:
             failures += 1
-            print(f"seed {seed}: {wrong} {case.config} {list(case.inputs)}")
+            print(f"seed {case.seed}: {wrong} {case.config} {list(case.inputs)}")
         seen.update([f"positions {case.config['position_embedding_type']}", f"loss {how}"])
         seen.update(f"with {name}" for name in case.inputs)
+        seen.update([f"acts {case.config['hidden_act']}"])
         seen.update(["clips"] if case.inputs.get("pixel_values", np.zeros(0)).ndim == 5 else [])
-    print(f"{options.cases} cases, {rounded} rounding, {failures} other disagreements")
+    print(
+        f"{len(drawn)} cases, {len(turned)} again padded on the left: {rounded} rounding, "
+        f"{failures} other disagreements"
+    )
     print("worst: " + ", ".join(f"{name} {value:.1e}" for name, value in worst.items()))
     print("cases " + ", ".join(f"{name}: {count}" for name, count in sorted(seen.items())))
     return 1 if failures else 0

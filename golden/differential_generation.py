@@ -2,11 +2,13 @@
 
     python golden/differential_generation.py [--runs 300] [--seed 0]   # needs the extra [golden]
 
-Each run draws a tiny model (towers, heads, layers, sizes, frames), pictures or clips, prompts of
-different lengths, and options: greedy or beams, groups, length penalties, early stopping, and
-everything that changes scores. The official side (4.37.2) gets each prompt alone, without padding
-and without its cache, because it is wrong with them; ours gets all prompts in one batch, padded on
-either side, with the cache. Compared are ids, and scores of texts within 1e-3.
+Each run draws a tiny model (towers, heads, layers, activations, positions, sizes, frames), pictures
+or clips, prompts of different lengths, and options: greedy or beams, groups, length penalties,
+early stopping, everything that changes scores, or a list of texts to choose from. The official side
+(4.37.2) gets each prompt alone, without padding and without its cache, because it is wrong with
+them; ours gets all prompts in one batch, padded on either side, with the cache. Compared are ids,
+and scores of texts within 1e-3. Draws cannot be compared, but what they draw from can: each run
+also sends random scores through a drawn chain of sampling filters, of both programs.
 
 A difference counts as explained by rounding only where the two best scores of some step in our
 own run are closer than 1e-5. Everything else is printed with its options.
@@ -16,7 +18,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import warnings
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -26,11 +30,15 @@ from official import build
 from seeded import seeded_tensors
 
 from numpygit.checkpoint import params_from, tensor_shapes
-from numpygit.config import GitConfig
+from numpygit.config import POSITIONS, GitConfig
+from numpygit.decoding import GenerationConfig, allowed_next, plant
+from numpygit.decoding.logits import apply
+from numpygit.decoding.sampling import filters
 from numpygit.model import GitForCausalLM
 
 BOS, END, OTHER_END, PAD = 2, 3, 4, 0
 MODES = ("greedy", "greedy", "beams", "beams", "beams", "groups")
+ACTIVATIONS = ("quick_gelu", "gelu", "gelu_new", "relu", "silu")
 
 
 def draw_config(rng: np.random.Generator) -> dict[str, Any]:
@@ -47,6 +55,8 @@ def draw_config(rng: np.random.Generator) -> dict[str, Any]:
         "bos_token_id": BOS,
         "eos_token_id": END,
         "pad_token_id": PAD,
+        "hidden_act": str(rng.choice(ACTIVATIONS)),
+        "position_embedding_type": str(rng.choice(POSITIONS, p=[0.6, 0.2, 0.2])),
         "num_image_with_embedding": int(rng.integers(1, 4)) if rng.random() < 0.4 else None,
         "vision_config": {
             "hidden_size": seeing_heads * int(rng.integers(4, 9)),
@@ -55,6 +65,7 @@ def draw_config(rng: np.random.Generator) -> dict[str, Any]:
             "num_attention_heads": seeing_heads,
             "image_size": patch * int(rng.integers(1, 4)),
             "patch_size": patch,
+            "hidden_act": str(rng.choice(ACTIVATIONS)),
         },
     }
 
@@ -84,6 +95,9 @@ def draw_options(rng: np.random.Generator, vocabulary: int) -> dict[str, Any]:
         if groups > 1:
             options["num_beam_groups"] = groups
             options["diversity_penalty"] = float(rng.uniform(0.1, 2))
+    if rng.random() < 0.2:  # few words, so that many texts begin alike
+        labels = [rng.integers(5, 10, rng.integers(1, 5)).tolist() for _ in range(10)]
+        return options | {"labels": labels, "max_new_tokens": 6}
     perhaps = {
         "repetition_penalty": float(rng.uniform(0.6, 2)),
         "no_repeat_ngram_size": int(rng.integers(1, 4)),
@@ -122,9 +136,12 @@ def padded(prompts: list[list[int]], side: str) -> tuple[np.ndarray, np.ndarray]
 def theirs(model: Any, pixels: np.ndarray, prompt: list[int], options: dict) -> list[tuple]:
     """Ask the official model about one prompt: continuations and scores."""
     options = dict(options)
-    allowed = options.pop("allowed", None)
+    allowed, labels = options.pop("allowed", None), options.pop("labels", None)
     if allowed:
         options["prefix_allowed_tokens_fn"] = lambda row, ids: allowed
+    if labels:
+        texts = [[*label, END] for label in labels]
+        options["prefix_allowed_tokens_fn"] = lambda row, ids: spelled(texts, ids[len(prompt) :])
     answer = model.generate(
         pixel_values=torch.from_numpy(pixels),
         input_ids=torch.tensor([prompt]),
@@ -148,12 +165,15 @@ def ours(
     """Ask numpygit about all prompts; also how close the closest choice was."""
     ids, mask = padded(prompts, side)
     options = dict(options)
-    allowed = options.pop("allowed", None)
+    allowed, labels = options.pop("allowed", None), options.pop("labels", None)
+    permit = (lambda row, ids: allowed) if allowed else None
+    if labels:
+        permit = allowed_next(plant(labels, END), [len(prompt) for prompt in prompts], END)
     answer: Any = model.generate(
         pixels,
         ids,
         attention_mask=mask,
-        prefix_allowed_tokens_fn=(lambda row, ids: allowed) if allowed else None,
+        prefix_allowed_tokens_fn=permit,
         **options,
         return_dict_in_generate=True,
         output_scores=True,
@@ -164,6 +184,49 @@ def ours(
     pairs = list(zip(said, [float(s) for s in scores], strict=True))
     rows = [pairs[i * each : (i + 1) * each] for i in range(len(prompts))]
     return rows, min(closest(step) for step in answer.scores)
+
+
+def spelled(texts: list[list[int]], said: torch.Tensor) -> list[int]:
+    """Find by comparing, without a trie, which words may come next."""
+    so_far = said.tolist()
+    fitting = [t for t in texts if t[: len(so_far)] == so_far and len(t) > len(so_far)]
+    return sorted({text[len(so_far)] for text in fitting}) or [END]
+
+
+def compare_filters(official: Any, rng: np.random.Generator, vocabulary: int) -> str:
+    """Send scores through a chain of sampling filters of both programs: -> "filters equal", or not.
+
+    Where the chains keep other words, "filters rounding" says that probabilities moved by one
+    part in a million would have made ours keep what theirs keep.
+    """
+    perhaps = {
+        "temperature": float(rng.uniform(0.2, 3)),
+        "top_k": int(rng.integers(1, vocabulary + 5)),
+        "top_p": float(rng.uniform(0.05, 1)),
+        "typical_p": float(rng.uniform(0.05, 1)),
+        "epsilon_cutoff": float(rng.uniform(1e-4, 0.3)),
+        "eta_cutoff": float(rng.uniform(1e-4, 0.3)),
+        "renormalize_logits": True,
+    }
+    chosen = rng.choice(list(perhaps), int(rng.integers(1, 5)), replace=False)
+    options = {"top_k": 0} | {str(name): perhaps[name] for name in chosen}
+    beams = int(rng.choice([1, 3]))
+    scores = rng.standard_normal((4, vocabulary), np.float32) * np.float32(rng.uniform(0.2, 5))
+    scores[1:3, rng.integers(0, vocabulary, vocabulary // 3)] = -np.inf
+    asked = {"do_sample": True, "num_beams": beams, "eos_token_id": [END, OTHER_END]}
+    theirs = official._get_logits_warper(transformers.GenerationConfig(**asked, **options))
+    expected = theirs(None, torch.from_numpy(scores.copy())).numpy()
+    changes = filters(GenerationConfig(do_sample=True, **options), keep=1 if beams == 1 else 3)
+
+    def is_equal(given: np.ndarray) -> bool:
+        return np.allclose(apply(changes, None, given), expected, rtol=1e-4, atol=1e-4)
+
+    if is_equal(scores):
+        return "filters equal"
+    if any(is_equal(scores * np.float32(1 + shift)) for shift in (1e-6, -1e-6, 3e-6, -3e-6)):
+        return "filters rounding"
+    print(f"filters differ: {options}, beams {beams}")
+    return "filters differ"
 
 
 def closest(scores: np.ndarray) -> float:
@@ -205,8 +268,42 @@ def compare(left: list[tuple], right: list[tuple], options: dict) -> str:
     return found
 
 
-def main() -> None:
-    """Run, count, and print what differs."""
+def way_of(options: dict) -> str:
+    """Name the way to generate that was drawn."""
+    way = "beams" if "num_beams" in options else "greedy"
+    way = "groups" if "num_beam_groups" in options else way
+    return f"{way} from a list" if "labels" in options else way
+
+
+def compare_run(seed: int, run: int, ways: Counter[str], counts: Counter[str]) -> None:
+    """Draw one model and what to ask it, ask both programs, count and print what differs."""
+    rng = np.random.default_rng([seed, run])
+    config = draw_config(rng)
+    tensors = seeded_tensors(tensor_shapes(GitConfig.from_dict(config)), seed=run)
+    tensors["output.bias"][[END, OTHER_END]] += np.float32(rng.uniform(0, 3))
+    official = build(config, tensors)
+    settings = GitConfig.from_dict(config)
+    model = GitForCausalLM(settings, params_from(tensors, settings, source="drawn"))
+    prompts = draw_prompts(rng, int(rng.integers(1, 4)), config["vocab_size"])
+    pixels = draw_pixels(rng, config, len(prompts))
+    options = draw_options(rng, config["vocab_size"])
+    side = str(rng.choice(["left", "right"]))
+    ways.update([way_of(options), compare_filters(official, rng, config["vocab_size"])])
+    mine, gap = ours(model, pixels, prompts, options, side)
+    for row, prompt in enumerate(prompts):
+        expected = theirs(official, pixels[row : row + 1], prompt, options)
+        verdict = compare(mine[row], expected, options) or "equal"
+        if verdict in ("ids", "score") and gap < 1e-5:
+            verdict = "rounding"
+        counts[verdict] += 1
+        counts["texts"] += len(expected)
+        if verdict != "equal":
+            print(f"run {run} row {row}: {verdict}, gap {gap:.1e}, {options}")
+            print(f"   ours   {mine[row]}\n   theirs {expected}")
+
+
+def main() -> int:
+    """Run and count; the exit code is 1 if a disagreement has no explanation."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
@@ -214,33 +311,15 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(2)
-    counts: dict[str, int] = {}
-    texts = 0
+    ways: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for run in range(arguments.runs):
-        rng = np.random.default_rng([arguments.seed, run])
-        config = draw_config(rng)
-        tensors = seeded_tensors(tensor_shapes(GitConfig.from_dict(config)), seed=run)
-        tensors["output.bias"][[END, OTHER_END]] += np.float32(rng.uniform(0, 3))
-        official = build(config, tensors)
-        settings = GitConfig.from_dict(config)
-        model = GitForCausalLM(settings, params_from(tensors, settings, source="drawn"))
-        prompts = draw_prompts(rng, int(rng.integers(1, 4)), config["vocab_size"])
-        pixels = draw_pixels(rng, config, len(prompts))
-        options = draw_options(rng, config["vocab_size"])
-        side = str(rng.choice(["left", "right"]))
-        mine, gap = ours(model, pixels, prompts, options, side)
-        for row, prompt in enumerate(prompts):
-            expected = theirs(official, pixels[row : row + 1], prompt, options)
-            texts += len(expected)
-            verdict = compare(mine[row], expected, options)
-            if verdict in ("ids", "score") and gap < 1e-5:
-                verdict = "rounding"
-            counts[verdict or "equal"] = counts.get(verdict or "equal", 0) + 1
-            if verdict:
-                print(f"run {run} row {row}: {verdict}, gap {gap:.1e}, {options}")
-                print(f"   ours   {mine[row]}\n   theirs {expected}")
-    print(f"{arguments.runs} models, {sum(counts.values())} prompts, {texts} texts: {counts}")
+        compare_run(arguments.seed, run, ways, counts)
+    texts = counts.pop("texts")
+    print(f"{arguments.runs} models, {counts.total()} prompts, {texts} texts: {dict(counts)}")
+    print(f"searches and chains of filters: {dict(ways)}")
+    return 1 if counts["ids"] or counts["score"] or ways["filters differ"] else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

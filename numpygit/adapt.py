@@ -1,4 +1,5 @@
-"""Parameters -> other parameters: heads switched off, a vocabulary of another size, no head.
+"""Parameters -> other parameters: heads switched off, a vocabulary of another size, no head,
+words that are vectors.
 
 Nothing is changed in place; arrays that stay the same are shared.
 """
@@ -82,6 +83,17 @@ def resize_rows(rows: Array, size: int, rng: np.random.Generator, spread: float)
     """Keep the first rows of an array, and draw those that are missing."""
     new = rng.standard_normal((max(0, size - len(rows)), *rows.shape[1:]), np.float32)
     return np.concatenate([rows[:size], new * np.float32(spread)])
+
+
+def with_vectors(params: Git, vectors: Array) -> tuple[Git, Array]:
+    """Give vectors (B, T, D) ids of their own, behind the vocabulary: -> params and ids (B, T).
+
+    What reads ids reads vectors then. The head does not know these ids, so none is ever said.
+    """
+    B, T, D = vectors.shape
+    text = params.text
+    words = replace_words(params, np.concatenate([text.word_embedding, vectors.reshape(-1, D)]))
+    return words, len(text.word_embedding) + np.arange(B * T).reshape(B, T)
 
 
 def replace_words(params: Git, word_embedding: Array) -> Git:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .decoding import Generation, GenerationConfig, best_of, decode, make_plan
+from .decoding import Generation, best_of, decode, make_plan
 from .errors import UserError
 from .generate import keep_rows
 from .params import Array
@@ -100,6 +100,7 @@ def classify(
 
     Every label is scored exactly: the log-probability of its tokens and the end token. For lists
     of many thousands `beams` searches instead, and may miss a label with an unlikely beginning.
+    The captioner prepares picture and question its own way; no option of `generate` takes part.
     Source: generation-based classification, arXiv 2205.14100, section 4.3.
     """
     words, model = captioner.processor.words, captioner.model
@@ -133,9 +134,8 @@ def look(captioner: Captioner, picture: Subject) -> Cache:
 
 
 def speak(captioner: Captioner, cache: Cache, prompt: Array, options: dict[str, Any]) -> Generation:
-    """Generate from a picture that was looked at; placeholders of the vocabulary are not said."""
+    """Generate from a picture that was looked at, as `Captioner.options` says but for `options`."""
     model = captioner.model
-    quiet = {"suppress_tokens": captioner.processor.words.unused()}
-    chosen = GenerationConfig().change({**quiet, **options})
+    chosen = captioner.options(options.get("max_length")).change(options)
     plan = make_plan(prompt, config=model.config, options=chosen)
     return decode(keep_rows(cache, np.zeros(len(prompt), np.int64)), model.params.text, plan)

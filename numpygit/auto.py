@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from . import checkpoint
 from .config import GitConfig, GitVisionConfig
@@ -17,12 +18,21 @@ class AutoConfig:
 
     @staticmethod
     def from_pretrained(
-        name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        **settings: Any,
     ) -> GitConfig | GitVisionConfig:
-        """Read `config.json`."""
-        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
+        """Read `config.json`; `settings` win."""
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=checkpoint.CONFIG_FILES,
+        )
         kind = GitVisionConfig if is_tower(folder) else GitConfig
-        return kind.from_pretrained(folder)
+        return kind.from_pretrained(folder, **settings)
 
 
 class AutoModel:
@@ -46,14 +56,7 @@ class AutoModel:
 class AutoModelForCausalLM:
     """A model that writes: GitForCausalLM."""
 
-    @staticmethod
-    def from_pretrained(
-        name: str | Path, *, revision: str | None = None, local_files_only: bool = False
-    ) -> GitForCausalLM:
-        """Read config and parameters."""
-        return GitForCausalLM.from_pretrained(
-            name, revision=revision, local_files_only=local_files_only
-        )
+    from_pretrained = GitForCausalLM.from_pretrained
 
     @staticmethod
     def from_config(config: GitConfig, *, seed: int = 0) -> GitForCausalLM:

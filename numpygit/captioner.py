@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from . import checkpoint
-from .decoding import AUTHORS
+from .decoding import AUTHORS, GenerationConfig
 from .errors import UserError
 from .image_processor import Picture
 from .layers import Trace, no_trace
 from .model import GitForCausalLM
 from .original import original_config
 from .params import Array
+from .pretrained import load_options
 from .processor import GitProcessor
 from .text import Cache
 
@@ -131,29 +132,32 @@ class Captioner:
     ) -> Iterator[Array]:
         """Continue prompts: -> ids (B, T), longer by a word each time, or all at once.
 
-        The authors' search follows several beginnings and knows its text only at the end.
+        A search with beams, such as the authors', knows its text only at the end.
         """
         asked: dict[str, Any] = {
-            "suppress_tokens": self.processor.words.unused(),
+            "generation_config": self.options(max_length),
             "interpolate_pos_encoding": self.processor.original,
-            "max_length": max_length,
+            "trace": trace,
         }
-        if not self.processor.original:
-            for step in self.model.steps(pictures, prompt, trace=trace, **asked):
+        if asked["generation_config"].num_beams == 1:
+            for step in self.model.steps(pictures, prompt, **asked):
                 yield step.ids
             return
-        if max_length is None:
-            places = self.model.config.max_position_embeddings
-            asked["max_length"] = min(AUTHORS.max_length or places, places)
         pixels, seen = (None, pictures) if isinstance(pictures, Cache) else (pictures, None)
-        yield self.model.generate(
-            pixels,
-            prompt,
-            past_key_values=seen,
-            generation_config=AUTHORS,
-            trace=trace,
-            **asked,
-        )  # type: ignore[misc]
+        yield self.model.generate(pixels, prompt, past_key_values=seen, **asked)  # type: ignore[misc]
+
+    def options(self, max_length: int | None = None) -> GenerationConfig:
+        """Say how words are chosen: as `generation_config.json` says, or as the authors do.
+
+        One text for each prompt, and no placeholders of the vocabulary.
+        """
+        base, places = self.model.generation_config, self.model.config.max_position_embeddings
+        if self.processor.original:
+            base = AUTHORS.change({"max_length": min(AUTHORS.max_length or places, places)})
+        quiet = [*(base.suppress_tokens or ()), *self.processor.words.unused()]
+        length = {} if max_length is None else {"max_length": max_length, "max_new_tokens": None}
+        one = {"num_return_sequences": 1, "return_dict_in_generate": False}
+        return base.change({"suppress_tokens": quiet, **one, **length})
 
 
 def common_start(a: str, b: str) -> str:
@@ -181,5 +185,6 @@ def load(
     config, params = checkpoint.load(folder)
     if processor.original:
         config = original_config(config)
-    model = GitForCausalLM(config, params)
+    options = load_options(folder, config)
+    model = GitForCausalLM(config, params, generation_config=options)
     return Captioner(model, processor, str(name), source=checkpoint.weights_file(folder))

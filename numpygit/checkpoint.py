@@ -305,10 +305,18 @@ def check_numbers(values: Any, config_class: type) -> None:
         raise UserError(f"{config_class.__name__} is {values!r}, expected an object {{...}}")
     for known in fields(config_class):
         value, least = values.get(known.name, known.default), 0 if "_id" in known.name else 1
-        if type(known.default) is int and (type(value) is not int or value < least):
+        if known.name == "eos_token_id" and isinstance(value, list) and value:
+            check_ends(value)
+        elif type(known.default) is int and (type(value) is not int or value < least):
             raise UserError(f"{known.name} is {value!r}, expected a whole number from {least} on")
         if type(known.default) is float and type(value) not in (int, float):
             raise UserError(f"{known.name} is {value!r}, expected a number")
+
+
+def check_ends(ends: list[Any]) -> None:
+    """Refuse a list of end tokens that are no token ids."""
+    if any(type(end) is not int or end < 0 for end in ends):
+        raise UserError(f"eos_token_id is {ends!r}, expected whole numbers from 0 on")
 
 
 # ---------------------------------------------------------------- name -> folder

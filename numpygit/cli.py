@@ -10,6 +10,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -157,17 +158,17 @@ def caption_folder(options: argparse.Namespace) -> int:
     if options.batch_size < 1:
         raise UserError(f"--batch-size is {options.batch_size}, it must be at least 1")
     folder = Path(options.pictures[0])
-    to = results(options.output, folder, model=options.model, as_json=options.json)
-    job = plan(folder, to, recursive=options.recursive, report=complain)
-    if not job.pictures:
-        return job.failures
-    return run(
-        job,
-        load_model(options),
-        batch_size=options.batch_size,
-        max_length=options.max_length,
-        report=complain,
-    )
+    with closing(results(options.output, folder, model=options.model, as_json=options.json)) as to:
+        job = plan(folder, to, recursive=options.recursive, report=complain)
+        if not job.pictures:
+            return job.failures
+        return run(
+            job,
+            load_model(options),
+            batch_size=options.batch_size,
+            max_length=options.max_length,
+            report=complain,
+        )
 
 
 def choose_label(options: argparse.Namespace) -> int:

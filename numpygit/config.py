@@ -146,18 +146,28 @@ class GitVisionConfig(Settings):
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        **settings: Any,
     ) -> GitVisionConfig:
-        """Read the settings of a picture tower, or the picture tower's settings of a whole GIT."""
+        """Read the settings of a picture tower, alone or of a whole GIT; `settings` win."""
         from . import checkpoint
 
-        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
-        if checkpoint.is_authors(folder):
-            return checkpoint.read_config(folder).vision_config
-        values = checkpoint.read_json(folder / "config.json")
-        if values.get("model_type") == cls.model_type:
-            return cls.from_dict(values)
-        return checkpoint.read_config(folder).vision_config
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=checkpoint.CONFIG_FILES,
+        )
+        if not checkpoint.is_authors(folder):
+            values = checkpoint.read_json(folder / "config.json")
+            if values.get("model_type") == cls.model_type:
+                return cls.from_dict(values, **settings)
+        config = checkpoint.read_config(folder).vision_config
+        return cls.from_dict(config.to_dict(), **settings) if settings else config
 
 
 @keep_unknown
@@ -186,7 +196,7 @@ class GitConfig(Settings):
     use_cache: bool = True
     tie_word_embeddings: bool = False
     bos_token_id: int = 101
-    eos_token_id: int = 102
+    eos_token_id: int | list[int] = 102
     num_image_with_embedding: int | None = None
     # in no config.json: None stands for layer_norm_eps; the authors' code has 1e-8
     embedding_norm_eps: float | None = None
@@ -211,13 +221,24 @@ class GitConfig(Settings):
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        **settings: Any,
     ) -> GitConfig:
-        """Read the settings of "storybook", a folder, or a model of the Hugging Face Hub."""
+        """Read the settings of "storybook", a folder, or a model of the Hub; `settings` win."""
         from . import checkpoint
 
-        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
-        return checkpoint.read_config(folder)
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=checkpoint.CONFIG_FILES,
+        )
+        config = checkpoint.read_config(folder)
+        return cls.from_dict(config.to_dict(), **settings) if settings else config
 
 
 def check_heads(where: str, hidden_size: int, heads: int) -> None:

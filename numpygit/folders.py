@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -100,9 +101,9 @@ def caption_folder(
     `output` is a file that ends in .jsonl or .csv; ".txt" for a text file beside each picture;
     None prints. Call it again to go on with what is left. Mistakes are printed as they come.
     """
-    to = results(output, Path(folder), model=captioner.name)
-    job = plan(folder, to, recursive=recursive, report=complain)
-    return run(job, captioner, batch_size=batch_size, max_length=max_length, report=complain)
+    with closing(results(output, Path(folder), model=captioner.name)) as to:
+        job = plan(folder, to, recursive=recursive, report=complain)
+        return run(job, captioner, batch_size=batch_size, max_length=max_length, report=complain)
 
 
 def find_pictures(folder: Path, *, recursive: bool, report: Report) -> tuple[list[str], int]:

@@ -165,15 +165,28 @@ class GitImageProcessor:
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        **settings: Any,
     ) -> GitImageProcessor:
-        """Read the settings of "storybook", a folder, or a model of the Hugging Face Hub."""
-        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
-        return cls.from_folder(folder)
+        """Read the settings of "storybook", a folder, or a model of the Hub; `settings` win."""
+        check_names(settings, SETTINGS)
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=checkpoint.PICTURE_FILES,
+        )
+        return cls.from_folder(folder, **settings)
 
     @classmethod
-    def from_folder(cls, folder: Path, config: GitConfig | None = None) -> GitImageProcessor:
-        """Read the settings of a checkpoint folder.
+    def from_folder(
+        cls, folder: Path, config: GitConfig | None = None, **settings: Any
+    ) -> GitImageProcessor:
+        """Read the settings of a checkpoint folder; `settings` win.
 
         With a config they may be missing: then they are those that the Hub has for such a model.
         """
@@ -181,8 +194,10 @@ class GitImageProcessor:
             size = config.vision_config.image_size
             kind = VIDEO_DEFAULTS if config.num_image_with_embedding else DEFAULTS
             crop = {"height": size, "width": size}
-            return cls(**{**kind, "size": {"shortest_edge": size}, "crop_size": crop})
-        return cls(**checkpoint.read_json(folder / "preprocessor_config.json"))
+            given = {**kind, "size": {"shortest_edge": size}, "crop_size": crop}
+        else:
+            given = checkpoint.read_json(folder / "preprocessor_config.json")
+        return cls(**{**given, **settings})
 
     def to_dict(self) -> dict[str, Any]:
         """List the settings."""

@@ -10,13 +10,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import adapt, checkpoint, pretrained
-from .call import Ran, check_past, mask_of_new_words, memory_of, pictures, run
+from .call import (
+    Ran,
+    check_past,
+    mask_of_new_words,
+    masked_attentions,
+    memory_of,
+    pictures,
+    run,
+)
 from .config import GitConfig, GitVisionConfig
 from .decoding import Calls, Generation, GenerationConfig, Plan, decode, lazily, make_plan
 from .errors import NotFiniteError, UserError
@@ -188,9 +197,17 @@ class GitForCausalLM:
     fit.
     """
 
-    def __init__(self, config: GitConfig, params: Git | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        config: GitConfig,
+        params: Git | None = None,
+        *,
+        generation_config: GenerationConfig | None = None,
+        seed: int = 0,
+    ) -> None:
         self.config = config
         self.params = random_model(config, seed=seed) if params is None else params
+        self.generation_config = generation_config or GenerationConfig.from_model_config(config)
 
     @classmethod
     def from_pretrained(
@@ -198,15 +215,17 @@ class GitForCausalLM:
     ) -> GitForCausalLM:
         """Load "storybook", a folder, or a model of the Hugging Face Hub."""
         folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
-        return cls(*checkpoint.load(folder))
+        config, params = checkpoint.load(folder)
+        return cls(config, params, generation_config=pretrained.load_options(folder, config))
 
     def save_pretrained(self, save_directory: str | Path) -> None:
-        """Write config and parameters into a folder, as transformers 4.26 to 4.56 read them.
+        """Write config, options and parameters into a folder, for transformers 4.26 to 4.56 too.
 
         Later versions, 5.23 included, read all but the temporal embeddings of a clip model: they
         look for `img_temporal_embedding` where official files say `img_temperal_embedding`.
         """
         pretrained.save_model(save_directory, self.config, self.params)
+        pretrained.save_options(save_directory, self.generation_config)
 
     def forward(
         self,
@@ -329,10 +348,11 @@ class GitForCausalLM:
 
     def steps(
         self,
-        pixel_values: Array | Cache | None = None,
+        pixel_values: Pixels | Cache | None = None,
         input_ids: Array | None = None,
         *,
         attention_mask: Array | None = None,
+        generation_config: GenerationConfig | None = None,
         choose: Choose | None = None,
         interpolate_pos_encoding: bool = False,
         trace: Trace = no_trace,
@@ -343,14 +363,11 @@ class GitForCausalLM:
         Pictures that `see` has looked at may be given as its Cache. `choose` replaces the
         likeliest word, or the draw, by a choice of your own.
         """
-        plan = self.plan(pixel_values, input_ids, attention_mask, None, Calls(), options)
-        if isinstance(pixel_values, Cache):
-            memory: Array | Cache = pixel_values
-        else:
-            interpolate = interpolate_pos_encoding
-            memory = self.memory(pixel_values, interpolate_pos_encoding=interpolate, trace=trace)
+        chosen = (generation_config or self.generation_config).change(options)
+        plan = self.plan(pixel_values, input_ids, attention_mask, chosen, Calls())
         try:
-            yield from lazily(memory, self.params.text, plan, choose=choose, trace=trace)
+            known = self.known(pixel_values, interpolate_pos_encoding, trace)
+            yield from lazily(known, self.params.text, plan, choose=choose, trace=trace)
         except NotFiniteError:
             raise self.why_not_finite() from None
 
@@ -360,10 +377,12 @@ class GitForCausalLM:
 
     def generate(
         self,
-        pixel_values: Array | None = None,
+        pixel_values: Pixels | None = None,
         input_ids: Array | None = None,
         *,
         attention_mask: Array | None = None,
+        inputs_embeds: Array | None = None,
+        head_mask: Array | None = None,
         past_key_values: Cache | None = None,
         generation_config: GenerationConfig | None = None,
         logits_processor: Sequence[Callable[[Array, Array], Array]] | None = None,
@@ -377,37 +396,57 @@ class GitForCausalLM:
         """Continue prompts to the end: -> ids (B, T), prompt included, padded where finished.
 
         Without input_ids every picture starts from the start token. One picture serves several
-        prompts; prompts may be padded on either side. The options are the fields of
-        `decoding.GenerationConfig`; with return_dict_in_generate a `Generation` comes back.
-        past_key_values, from an earlier Generation or from `text.see`, stands for the pictures
-        and for the first words of input_ids.
+        prompts, padded on either side. Of prompts as inputs_embeds (B, T, D) only the new words
+        come back. past_key_values, from an earlier Generation or from `see`, stands for pictures
+        and for the first words of the prompt. Options are the fields of `GenerationConfig`, by
+        default as in `generation_config`; return_dict_in_generate gives a `Generation`.
         """
-        processors, criteria = tuple(logits_processor or ()), tuple(stopping_criteria or ())
+        processors, criteria = logits_processor or (), stopping_criteria or ()
         calls = Calls(processors, criteria, prefix_allowed_tokens_fn, streamer)
-        plan = self.plan(pixel_values, input_ids, attention_mask, generation_config, calls, options)
-        interpolate = interpolate_pos_encoding
-        memory = past_key_values or self.memory(
-            pixel_values, interpolate_pos_encoding=interpolate, trace=trace
-        )
+        params, stand_ins = self.prepared(head_mask, inputs_embeds)
+        seen = past_key_values or pixel_values
+        chosen = (generation_config or self.generation_config).change(options)
+        plan = self.plan(seen, input_ids, attention_mask, chosen, calls, stand_ins)
         try:
-            found = decode(memory, self.params.text, plan, trace=trace)
+            known = self.known(seen, interpolate_pos_encoding, trace)
+            found = decode(known, params.text, plan, trace=trace)
         except NotFiniteError:
             raise self.why_not_finite() from None
+        found = show_masked(found, head_mask)
         return found if plan.options.return_dict_in_generate else found.sequences
+
+    def prepared(
+        self, head_mask: Array | None, inputs_embeds: Array | None
+    ) -> tuple[Git, Array | None]:
+        """Mask heads, and give vectors ids to stand for them: -> params, and those ids (B, T)."""
+        params = self.params
+        if head_mask is not None:
+            heads = self.config.num_attention_heads
+            params = adapt.mask_heads(params, head_mask, heads=heads)
+        if inputs_embeds is None:
+            return params, None
+        return adapt.with_vectors(params, as_vectors(inputs_embeds, self.config.hidden_size))
+
+    def known(self, seen: Pixels | Cache | None, interpolate: bool, trace: Trace) -> Array | Cache:
+        """Encode pictures, unless they have been looked at before."""
+        if isinstance(seen, Cache):
+            return seen
+        return self.memory(seen, interpolate_pos_encoding=interpolate, trace=trace)
 
     def plan(
         self,
-        pixel_values: Array | Cache | None,
+        seen: Pixels | Cache | None,
         input_ids: Array | None,
         attention_mask: Array | None,
-        generation_config: GenerationConfig | None,
+        chosen: GenerationConfig,
         calls: Calls,
-        options: Mapping[str, Any],
+        stand_ins: Array | None = None,
     ) -> Plan:
         """Check what `generate` was given, before any work."""
-        chosen = (generation_config or GenerationConfig()).change(options)
-        if input_ids is None:
-            rows = 1 if pixel_values is None else count_rows(pixel_values)
+        if input_ids is None and stand_ins is not None:
+            input_ids = stand_ins[:, :0]
+        elif input_ids is None:
+            rows = 1 if seen is None else count_rows(seen)
             start = self.config.bos_token_id
             start = start if chosen.bos_token_id is None else chosen.bos_token_id
             input_ids = np.full((rows, 1), start, np.int64)
@@ -418,7 +457,16 @@ class GitForCausalLM:
             options=chosen,
             attention_mask=attention_mask,
             calls=calls,
+            stand_ins=stand_ins,
         )
+
+
+def show_masked(found: Generation, head_mask: Array | None) -> Generation:
+    """Multiply the attentions of a run, if it has any, by its head mask, if it has one."""
+    if found.attentions is None or head_mask is None:
+        return found
+    shown = tuple(masked_attentions(step, head_mask) for step in found.attentions)
+    return replace(found, attentions=shown)
 
 
 def as_ids(input_ids: Array) -> Array:
@@ -464,9 +512,9 @@ def same_rows(memory: Array, input_ids: Array) -> Array:
     )
 
 
-def count_rows(pictures: Array | Cache) -> int:
+def count_rows(seen: Pixels | Cache) -> int:
     """Count the pictures in pixels or in a Cache."""
-    return len(pictures.attention_mask if isinstance(pictures, Cache) else pictures)
+    return len(seen.attention_mask if isinstance(seen, Cache) else pictures(seen))
 
 
 def call(
@@ -483,7 +531,7 @@ def call(
     trace: Trace,
 ) -> Ran:
     """Check what was given, and run the model once."""
-    words = words_of(input_ids, inputs_embeds)
+    words = words_of(input_ids, inputs_embeds, model.config.hidden_size)
     if past is not None:
         check_past(past, len(words), model.config)
     if attention_mask is None and input_ids is not None:
@@ -510,7 +558,7 @@ def call(
     return ran
 
 
-def words_of(input_ids: Array | None, inputs_embeds: Array | None) -> Array:
+def words_of(input_ids: Array | None, inputs_embeds: Array | None, width: int) -> Array:
     """Take the words, ids (B, T) or vectors (B, T, D), whichever is given."""
     if input_ids is not None and inputs_embeds is not None:
         raise UserError("You cannot specify both input_ids and inputs_embeds at the same time")
@@ -518,9 +566,14 @@ def words_of(input_ids: Array | None, inputs_embeds: Array | None) -> Array:
         return as_ids(input_ids)
     if inputs_embeds is None:
         raise UserError("You have to specify either input_ids or inputs_embeds")
+    return as_vectors(inputs_embeds, width)
+
+
+def as_vectors(inputs_embeds: Array, width: int) -> Array:
+    """Refuse what cannot be rows of vectors in place of words."""
     vectors = np.asarray(inputs_embeds, np.float32)
-    if vectors.ndim != 3:
-        raise UserError(f"inputs_embeds must be of shape (B, T, D); got {vectors.shape}")
+    if vectors.ndim != 3 or vectors.shape[2] != width:
+        raise UserError(f"inputs_embeds must be of shape (B, T, {width}); got {vectors.shape}")
     return vectors
 
 
@@ -563,9 +616,8 @@ def loss_of(ran: Ran, past: Cache | None, labels: Array, *, smoothing: float) ->
 
 def warn_of_padding(ids: Array, config: GitConfig) -> None:
     """Warn where padding would be read as words, as the official code does."""
-    if config.pad_token_id not in (config.bos_token_id, config.eos_token_id) and np.any(
-        ids[:, [0, -1]] == config.pad_token_id
-    ):
+    ends = np.append(config.eos_token_id, config.bos_token_id)
+    if config.pad_token_id not in ends and np.any(ids[:, [0, -1]] == config.pad_token_id):
         warnings.warn(
             "input_ids begin or end with the pad token, and there is no attention_mask: padding "
             "is read as words; pass the attention_mask that the processor returns",

@@ -21,11 +21,13 @@ from safetensors.numpy import save_file
 from . import checkpoint
 from .adapt import headless
 from .config import GitConfig, GitVisionConfig
+from .decoding import GenerationConfig
 from .errors import UserError
 from .files import WEIGHTS, read_tensors
 from .params import Array, Git, Vision
 
 TOWER = "git.image_encoder."
+GENERATION = "generation_config.json"
 
 
 def load_body(folder: Path) -> tuple[GitConfig, Git]:
@@ -63,6 +65,25 @@ def load_tower(folder: Path) -> tuple[GitVisionConfig, Vision]:
     }
     checkpoint.check_tensors(found, expected, source=str(folder))
     return config, checkpoint.walk_vision(whole, take)
+
+
+def load_options(folder: Path, config: GitConfig | None = None) -> GenerationConfig:
+    """Read `generation_config.json`; without one, what `config` says of generation."""
+    path = folder / GENERATION
+    if config is not None and not path.is_file():
+        return GenerationConfig.from_model_config(config)
+    values = checkpoint.read_json(path)
+    try:
+        return GenerationConfig.from_dict(values)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def save_options(folder: str | Path, options: GenerationConfig) -> None:
+    """Write `generation_config.json`: what is not at its default."""
+    text = json.dumps(options.to_dict(), indent=2, sort_keys=True) + "\n"
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    write_whole(Path(folder) / GENERATION, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def save_model(folder: str | Path, config: GitConfig, params: Git) -> None:

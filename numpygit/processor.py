@@ -24,7 +24,7 @@ from .image_processor import (
 from .original import OriginalImageProcessor, cut_question
 from .outputs import BatchEncoding
 from .params import Array
-from .tokenizer import GitTokenizer, Text
+from .tokenizer import WORD_SETTINGS, GitTokenizer, Text
 from .video import is_video, read_clip
 from .words import Words
 
@@ -66,11 +66,30 @@ class GitProcessor:
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        **settings: Any,
     ) -> GitProcessor:
-        """Read settings and vocabulary of "storybook", a folder, or a model of the Hub."""
-        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
-        return cls.from_folder(folder)
+        """Read settings and vocabulary of "storybook", a folder, or a model of the Hub.
+
+        `settings`, of pictures and of the tokenizer, go before those of the files.
+        """
+        check_names(settings, SETTINGS | WORD_SETTINGS)
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=(*checkpoint.PICTURE_FILES, *checkpoint.WORD_FILES),
+        )
+        for_images = {n: value for n, value in settings.items() if n in SETTINGS}
+        for_words = {n: value for n, value in settings.items() if n in WORD_SETTINGS}
+        return cls(
+            GitImageProcessor.from_folder(folder, **for_images),
+            GitTokenizer.from_folder(folder, **for_words),
+        )
 
     @classmethod
     def from_folder(cls, folder: Path, *, preprocessing: str = "hf") -> GitProcessor:

@@ -1,7 +1,8 @@
 """Where the captions of a folder go: a file of rows, text files beside the pictures, the screen.
 
 Each kind can say which pictures are `done`, which also shows whether it can be written at all, and
-can `write` some more captions. What was written once survives whatever happens next.
+can `write` some more captions, until it is `close`d. What was written once survives whatever
+happens next. From `done` to `close` no other run may write there.
 """
 
 from __future__ import annotations
@@ -12,8 +13,15 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 from .errors import UserError
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
 
 COLUMNS = ["picture", "caption", "model"]
 
@@ -25,11 +33,13 @@ class Rows:
         self.path = path
         self.model = model
         self.is_csv = path.suffix.lower() == ".csv"
+        self.hold = Hold(path)
 
     def done(self, pictures: list[str]) -> set[str]:
         """Read which pictures have a row; cut off a last row that was not written to its end."""
         try:
             with self.path.open("a+b") as file:  # makes the file, or says now that it cannot
+                self.hold.take()
                 file.seek(0)
                 found, end = set(), 0
                 for record in self.records(file):
@@ -57,6 +67,10 @@ class Rows:
                 os.fsync(file.fileno())
         except OSError as error:
             raise not_written(self.path, error) from None
+
+    def close(self) -> None:
+        """Let other runs write."""
+        self.hold.release()
 
     def row(self, picture: str, caption: str) -> bytes:
         """Write one row, with its end of line."""
@@ -112,6 +126,7 @@ class Sidecars:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.hold = Hold(folder)
 
     def sidecar(self, picture: str) -> Path:
         """Name the text file of a picture."""
@@ -119,6 +134,7 @@ class Sidecars:
 
     def done(self, pictures: list[str]) -> set[str]:
         """List the pictures that have a text file, whoever wrote it."""
+        self.hold.take()
         owner: dict[Path, str] = {}
         for picture in pictures:
             other = owner.setdefault(self.sidecar(picture), picture)
@@ -147,6 +163,10 @@ class Sidecars:
             except OSError as error:
                 raise not_written(path, error) from None
 
+    def close(self) -> None:
+        """Let other runs write."""
+        self.hold.release()
+
 
 class Screen:
     """The standard output: nothing is remembered, so every start begins anew."""
@@ -167,6 +187,45 @@ class Screen:
                 print(json.dumps(row), flush=True)
             else:
                 print(f"{picture}: {caption}", flush=True)
+
+    def close(self) -> None:
+        """Nothing was held."""
+
+
+class Hold:
+    """A file or folder that one run keeps for itself.
+
+    The system's own lock, which ends with the process however that ends: none is ever left behind.
+    Where there is none (Windows, some network drives) nothing is held.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.handle: int | None = None
+
+    def take(self) -> None:
+        """Hold it; UserError if another run does."""
+        if self.handle is not None or fcntl is None:
+            return
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise UserError(
+                f"another run of numpygit is writing to {self.path}; wait until it has ended, or "
+                "stop it: this one can then go on from there"
+            ) from None
+        except OSError:  # a file system without locks
+            os.close(handle)
+        else:
+            self.handle = handle
+
+    def release(self) -> None:
+        """Let it go."""
+        if self.handle is not None:
+            os.close(self.handle)
+            self.handle = None
 
 
 Results = Rows | Sidecars | Screen

@@ -15,8 +15,11 @@ import numpy as np
 
 from . import checkpoint
 from .errors import UserError
+from .image_processor import check_names
 from .outputs import BatchEncoding, wants_arrays
 from .words import SPECIAL, Words, read_words
+
+WORD_SETTINGS = {"padding_side", "model_max_length"}
 
 Text = str | Sequence[str] | Sequence[Sequence[str]]
 
@@ -40,21 +43,35 @@ class GitTokenizer:
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        **settings: Any,
     ) -> GitTokenizer:
-        """Read the vocabulary and settings of "storybook", a folder, or a model of the Hub."""
-        folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
-        return cls.from_folder(folder)
+        """Read the vocabulary and settings of "storybook", a folder, or a model of the Hub.
+
+        `settings`, padding_side and model_max_length, go before those of the files.
+        """
+        check_names(settings, WORD_SETTINGS)
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=checkpoint.WORD_FILES,
+        )
+        return cls.from_folder(folder, **settings)
 
     @classmethod
-    def from_folder(cls, folder: Path) -> GitTokenizer:
-        """Read the vocabulary and settings of a checkpoint folder."""
+    def from_folder(cls, folder: Path, **settings: Any) -> GitTokenizer:
+        """Read the vocabulary and settings of a checkpoint folder; `settings` win."""
         path = folder / "tokenizer_config.json"
-        settings = checkpoint.read_json(path) if path.is_file() else {}
-        length = settings.get("model_max_length")
+        values = {**(checkpoint.read_json(path) if path.is_file() else {}), **settings}
+        length = values.get("model_max_length")
         return cls(
             read_words(folder),
-            padding_side=str(settings.get("padding_side", "right")),
+            padding_side=str(values.get("padding_side", "right")),
             model_max_length=length if isinstance(length, int) else 512,
         )
 

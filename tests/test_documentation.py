@@ -16,7 +16,9 @@ from documentation import EXAMPLES, answers, changed, code_of, run, write_checkp
 import numpygit
 from numpygit.checkpoint import BUNDLED
 
-GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "documentation.npz")
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT.parent / "shared" / "data" / "git-documentation-v4.37.2.txt"
+GOLDEN = np.load(ROOT / "golden" / "documentation.npz")
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +74,18 @@ def test_the_examples_run_on_the_bundled_model(name: str) -> None:
     )
     folder = BUNDLED["storybook"]
     assert answers(run(code, {"still": folder, "clip": folder}))
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the page of the documentation is not there")
+def test_the_examples_are_those_of_the_documentation_to_the_letter() -> None:
+    page = PAGE.read_text(encoding="utf-8").splitlines()
+    code = [line.rstrip() for line in page if line.startswith((">>>", "..."))]
+    ours = [line.rstrip() for example in EXAMPLES.values() for line in example.splitlines()]
+    assert code == [line for line in ours if line.startswith((">>>", "..."))]
+    # what a user changes: import lines, "pt", and one line of torch
+    new = [changed(line) for line in code]
+    several = [(a, b) for a, b in zip(code, new, strict=True) if a != b]
+    assert len(several) == 7 + 5 + 1
+    for before, after in several:
+        assert "transformers" in before or '"pt"' in before or "torch." in before
+        assert "numpygit" in after or '"np"' in after or "np." in after

@@ -39,6 +39,7 @@ try:
 except numpygit.UserError as error:
     print(type(error).__name__, error, sep=": ")
 else:
+    assert captioner.model.generation_config.num_beams == 4
     print("loaded", captioner.name, captioner.model.config.vocab_size)
 """
 
@@ -187,6 +188,7 @@ def ask(hub: Hub, offline: dict[str, str]) -> Callable[..., str]:
 
 @pytest.fixture
 def files(tiny_folder: Path) -> dict[str, bytes]:
+    (tiny_folder / "generation_config.json").write_text('{"num_beams": 4, "max_length": 9}')
     return {path.name: path.read_bytes() for path in tiny_folder.iterdir()}
 
 
@@ -481,6 +483,65 @@ def test_weights_with_a_wrong_checksum_are_removed_and_told(
     assert not list(Path(offline["HF_HOME"]).rglob("model.safetensors"))
     hub.damaged = False
     assert ask() == f"loaded {NAME} 149"
+
+
+PARTS = """
+import os, pathlib, sys, numpygit
+for name in sys.argv[2:]:
+    part = getattr(numpygit, name).from_pretrained(sys.argv[1])
+    files = pathlib.Path(os.environ["HF_HOME"]).glob("hub/*/snapshots/*/*")
+    print(name, type(part).__name__, *sorted(path.name for path in files))
+"""
+
+
+def test_what_needs_no_weights_fetches_none(
+    hub: Hub, offline: dict[str, str], files: dict[str, bytes]
+) -> None:
+    hub.revisions["main"] = files
+    config, options = "config.json", "generation_config.json"
+    pictures, words = "preprocessor_config.json", "vocab.txt"
+    there = {  # after each, in this order
+        "GitVisionConfig": [config], "GitConfig": [config], "AutoConfig": [config],
+        "GenerationConfig": [config, options],
+        "AutoImageProcessor": [config, options, pictures],
+        "AutoTokenizer": [config, options, pictures, words],
+        "AutoProcessor": [config, options, pictures, words],
+    }  # fmt: skip
+    for switched_off in ("0", "1"):  # from the cache afterwards
+        done = subprocess.run(
+            [sys.executable, "-c", PARTS, NAME, *there],
+            env=offline | {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": switched_off},
+            capture_output=True, text=True, encoding="utf-8", timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        said = [line.split() for line in done.stdout.splitlines()]
+        assert [line[:2] for line in said] == [[n, n.replace("Auto", "Git")] for n in there]
+        if switched_off == "0":
+            assert [line[2:] for line in said] == list(there.values())
+
+
+def test_a_processor_alone_fetches_no_config(
+    hub: Hub, offline: dict[str, str], files: dict[str, bytes]
+) -> None:
+    hub.revisions["main"] = files
+    environment = offline | {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0"}
+    command = [sys.executable, "-c", PARTS, NAME, "AutoProcessor"]
+    subprocess.run(command, env=environment, check=True, timeout=60)
+    fetched = {path.rsplit("/", 1)[1] for path in hub.asked if "/resolve/" in path}
+    assert fetched == {"preprocessor_config.json", "vocab.txt"}
+
+
+def test_after_its_small_files_a_model_is_fetched_whole(
+    hub: Hub, ask: Callable[..., str], offline: dict[str, str], files: dict[str, bytes]
+) -> None:
+    hub.revisions["main"] = files
+    program = f"import numpygit; numpygit.AutoProcessor.from_pretrained({NAME!r})"
+    environment = offline | {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0"}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
+    said = ask(online=False)
+    assert said.startswith(f"NotFoundError: no network, and {NAME} is not complete in the cache")
+    assert ask() == f"loaded {NAME} 149"
+    assert ask(online=False) == f"loaded {NAME} 149"
 
 
 # ---------------------------------------------------------------- without a network

@@ -362,6 +362,47 @@ def test_killed_in_the_middle_and_started_again(kind, tiny, model, offline, tmp_
     assert not list(folder.rglob("*.part"))
 
 
+BEGUN = """
+import sys, time
+from pathlib import Path
+from numpygit.folders import plan
+from numpygit.results import results
+folder, output, model = sys.argv[1:]
+job = plan(folder, results(output, Path(folder), model=model), recursive=False, report=print)
+print(len(job.pictures), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is held on Windows")
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_two_runs_at_once_do_not_mix(kind, model, pictures, offline, tmp_path, capsys):
+    output = kind if kind == ".txt" else str(tmp_path / kind)
+    command = [sys.executable, "-c", BEGUN, str(pictures), output, str(model)]
+    begun = subprocess.Popen(command, env=offline, stdout=subprocess.PIPE)
+    assert begun.stdout.readline() == b"5\n"
+    arguments = ["caption", "--model", str(model), str(pictures), "--output", output]
+    assert main(arguments) == 1
+    held = pictures if kind == ".txt" else output
+    said = capsys.readouterr().err
+    assert said.startswith(f"numpygit: another run of numpygit is writing to {held}; wait")
+    assert said.count("\n") == 1
+    begun.kill()  # a lock of the dead holds nobody up
+    begun.communicate()
+    assert main(arguments) == 0
+    assert len(read(pictures, output)) == 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is held on Windows")
+def test_a_file_system_without_locks_is_written_all_the_same(pictures, tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    assert caption_folder(Echo(), pictures, str(tmp_path / "captions.csv")) == 0
+    assert len(read(pictures, tmp_path / "captions.csv")) == 5
+
+
 # ---------------------------------------------------------------- mistakes
 
 

@@ -19,6 +19,7 @@ TOWER = GitVisionModel(MODEL.config.vision_config, MODEL.params.vision)
 STILL, CLIP = tiny_inputs("still"), tiny_inputs("clip")
 IDS, PIXELS = STILL["input_ids"], STILL["pixel_values"]
 CLOSE = {"atol": 3e-5}
+STRETCHED = {"interpolate_pos_encoding": True}
 
 
 # ---------------------------------------------------------------- signatures, shapes, outputs
@@ -153,11 +154,12 @@ def test_a_clip_changes_with_its_temporal_embeddings() -> None:
 def continuations(draw: st.DrawFn):
     rng = np.random.default_rng(draw(st.integers(0, 999)))
     B, T = draw(st.integers(1, 3)), draw(st.integers(2, 10))
-    pixels = draw(st.sampled_from(["none", "still", "clip"]))
-    shape = {"still": (B, 3, 27, 27), "clip": (B, 2, 3, 27, 27)}.get(pixels)
+    pixels = draw(st.sampled_from(["none", "still", "clip", "wide"]))
+    shapes = {"still": (B, 3, 27, 27), "clip": (B, 2, 3, 27, 27), "wide": (B, 3, 18, 40)}
+    shape = shapes.get(pixels)
     given = None if shape is None else rng.standard_normal(shape, np.float32)
     left = [draw(st.integers(0, T - 1)) for _ in range(B)]
-    mask = (np.arange(T) >= np.array(left)[:, None]).astype(np.int64)
+    mask = (np.arange(T) >= np.array(left)[:, None]).astype(np.int64)  # on the left
     cut = draw(st.integers(1, T - 1))
     whole_mask = draw(st.booleans())
     return rng.integers(4, 61, (B, T)), given, mask, cut, whole_mask
@@ -173,8 +175,8 @@ def test_continuing_equals_reading_at_once(case) -> None:
     """
     ids, pixels, mask, cut, whole_mask = case
     asked = {"output_hidden_states": True, "output_attentions": True}
-    whole = MODEL(ids, attention_mask=mask, pixel_values=pixels, **asked)
-    first = MODEL(ids[:, :cut], attention_mask=mask[:, :cut], pixel_values=pixels)
+    whole = MODEL(ids, attention_mask=mask, pixel_values=pixels, **asked, **STRETCHED)
+    first = MODEL(ids[:, :cut], mask[:, :cut], pixel_values=pixels, **STRETCHED)
     now_mask = mask if whole_mask else mask[:, cut:]
     second = MODEL(ids[:, cut:], now_mask, past_key_values=first.past_key_values, **asked)
     words, T = mask[:, cut:] == 1, ids.shape[1] - cut
@@ -193,15 +195,20 @@ def test_continuing_equals_reading_at_once(case) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(continuations())
-def test_padding_on_either_side_is_as_if_alone(case) -> None:
+@given(continuations(), st.sampled_from(["left", "right"]))
+def test_padding_on_either_side_is_as_if_alone(case, side) -> None:
     ids, pixels, mask, _, _ = case
-    together = MODEL(ids, attention_mask=mask, pixel_values=pixels).logits
+    if side == "right":
+        mask = np.ascontiguousarray(mask[:, ::-1])
+    together = MODEL(ids, attention_mask=mask, pixel_values=pixels, **STRETCHED).logits
+    T = ids.shape[1]
     for b in range(len(ids)):
-        length = mask[b].sum()
+        words = mask[b] == 1
         picture = None if pixels is None else pixels[b : b + 1]
-        alone = MODEL(ids[b : b + 1, -length:], pixel_values=picture).logits
-        np.testing.assert_allclose(together[b, -length:], alone[0, -length:], **CLOSE)
+        alone = MODEL(ids[b : b + 1, words], pixel_values=picture, **STRETCHED).logits
+        M = alone.shape[1] - words.sum()
+        np.testing.assert_allclose(together[b, -T:][words], alone[0, M:], **CLOSE)
+        np.testing.assert_allclose(together[b, :M], alone[0, :M], **CLOSE)
 
 
 def test_words_and_their_vectors_continue_alike() -> None:
@@ -230,6 +237,18 @@ def test_given_positions_are_used() -> None:
     assert np.abs(shifted - MODEL(IDS).logits).max() > 0.1
     same = MODEL(IDS, position_ids=np.arange(6)[None]).logits
     np.testing.assert_array_equal(same, MODEL(IDS).logits)
+
+
+def test_positions_that_begin_again_are_used_beside_a_picture() -> None:
+    """5.23 takes them for several texts in a row, and ends in an IndexError."""
+    places = np.array([[0, 1, 2, 0, 1, 2]])
+    again = MODEL(IDS, position_ids=places, pixel_values=PIXELS).logits
+    vectors = MODEL.get_input_embeddings()[IDS]
+    table = MODEL.params.text.position_embedding
+    moved = vectors + table[places] - table[:6]  # the same places, put into the words by hand
+    expected = MODEL(inputs_embeds=moved, pixel_values=PIXELS).logits
+    np.testing.assert_allclose(again, expected, **CLOSE)
+    assert np.abs(again - MODEL(IDS, pixel_values=PIXELS).logits).max() > 0.1
 
 
 # ---------------------------------------------------------------- heads, words, other parameters
@@ -382,8 +401,8 @@ def test_one_model_in_three_classes() -> None:
     [
         ({}, "You have to specify either input_ids or inputs_embeds"),
         ({"input_ids": IDS, "inputs_embeds": np.zeros((2, 6, 30))}, "cannot specify both"),
-        ({"inputs_embeds": np.zeros((2, 6))}, r"\(B, T, D\); got \(2, 6\)"),
-        ({"inputs_embeds": np.zeros((2, 6, 31))}, r"vectors of shape \(B, T, 30\)"),
+        ({"inputs_embeds": np.zeros((2, 6))}, r"\(B, T, 30\); got \(2, 6\)"),
+        ({"inputs_embeds": np.zeros((2, 6, 31))}, r"\(B, T, 30\); got \(2, 6, 31\)"),
         ({"input_ids": IDS, "attention_mask": np.ones((2, 5))}, r"\(2, 6\): words only.*\(2, 5\)"),
         ({"input_ids": IDS, "attention_mask": np.ones((2, 16))}, "image tokens are never masked"),
         ({"input_ids": IDS, "head_mask": np.ones(3)}, r"\(5,\).*or \(3, 5\).*got \(3,\)"),

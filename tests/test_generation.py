@@ -4,6 +4,7 @@ each option means. That ids are the official ones: `test_generation_golden.py`."
 import itertools
 import math
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,9 +14,18 @@ from hypothesis import strategies as st
 from test_generation_golden import MODEL, inputs
 
 from numpygit import text
-from numpygit.decoding import AUTHORS, Calls, GenerationConfig, decode, make_plan
+from numpygit.decoding import (
+    AUTHORS,
+    Calls,
+    GenerationConfig,
+    allowed_next,
+    decode,
+    make_plan,
+    plant,
+)
 from numpygit.decoding.beams import Search, search_beams
 from numpygit.decoding.logits import log_softmax
+from numpygit.decoding.plan import changes_of
 from numpygit.decoding.run import begin, chooser, steps_of
 from numpygit.decoding.sampling import draw, draw_several
 from numpygit.errors import UserError
@@ -54,11 +64,65 @@ def strip(row: np.ndarray) -> list[int]:
     return ids
 
 
+@dataclass
+class Request:
+    """What `generate` is asked; the options choose words for certain."""
+
+    pixels: np.ndarray | None
+    prompts: list[list[int]]
+    options: dict
+    labels: list[list[int]] | None  # say one of these
+    as_vectors: bool  # prompts as inputs_embeds
+
+    def calls(self, prompts: list[list[int]]) -> dict:
+        if self.labels is None:
+            return {}
+        lengths = [0 if self.as_vectors else len(prompt) for prompt in prompts]
+        return {"prefix_allowed_tokens_fn": allowed_next(plant(self.labels, END), lengths, END)}
+
+    def memory(self) -> np.ndarray:
+        memory = MODEL.memory(self.pixels, interpolate_pos_encoding=True)
+        return memory if self.pixels is not None else memory.repeat(len(self.prompts), axis=0)
+
+    def said(self, rows: list[int], side: str = "left") -> list[tuple[list[int], float]]:
+        """Ask for some rows as one batch: -> new words, and scores of a beam search."""
+        prompts = [self.prompts[row] for row in rows]
+        ids, mask = padded(prompts, side)
+        words = {"inputs_embeds": P.word_embedding[ids]} if self.as_vectors else {"input_ids": ids}
+        pixels = self.pixels
+        if pixels is not None and len(pixels) > 1:  # one picture serves all
+            pixels = pixels[rows]
+        found = MODEL.generate(
+            pixels, **words, attention_mask=mask,
+            max_new_tokens=8, **self.calls(prompts), **self.options,
+            interpolate_pos_encoding=True, return_dict_in_generate=True,
+        )  # fmt: skip
+        if not self.as_vectors:
+            each = self.options["num_return_sequences"]
+            np.testing.assert_array_equal(
+                found.sequences[:, : ids.shape[1]], ids.repeat(each, axis=0)
+            )
+        new = found.sequences[:, 0 if self.as_vectors else ids.shape[1] :]
+        scores = np.zeros(len(new)) if found.sequences_scores is None else found.sequences_scores
+        return [(strip(row), score) for row, score in zip(new, scores.tolist(), strict=True)]
+
+
+def assert_alike(one: list[tuple[list[int], float]], other: list[tuple[list[int], float]]) -> None:
+    """Compare texts and scores; those that stand for missing ones (-1e9) are all alike."""
+    assert len(one) == len(other)
+    assert [ids for ids, s in one if s > -1e6] == [ids for ids, s in other if s > -1e6]
+    np.testing.assert_allclose([s for _, s in one], [s for _, s in other], atol=1e-4, rtol=1e-4)
+
+
 @st.composite
 def requests(draw_from: st.DrawFn):
-    """Pictures, prompts of different lengths, and options that choose words for certain."""
+    """Stills, clips, pictures of another size, or none; several prompts; every sure way to say."""
     rng = np.random.default_rng(draw_from(st.integers(0, 10_000)))
     B = draw_from(st.integers(1, 3))
+    shape = draw_from(st.sampled_from(
+        [None, (3, 27, 27), (1, 3, 27, 27), (3, 3, 27, 27), (3, 18, 36), (2, 3, 9, 50)]
+    ))  # fmt: skip
+    pixels = None if shape is None else rng.standard_normal((B, *shape), np.float32)
     prompts = [[2, *rng.integers(4, 61, draw_from(st.integers(0, 4))).tolist()] for _ in range(B)]
     groups = draw_from(st.sampled_from([1, 1, 2]))
     beams = groups * draw_from(st.integers(1, 3))
@@ -77,72 +141,69 @@ def requests(draw_from: st.DrawFn):
         "penalty_alpha": draw_from(st.sampled_from([None, None, 0.5])),
         "top_k": 4,
     }
-    if beams == 1:
-        options["num_return_sequences"] = 1
-    return memory_of(rng, B), prompts, options
+    labels = None
+    if draw_from(st.sampled_from([False, False, True])):
+        labels = [rng.integers(4, 10, rng.integers(1, 5)).tolist() for _ in range(12)]
+        # a list allows a word or two at times; nothing may be left if these are forbidden too
+        options |= {"no_repeat_ngram_size": 0, "bad_words_ids": None, "min_new_tokens": None}
+    return Request(pixels, prompts, options, labels, draw_from(st.booleans()))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(requests(), st.sampled_from(["left", "right"]))
 def test_a_batch_gives_what_its_rows_give_alone(request_, side):
-    memory, prompts, options = request_
-    ids, mask = padded(prompts, side)
-    together = run(memory, ids, mask, **options)
-    np.testing.assert_array_equal(
-        together.sequences[:, : ids.shape[1]], ids.repeat(options["num_return_sequences"], axis=0)
-    )
-    said = [strip(row) for row in together.sequences[:, ids.shape[1] :]]
-    alone, scores = [], []
-    for row, prompt in enumerate(prompts):
-        found = run(memory[row : row + 1], np.array([prompt]), **options)
-        alone += [strip(ids) for ids in found.sequences[:, len(prompt) :]]
-        scores += [] if found.sequences_scores is None else found.sequences_scores.tolist()
-    assert said == alone
-    if scores:
-        np.testing.assert_allclose(together.sequences_scores, scores, atol=1e-4, rtol=1e-4)
+    rows = list(range(len(request_.prompts)))
+    alone = [text for row in rows for text in request_.said([row])]
+    assert_alike(request_.said(rows, side), alone)
+    if request_.labels is not None and request_.options["num_beams"] == 1:
+        assert all(ids[:-1] in request_.labels and ids[-1] == END for ids, _ in alone)
+
+
+@settings(max_examples=60, deadline=None)
+@given(requests())
+def test_padding_on_the_left_and_on_the_right_are_alike(request_):
+    rows = list(range(len(request_.prompts)))
+    assert_alike(request_.said(rows, "left"), request_.said(rows, "right"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(requests(), st.randoms(use_true_random=False))
+def test_the_order_of_pictures_changes_only_the_order_of_texts(request_, random):
+    rows = list(range(len(request_.prompts)))
+    order = random.sample(rows, len(rows))
+    before, after = request_.said(rows), request_.said(order)
+    texts = np.arange(len(before)).reshape(len(rows), -1)[order].ravel()
+    assert_alike(after, [before[i] for i in texts])
 
 
 @settings(max_examples=40, deadline=None)
 @given(requests())
-def test_padding_on_the_left_and_on_the_right_are_alike(request_):
-    memory, prompts, options = request_
-    left = run(memory, *padded(prompts, "left"), **options)
-    right = run(memory, *padded(prompts, "right"), **options)
-    T = max(len(prompt) for prompt in prompts)
-    np.testing.assert_array_equal(left.sequences[:, T:], right.sequences[:, T:])
+def test_one_picture_serves_several_prompts_as_each_alone(request_):
+    rows = list(range(len(request_.prompts)))
+    if request_.pixels is not None:
+        request_.pixels = request_.pixels[:1]
+    assert_alike(request_.said(rows), [text for row in rows for text in request_.said([row])])
 
 
-@settings(max_examples=40, deadline=None)
-@given(requests(), st.randoms(use_true_random=False))
-def test_the_order_of_pictures_changes_only_the_order_of_texts(request_, random):
-    memory, prompts, options = request_
-    order = list(range(len(prompts)))
-    random.shuffle(order)
-    ids, mask = padded(prompts, "left")
-    before = run(memory, ids, mask, **options).sequences
-    after = run(memory[order], ids[order], mask[order], **options).sequences
-    texts = np.arange(len(before)).reshape(len(prompts), -1)[order].ravel()
-    np.testing.assert_array_equal(after, before[texts])
-
-
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(requests(), st.sampled_from(["left", "right"]))
 def test_cached_equals_uncached(request_, side):
     """Before every word, the logits are those of reading the picture and all words again."""
-    memory, prompts, options = request_
-    options = {**options, "penalty_alpha": None}
-    ids, mask = padded(prompts, side)
-    chosen = GenerationConfig().change({"max_new_tokens": 8, **options})
-    plan = make_plan(ids, config=CONFIG, options=chosen, attention_mask=mask)
-    quiet = Recorder("nothing")
+    ids, mask = padded(request_.prompts, side)
+    chosen = GenerationConfig().change({"max_new_tokens": 8, **request_.options})
+    request_.as_vectors = False
+    calls = Calls(**request_.calls(request_.prompts))
+    plan = make_plan(ids, config=CONFIG, options=chosen, attention_mask=mask, calls=calls)
+    quiet, memory = Recorder("nothing"), request_.memory()
     cache = begin(memory, plan, P, quiet)
-    K = options["num_beams"]
+    K = request_.options["num_beams"]
     if K == 1:
         steps = steps_of(cache, P, plan, chooser(plan, []), [], quiet)
     else:
+        changes = tuple(changes_of(plan, rows_each=K // chosen.num_beam_groups))
         search = Search(
-            chosen, plan.prompt, plan.attention_mask, plan.max_length, plan.end, PAD, (), (),
-            np.random.default_rng(0),
+            chosen, plan.prompt, plan.told, plan.attention_mask, plan.max_length, plan.end, PAD,
+            changes, (), np.random.default_rng(0),
         )  # fmt: skip
         steps = search_beams(cache, P, search, config=CONFIG)
     before, memory = plan.prompt.repeat(K, axis=0), memory.repeat(K, axis=0)
@@ -150,8 +211,30 @@ def test_cached_equals_uncached(request_, side):
         whole = np.ones(before.shape, np.int64)
         whole[:, : ids.shape[1]] = plan.attention_mask.repeat(K, axis=0)
         logits, _ = text.forward(memory, before, P, config=CONFIG, attention_mask=whole)
-        np.testing.assert_allclose(step.logits, logits[:, -1], atol=5e-5)
+        going = ~np.isin(before[:, ids.shape[1] :], END).any(axis=1)  # what an ended text reads is
+        np.testing.assert_allclose(step.logits[going], logits[going, -1], atol=5e-5)  # of no use
         before = step.ids
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"repetition_penalty": 9.0},
+        {"no_repeat_ngram_size": 1},
+        {"no_repeat_ngram_size": 2},
+        {"penalty_alpha": 0.95, "top_k": 3},
+    ],
+)
+def test_padding_is_no_word_that_was_said(options, seed):
+    """The padding holds the words that would be said next; 4.37.2 takes them for said."""
+    memory, long = memory_of(np.random.default_rng(seed), 2), [2, *range(20, 33)]
+    options = {**options, "min_new_tokens": 8}
+    alone = run(memory[:1], np.array([[2, 7]]), **options).sequences[0, 2:]
+    ids, mask = padded([[2, 7], long], "left")
+    ids[mask == 0] = np.resize(alone, len(long) - 2)
+    together = run(memory, ids, mask, **options).sequences[0, len(long) :]
+    assert strip(together) == strip(alone)
 
 
 def every_text(memory: np.ndarray, prompt: list[int], words: list[int], longest: int):

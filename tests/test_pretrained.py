@@ -115,7 +115,8 @@ def test_saving_over_the_files_one_reads_from(tmp_path: Path) -> None:
     before = model(IDS).logits
     model.save_pretrained(tmp_path)
     np.testing.assert_array_equal(GitForCausalLM.from_pretrained(tmp_path)(IDS).logits, before)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    names = ["config.json", "generation_config.json", "model.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
 
 
 def test_a_failed_save_leaves_the_old_files(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from ..generate import keep_rows
 from ..layers import Trace, no_trace, scope
 from ..params import Array, Text
 from ..text import Cache, read
-from .logits import Change, apply, hide_padding, log_softmax, penalise_chosen, require_finite
+from .logits import Change, apply, as_told, log_softmax, penalise_chosen, require_finite
 from .options import GenerationConfig
 from .sampling import draw_several
 
@@ -47,6 +47,7 @@ class Search:
 
     options: GenerationConfig
     prompt: Array  # (B, T)
+    told: Array  # (B, T), what the changes see of it; (B, 0) for vectors
     attention_mask: Array  # (B, T)
     max_length: int
     end: tuple[int, ...]
@@ -125,7 +126,7 @@ def advance(
     groups = search.options.num_beam_groups
     size = K // groups
     log_probabilities = log_softmax(logits)
-    mask = search.attention_mask.repeat(K, axis=0)
+    seen = as_told(ids, search.told.repeat(K, axis=0), prompt=search.prompt.shape[1])
     scores, word, row = np.empty_like(logits), np.empty((B, K), int), np.empty((B, K), int)
     totals, kept, done = beams.totals.copy(), list(beams.kept), beams.done.copy()
     for group in range(groups):
@@ -137,8 +138,7 @@ def advance(
             before = word[:, : group * size]
             avoid = (partial(penalise_chosen, chosen=before, penalty=penalty),)
         changes = (*search.bias, *avoid, *search.changes)
-        seen = hide_padding(ids[member], mask[member])
-        scores[member] = apply(changes, seen, log_probabilities[member])
+        scores[member] = apply(changes, seen[member], log_probabilities[member])
         candidates = propose(scores[member], beams.totals[:, beam], search)
         for b in range(B):
             place = b * groups + group

@@ -17,7 +17,7 @@ from ..layers import Trace, no_trace, scope, softmax
 from ..params import Array, Text
 from ..text import Cache, read
 from ..trace import Recorder, together
-from .logits import apply, hide_padding
+from .logits import apply, as_told
 from .plan import Plan, bias_of, changes_of
 
 
@@ -37,7 +37,7 @@ def search_contrastive(
     states, is_word = unit(hidden), mask.astype(bool)
     ids, finished = prompt, np.zeros(B, bool)
     while ids.shape[1] < plan.max_length and not finished.all():
-        seen.append(apply(changes, hide_padding(ids, mask), logits))
+        seen.append(apply(changes, as_told(ids, plan.told, prompt=prompt.shape[1]), logits))
         probability = softmax(seen[-1])
         top = np.argsort(-probability, axis=1, kind="stable")[:, :count]
         forked = keep_rows(cache, np.arange(B).repeat(count))

@@ -2,6 +2,7 @@
 
 ids (B, T) hold -1 where a prompt is padded, so that padding never counts as a word; the official
 code takes padding for words, and a padded prompt goes on otherwise than the same prompt alone.
+Of a prompt that was given as vectors they hold nothing.
 logits (B, V) are logits, or log-probabilities in a beam search. Nothing is changed in place.
 Source: transformers 4.37.2, `generation/logits_process.py`.
 """
@@ -20,12 +21,12 @@ Change = Callable[[Array, Array], Array]
 PADDING = -1
 
 
-def hide_padding(ids: Array, attention_mask: Array) -> Array:
-    """Mark padding: ids (B, T), attention_mask (B, prompt) -> ids with -1 for padding."""
-    hidden = ids.copy()
-    prompt = hidden[:, : attention_mask.shape[1]]
-    prompt[attention_mask == 0] = PADDING
-    return hidden
+def as_told(ids: Array, told: Array, *, prompt: int) -> Array:
+    """Put what is told of the prompts in the place of what was read: ids (B, T) -> (B, T').
+
+    `prompt` is the length of what was read; told (B, prompt), or (B, 0) where it was vectors.
+    """
+    return np.concatenate([told, ids[:, prompt:]], axis=1)
 
 
 def apply(changes: Iterable[Change], ids: Array, logits: Array) -> Array:

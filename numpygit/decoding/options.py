@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
+from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..config import GitConfig
 from ..errors import UserError
 
 DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
+OFFICIAL_MAX_LENGTH = 20
+NEW_HERE = ("seed", "generator", "beam_form", "per_node_beam_size", "output_log_probabilities")
+KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false",
+         "str": "a text", "None": "null"}  # fmt: skip
+TOKEN_OPTIONS = ("bad_words_ids", "sequence_bias", "suppress_tokens", "begin_suppress_tokens",
+                 "forced_bos_token_id", "forced_eos_token_id")  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class GenerationConfig:
     """How to generate. `None` stands for "off", or for what the model's config says.
 
@@ -81,9 +90,63 @@ class GenerationConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> GenerationConfig:
-        """Take the known fields of a `generation_config.json`; ignore the rest."""
+        """Take the known fields of a `generation_config.json`; null is the default.
+
+        A file made from a model's config (`_from_model_config`) may repeat the 20 words that are
+        transformers' default for every model: nobody has chosen them. Raises UserError for what
+        cannot be; warns of options for a kind of generation that is not here.
+        """
+        given = {name: value for name, value in values.items() if value is not None}
+        if given.get("_from_model_config") and given.get("max_length") == OFFICIAL_MAX_LENGTH:
+            del given["max_length"]
+        for name in sorted(given.keys() & ABSENT.keys()):
+            if not is_neutral(name, given[name]):
+                warnings.warn(f"{unknown_option(name, set())}; it is ignored", stacklevel=2)
+        check_kinds(given)
+        if "sequence_bias" in given:
+            given["sequence_bias"] = read_bias(given["sequence_bias"])
         known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in known})
+        config = cls(**{name: value for name, value in given.items() if name in known})
+        check(config)
+        return config
+
+    @classmethod
+    def from_model_config(cls, config: GitConfig) -> GenerationConfig:
+        """Take what a `config.json` says of generation: special tokens and, in old files, more."""
+        values = {name: v for name, v in vars(config).items() if name not in NEW_HERE}
+        return cls.from_dict({**values, "_from_model_config": True})
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
+    ) -> GenerationConfig:
+        """Read the options of "storybook", a folder, or a model of the Hugging Face Hub."""
+        from .. import checkpoint, pretrained
+
+        folder = checkpoint.find(
+            name,
+            revision=revision,
+            local_files_only=local_files_only,
+            files=checkpoint.GENERATION_FILES,
+        )
+        return pretrained.load_options(folder)
+
+    def save_pretrained(self, save_directory: str | Path) -> None:
+        """Write `generation_config.json` into a folder, which is made if need be."""
+        from ..pretrained import save_options
+
+        save_options(save_directory, self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """List the options that are not at their default, as a file holds them."""
+        plain = type(self)()
+        names = [field.name for field in fields(self) if field.name != "generator"]
+        values = {name: getattr(self, name) for name in names}
+        changed = {name: v for name, v in values.items() if v != getattr(plain, name)}
+        if "sequence_bias" in changed:
+            pairs = changed["sequence_bias"].items()
+            changed["sequence_bias"] = [[list(words), value] for words, value in pairs]
+        return changed
 
     def change(self, options: Mapping[str, Any]) -> GenerationConfig:
         """Return these options with some changed; an unknown name is a mistake."""
@@ -93,6 +156,7 @@ class GenerationConfig:
                 raise UserError(unknown_option(name, known))
         changed = replace(self, **{k: v for k, v in options.items() if k in known})
         check(changed)
+        warn_of_idle(changed)
         return changed
 
 
@@ -152,7 +216,7 @@ def check(options: GenerationConfig) -> None:
 
 
 def check_filters(options: GenerationConfig) -> None:
-    """Refuse filters that cannot be; warn of those that do nothing, as transformers does."""
+    """Refuse filters that cannot be."""
     require("temperature", options.temperature, options.temperature > 0, "more than 0")
     require("top_p", options.top_p, 0 <= options.top_p <= 1, "from 0 to 1")
     typical = 0 < options.typical_p <= 1
@@ -161,9 +225,14 @@ def check_filters(options: GenerationConfig) -> None:
         require("top_k", options.top_k, options.top_k >= 0, "at least 0, and 0 for no limit")
     if options.min_p is not None:
         require("min_p", options.min_p, 0 <= options.min_p <= 1, "from 0 to 1")
+
+
+def warn_of_idle(options: GenerationConfig) -> None:
+    """Warn of filters that do nothing, as transformers does."""
+    plain = GenerationConfig()
     if not options.do_sample:
         for name in ("temperature", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"):
-            if getattr(options, name) != getattr(GenerationConfig, name):
+            if getattr(options, name) != getattr(plain, name):
                 warnings.warn(f"{name} does nothing without do_sample=True", stacklevel=4)
 
 
@@ -176,6 +245,50 @@ def check_penalties(options: GenerationConfig) -> None:
     for words in options.bad_words_ids or ():
         fine = not isinstance(words, int) and len(words) > 0
         require("bad_words_ids", words, fine, "lists of token ids, none of them empty")
+
+
+def check_kinds(values: Mapping[str, Any]) -> None:
+    """Refuse values from a file that are of another kind than the option: words for numbers, ..."""
+    for field in fields(GenerationConfig):
+        kinds = str(field.type).split(" | ")
+        value = values.get(field.name)
+        if value is not None and not any(is_kind(value, kind) for kind in kinds):
+            expected = " or ".join(KINDS.get(kind, "a list of numbers") for kind in kinds)
+            raise UserError(f"{field.name} is {value!r}; it must be {expected}")
+
+
+def is_kind(value: object, kind: str) -> bool:
+    """Tell whether a value from a file is what a field is declared to be."""
+    if kind in ("int", "float"):
+        number = Integral if kind == "int" else Real
+        return isinstance(value, number) and not isinstance(value, bool)
+    if kind in ("bool", "str"):
+        return type(value).__name__ == kind
+    is_list = isinstance(value, Iterable) and not isinstance(value, str)
+    return is_list and all(is_kind(leaf, "float") for leaf in leaves(value))
+
+
+def as_tuple(words: int | Sequence[int]) -> tuple[int, ...]:
+    """Take one token or several."""
+    return (words,) if isinstance(words, int) else tuple(words)
+
+
+def leaves(value: object) -> list[Any]:
+    """List the token ids in an option: one, a list, a list of lists, or the keys of a bias."""
+    if value is None:
+        return []
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [leaf for each in value for leaf in leaves(each)]
+    return [value]
+
+
+def read_bias(bias: Any) -> dict[tuple[int, ...], float]:
+    """Read sequence_bias as a file holds it, [[[ids], number], ...]; a dict stays one."""
+    try:
+        pairs = bias.items() if isinstance(bias, Mapping) else bias
+        return {tuple(int(word) for word in words): float(value) for words, value in pairs}
+    except (TypeError, ValueError):
+        raise UserError(f"sequence_bias is {bias!r}; it must be [[[ids], number], ...]") from None
 
 
 def require(name: str, value: object, is_fine: bool, expected: str) -> None:

@@ -27,7 +27,7 @@ from .logits import (
     suppress_at,
     suppress_below,
 )
-from .options import DEFAULT_MAX_LENGTH, GenerationConfig
+from .options import DEFAULT_MAX_LENGTH, TOKEN_OPTIONS, GenerationConfig, as_tuple, leaves
 from .sampling import filters
 
 
@@ -47,8 +47,9 @@ class Calls(NamedTuple):
 class Plan(NamedTuple):
     """Prompts and options, checked and completed."""
 
-    given: Array  # (B, T), the prompts as they were given
-    prompt: Array  # (B, T), padded on the left
+    given: Array  # (B, T), the prompts as they were given; (B, 0) for vectors
+    prompt: Array  # (B, T), what is read, padded on the left
+    told: Array  # (B, T), what is told of it, -1 for padding; (B, 0) for vectors
     attention_mask: Array  # (B, T)
     max_length: int
     end: tuple[int, ...]
@@ -64,23 +65,27 @@ def make_plan(
     options: GenerationConfig,
     attention_mask: Array | None = None,
     calls: Calls | None = None,
+    stand_ins: Array | None = None,
 ) -> Plan:
     """Check prompts (B, T) and options against the model, and fill in what was left out.
 
     Prompts may be padded on the left or on the right. Without an attention_mask the padding token
-    counts as padding, unless it is the end token as well, as in the official code.
+    counts as padding, unless it is the end token as well, as in the official code. `stand_ins`
+    (B, T), ids that stand for vectors, are read in place of `given`, which may then be (B, 0).
     """
     end = as_tuple(config.eos_token_id if options.eos_token_id is None else options.eos_token_id)
     pad = config.pad_token_id if options.pad_token_id is None else options.pad_token_id
-    mask = mask_of(given, attention_mask, pad, end)
+    read = given if stand_ins is None else stand_ins
+    mask = mask_of(read, attention_mask, pad, end)
     if calls is not None and calls.streamer is not None and options.num_beams > 1:
         raise UserError("a streamer cannot be used with a beam search; use num_beams=1")
-    prompt, mask = pad_left(given, mask)
+    check_ids(options, config.vocab_size)
     return Plan(
         given,
-        prompt,
-        mask,
-        length_of(options, given.shape[1], config.max_position_embeddings),
+        pad_left(read, mask),
+        told_of(given, mask),
+        pad_left(mask, mask),
+        length_of(options, read.shape[1], config.max_position_embeddings),
         end,
         replace(config, pad_token_id=pad),
         options,
@@ -104,11 +109,32 @@ def mask_of(ids: Array, attention_mask: Array | None, pad: int, end: Sequence[in
     return mask
 
 
-def pad_left(ids: Array, attention_mask: Array) -> tuple[Array, Array]:
-    """Move all padding to the left and keep the words in order: (B, T), (B, T) -> the same."""
+def pad_left(ids: Array, attention_mask: Array) -> Array:
+    """Move padding to the left and keep the words in order: both (B, T) -> (B, T)."""
     order = np.argsort(attention_mask != 0, axis=1, kind="stable")
-    left = np.take_along_axis(ids, order, axis=1)
-    return left, np.take_along_axis(attention_mask, order, axis=1)
+    return np.take_along_axis(ids, order, axis=1)
+
+
+def told_of(given: Array, attention_mask: Array) -> Array:
+    """Mark the padding of prompts, on the left: (B, T), or (B, 0) for vectors -> the same."""
+    if given.shape == (len(attention_mask), 0):
+        return given
+    if given.shape != attention_mask.shape:
+        B, T = attention_mask.shape
+        raise UserError(
+            f"input_ids of shape {given.shape} do not go with inputs_embeds of {T} words in "
+            f"{B} rows; leave input_ids out"
+        )
+    is_padding = pad_left(attention_mask, attention_mask) == 0
+    return np.where(is_padding, PADDING, pad_left(given, attention_mask))
+
+
+def check_ids(options: GenerationConfig, V: int) -> None:
+    """Refuse options that name tokens beyond the vocabulary."""
+    for name in TOKEN_OPTIONS:
+        ids = leaves(getattr(options, name))
+        if not all(0 <= word < V for word in ids):
+            raise UserError(f"{name} must name tokens from 0 to {V - 1}, the vocabulary; got {ids}")
 
 
 def length_of(options: GenerationConfig, prompt: int, places: int) -> int:
@@ -126,11 +152,6 @@ def length_of(options: GenerationConfig, prompt: int, places: int) -> int:
     return max_length
 
 
-def as_tuple(words: int | Sequence[int]) -> tuple[int, ...]:
-    """Take one token or several."""
-    return (words,) if isinstance(words, int) else tuple(words)
-
-
 def bias_of(options: GenerationConfig) -> list[Change]:
     """List the change that comes before all others."""
     return [partial(add_bias, bias=options.sequence_bias)] if options.sequence_bias else []
@@ -138,7 +159,9 @@ def bias_of(options: GenerationConfig) -> list[Change]:
 
 def changes_of(plan: Plan, *, rows_each: int) -> list[Change]:
     """List what the options do to logits, in the official order; `rows_each` for a prompt."""
-    options, end, length = plan.options, plan.end, plan.prompt.shape[1]
+    options, V, length = plan.options, plan.config.vocab_size, plan.told.shape[1]
+    end = tuple(word for word in plan.end if 0 <= word < V)
+    untold = plan.prompt.shape[1] - length  # lengths count vectors too, but changes do not see them
     found: list[Change] = []
     if options.repetition_penalty != 1:
         found.append(partial(penalise_repetition, penalty=options.repetition_penalty))
@@ -148,13 +171,13 @@ def changes_of(plan: Plan, *, rows_each: int) -> list[Change]:
         bad = [tuple(words) for words in options.bad_words_ids]
         bias = {words: -np.inf for words in bad if words not in [(word,) for word in end]}
         found.append(partial(add_bias, bias=bias))
-    least = max(options.min_length, length + (options.min_new_tokens or 0))
+    least = max(options.min_length - untold, length + (options.min_new_tokens or 0))
     if options.min_length or options.min_new_tokens:
         found.append(partial(suppress_below, words=end, length=least))
     allowed = plan.calls.prefix_allowed_tokens_fn
     if allowed is not None:
         found.append(partial(allow_only, allowed=allowed, rows_each=rows_each))
-    found += forced_by(options, plan.max_length)
+    found += forced_by(options, plan.max_length - untold)
     if options.remove_invalid_values:
         found.append(remove_invalid)
     if options.exponential_decay_length_penalty:
@@ -192,10 +215,15 @@ def suppressed_by(options: GenerationConfig, length: int) -> list[Change]:
     return found
 
 
+def without_marks(ids: Array, config: GitConfig) -> Array:
+    """Write the padding token where padding is marked, as callers know it."""
+    return np.where(ids == PADDING, config.pad_token_id, ids)
+
+
 def as_change(process: Callable[[Array, Array], Array], config: GitConfig) -> Change:
     """Show a caller's processor the padding token where padding is marked here."""
 
     def change(ids: Array, logits: Array) -> Array:
-        return process(np.where(ids == PADDING, config.pad_token_id, ids), logits.copy())
+        return process(without_marks(ids, config), logits.copy())
 
     return change

@@ -17,8 +17,8 @@ from ..text import Cache, see
 from ..trace import Recorder, together
 from .beams import BeamStep, Hypothesis, Search, best_texts, search_beams
 from .contrastive import search_contrastive
-from .logits import apply, hide_padding, require_finite
-from .plan import Plan, bias_of, changes_of
+from .logits import apply, as_told, require_finite
+from .plan import Plan, bias_of, changes_of, without_marks
 from .sampling import draw, random_numbers
 from .scores import WordScores, word_scores
 from .seen import RECORDED, attentions_of, hidden_states_of
@@ -66,7 +66,7 @@ def decode(memory: Array | Cache, p: Text, plan: Plan, *, trace: Trace = no_trac
     if options.output_log_probabilities:
         found = replace(found, log_probabilities=scores_of(found.sequences, cache, p, plan))
     given = plan.given.repeat(options.num_return_sequences, axis=0)
-    said = found.sequences[:, given.shape[1] :]
+    said = found.sequences[:, plan.prompt.shape[1] :]
     return replace(found, sequences=np.concatenate([given, said], axis=1))
 
 
@@ -114,7 +114,7 @@ def texts_of(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Generation:
         return with_beams(cache, p, plan, trace)
     fork = np.arange(len(plan.prompt)).repeat(options.num_return_sequences)
     prompt, mask = plan.prompt[fork], plan.attention_mask[fork]
-    plan = plan._replace(prompt=prompt, attention_mask=mask)
+    plan = plan._replace(prompt=prompt, told=plan.told[fork], attention_mask=mask)
     scores: list[Array] = []
     logits, last = [], None
     for step in steps_of(keep_rows(cache, fork), p, plan, chooser(plan, scores), scores, trace):
@@ -151,7 +151,7 @@ def steps_of(
             trace=trace,
         )
     if streamer is not None:
-        streamer.put(plan.prompt)
+        streamer.put(for_callers(plan.prompt, plan))
     for step in steps:
         require_finite(step.logits)
         if streamer is not None:
@@ -181,6 +181,7 @@ def with_beams(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Generation:
     search = Search(
         options=options,
         prompt=plan.prompt,
+        told=plan.told,
         attention_mask=plan.attention_mask,
         max_length=plan.max_length,
         end=plan.end,
@@ -225,7 +226,7 @@ def chooser(plan: Plan, scores: list[Array]) -> Choose:
     changes = (*bias_of(options), *changes_of(plan, rows_each=options.num_return_sequences))
 
     def choose(logits: Array, ids: Array) -> Choice:
-        changed = apply(changes, hide_padding(ids, plan.attention_mask), logits)
+        changed = apply(changes, as_told(ids, plan.told, prompt=plan.prompt.shape[1]), logits)
         if options.output_scores:
             scores.append(changed)
         word = draw(changed, rng) if options.do_sample else changed.argmax(axis=1)
@@ -239,7 +240,14 @@ def shall_stop(ids: Array, logits: Array, plan: Plan, started: float) -> bool:
     limit = plan.options.max_time
     if limit is not None and time.monotonic() - started > limit:
         return True
-    return any(np.all(stop(ids, logits)) for stop in plan.calls.stopping_criteria)
+    told = for_callers(ids, plan) if plan.calls.stopping_criteria else ids
+    return any(np.all(stop(told, logits)) for stop in plan.calls.stopping_criteria)
+
+
+def for_callers(ids: Array, plan: Plan) -> Array:
+    """Show ids as the caller knows them: prompts padded on the left, nothing of vectors."""
+    told = plan.told.repeat(len(ids) // len(plan.told), axis=0)
+    return without_marks(as_told(ids, told, prompt=plan.prompt.shape[1]), plan.config)
 
 
 def scores_of(sequences: Array, cache: Cache, p: Text, plan: Plan) -> WordScores:

@@ -14,6 +14,7 @@ from ..config import GitConfig
 from ..params import Array, Text
 from ..text import Cache, read
 from .logits import log_softmax, require_finite
+from .options import as_tuple
 
 
 class WordScores(NamedTuple):
@@ -48,7 +49,7 @@ def word_scores(
     said = ids[:, prompt_length:]
     log_probabilities = log_softmax(logits[:, prompt_length - 1 - known :])
     words = np.take_along_axis(log_probabilities, said[:, :, None], axis=2)[:, :, 0]
-    counts = up_to_end(said, end or (config.eos_token_id,))
+    counts = up_to_end(said, end or as_tuple(config.eos_token_id))
     words = np.where(counts, words, np.float32(0))
     total = words.sum(axis=1)
     return WordScores(words, total, total / counts.sum(axis=1).astype(np.float32))

@@ -1,0 +1,257 @@
+"""generation_config.json, and what config.json says of generation: read, obeyed, written."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from golden_inputs import TINY, tiny_inputs, tiny_model
+from PIL import Image
+
+import numpygit
+from numpygit import GenerationConfig, GitConfig, GitForCausalLM, UserError, asking
+from numpygit.decoding import AUTHORS
+
+MODEL = tiny_model()
+PIXELS = tiny_inputs("still")["pixel_values"]
+# as it stands on the Hub beside every official checkpoint
+OFFICIAL = {
+    "_from_model_config": True, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0,
+    "transformers_version": "4.27.0.dev0",
+}  # fmt: skip
+
+
+def saved(folder: Path, options: object, **config: object) -> Path:
+    """Write the tiny model with a generation_config.json; a text is written as it is."""
+    model = GitForCausalLM(GitConfig.from_dict({**MODEL.config.to_dict(), **config}), MODEL.params)
+    model.save_pretrained(folder)
+    content = options if isinstance(options, str) else json.dumps(options)
+    (folder / "generation_config.json").write_text(content)
+    return folder
+
+
+def test_an_official_file_changes_nothing(tmp_path: Path) -> None:
+    model = GitForCausalLM.from_pretrained(saved(tmp_path, OFFICIAL))
+    assert model.generation_config == MODEL.generation_config
+    assert model.generation_config.max_length is None
+    np.testing.assert_array_equal(model.generate(PIXELS), MODEL.generate(PIXELS))
+    twenty = {**OFFICIAL, "max_length": 20}  # what transformers writes for every model
+    model = GitForCausalLM.from_pretrained(saved(tmp_path, twenty))
+    assert model.generate(PIXELS, min_length=23).shape == (2, 23)
+
+
+def test_generate_takes_its_defaults_from_the_file(tmp_path: Path) -> None:
+    options = {"num_beams": 3, "max_length": 11, "eos_token_id": 60, "no_repeat_ngram_size": 1,
+               "sequence_bias": [[[9, 4], 3.0], [[40], -2.0]], "top_k": None}  # fmt: skip
+    model = GitForCausalLM.from_pretrained(saved(tmp_path, options))
+    given = {**options, "sequence_bias": {(9, 4): 3.0, (40,): -2.0}, "top_k": 50}
+    expected = MODEL.generate(PIXELS, **given)
+    np.testing.assert_array_equal(model.generate(PIXELS), expected)
+    assert expected.tolist() != MODEL.generate(PIXELS, max_length=11).tolist()
+    fewer = model.generate(PIXELS, num_beams=1, max_length=6)  # the call has the last word
+    np.testing.assert_array_equal(
+        fewer, MODEL.generate(PIXELS, **{**given, "num_beams": 1, "max_length": 6})
+    )
+    own = model.generate(PIXELS, generation_config=GenerationConfig(max_length=6))
+    np.testing.assert_array_equal(own, MODEL.generate(PIXELS, max_length=6))
+    model.generation_config.num_beams = 1
+    model.generation_config.max_length = 6
+    np.testing.assert_array_equal(model.generate(PIXELS), fewer)
+
+
+def test_an_older_checkpoint_has_its_options_in_config_json(tmp_path: Path) -> None:
+    folder = saved(tmp_path, OFFICIAL, num_beams=2, max_length=9, seed=5, eos_token_id=60)
+    assert GitForCausalLM.from_pretrained(folder).generation_config.num_beams == 1  # the file rules
+    (folder / "generation_config.json").unlink()
+    found = GitForCausalLM.from_pretrained(folder).generation_config
+    assert (found.num_beams, found.max_length, found.eos_token_id) == (2, 9, 60)
+    assert found.seed is None  # a seed of training is none of drawing words
+    config = GitConfig(max_length=20, bos_token_id=7)
+    assert GenerationConfig.from_model_config(config) == GenerationConfig(
+        bos_token_id=7, eos_token_id=102, pad_token_id=0
+    )
+
+
+def test_options_come_back_as_they_were_saved(tmp_path: Path) -> None:
+    model = GitForCausalLM(MODEL.config, MODEL.params)
+    model.generation_config = GenerationConfig(
+        num_beams=4, eos_token_id=[3, 17], bad_words_ids=[[5], [9, 11]], beam_form="authors",
+        sequence_bias={(5, 6): -1.5}, exponential_decay_length_penalty=[2, 1.5],
+        early_stopping=True,
+    )  # fmt: skip
+    model.save_pretrained(tmp_path)
+    found = GitForCausalLM.from_pretrained(tmp_path).generation_config
+    assert found == model.generation_config
+    file = json.loads((tmp_path / "generation_config.json").read_text())
+    assert file["sequence_bias"] == [[[5, 6], -1.5]]
+    assert "num_return_sequences" not in file
+    assert GenerationConfig.from_pretrained(tmp_path).num_beams == 4
+    GenerationConfig(num_beams=2).save_pretrained(tmp_path / "alone")
+    assert GenerationConfig.from_pretrained(tmp_path / "alone") == GenerationConfig(num_beams=2)
+    with pytest.raises(AttributeError):
+        model.generation_config.num_beam = 3  # a slip of the pen sets nothing
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "generation_config.json"),
+        ("[1]", "generation_config.json"),
+        ({"num_beams": "four"}, "num_beams is 'four'; it must be a whole number"),
+        ({"num_beams": 2.5}, "num_beams is 2.5; it must be a whole number"),
+        ({"num_beams": True}, "num_beams is True; it must be a whole number"),
+        ({"do_sample": 1}, "do_sample is 1; it must be true or false"),
+        ({"max_time": "soon"}, "max_time is 'soon'; it must be a number or null"),
+        ({"early_stopping": "soon"}, "True, False or 'never'"),
+        ({"eos_token_id": [3, "end"]}, "eos_token_id is .*; it must be a whole number or a list"),
+        ({"bad_words_ids": "swear"}, "bad_words_ids is 'swear'; it must be a list of numbers"),
+        ({"bad_words_ids": [5]}, "must be lists of token ids"),
+        ({"sequence_bias": [[5, 6]]}, r"must be \[\[\[ids\], number\], ...\]"),
+        ({"sequence_bias": {"5": 1.0}}, "sequence_bias is"),
+        ({"num_beams": 0}, "num_beams is 0; it must be at least 1"),
+    ],
+)
+def test_a_file_that_cannot_be_is_told_in_plain_words(
+    content: object, message: str, tmp_path: Path
+) -> None:
+    folder = saved(tmp_path, content)
+    with pytest.raises(UserError, match=message) as told:
+        GitForCausalLM.from_pretrained(folder)
+    assert "generation_config.json" in str(told.value)
+    assert "\n" not in str(told.value)
+    with pytest.raises(UserError, match=message):
+        numpygit.decoding.GenerationConfig.from_pretrained(folder)
+
+
+def test_options_for_what_is_not_here_are_told_and_left_out(tmp_path: Path) -> None:
+    folder = saved(tmp_path, {"guidance_scale": 1.5, "dola_layers": "low", "max_length": 7})
+    with pytest.warns(UserWarning, match=r"generate has no guidance_scale: .*; it is ignored"):
+        model = GitForCausalLM.from_pretrained(folder)
+    assert model.generation_config.max_length == 7
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        GitForCausalLM.from_pretrained(saved(tmp_path, {"guidance_scale": 1, "temperature": 0.5}))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"suppress_tokens": [61]},
+        {"begin_suppress_tokens": [-1]},
+        {"bad_words_ids": [[5, 61]]},
+        {"sequence_bias": {(5, 99): 1.0}},
+        {"forced_bos_token_id": 61},
+        {"forced_eos_token_id": [3, 61]},
+    ],
+)
+def test_options_name_words_of_the_vocabulary(options: dict) -> None:
+    with pytest.raises(UserError, match="must name tokens from 0 to 60, the vocabulary; got"):
+        MODEL.generate(PIXELS, **options)
+    never = {"eos_token_id": 99, "min_new_tokens": 2, "max_length": 5}  # it just never comes
+    never |= {"exponential_decay_length_penalty": (1, 1.5)}
+    assert MODEL.generate(PIXELS, **never).shape == (2, 5)
+
+
+# ---------------------------------------------------------------- several end tokens
+
+
+def test_a_config_may_name_several_end_tokens(tmp_path: Path) -> None:
+    """5.x writes them so."""
+    model = GitForCausalLM.from_pretrained(saved(tmp_path, {}, eos_token_id=[3, 13, 33]))
+    assert model.config.eos_token_id == [3, 13, 33]
+    for options in ({}, {"num_beams": 3}, {"penalty_alpha": 0.6, "top_k": 4}):
+        found = model.generate(PIXELS, **options)
+        np.testing.assert_array_equal(
+            found, MODEL.generate(PIXELS, **options, eos_token_id=[3, 13, 33])
+        )
+        assert np.isin(found[:, 1:], [3, 13, 33]).any(axis=1).all()
+        assert found.shape[1] < 23
+    (*_, last) = model.steps(PIXELS)
+    np.testing.assert_array_equal(last.ids, model.generate(PIXELS))
+    model(np.array([[2, 7]]))  # looks for padding at the ends of prompts
+    scored = model.generate(PIXELS, return_dict_in_generate=True, output_log_probabilities=True)
+    assert (scored.log_probabilities.words[:, -1] != 0).any()
+
+
+@pytest.mark.parametrize("ends", [["end"], [], [3, -1], [3.5], [True]])
+def test_end_tokens_that_cannot_be(ends: list, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"eos_token_id": ends}))
+    with pytest.raises(UserError, match=r"config\.json: eos_token_id is"):
+        GitConfig.from_pretrained(tmp_path)
+
+
+# ---------------------------------------------------------------- captions obey it too
+
+
+@pytest.fixture(scope="module")
+def picture() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8))
+
+
+def test_captions_and_answers_follow_the_file(tiny_folder: Path, picture: Image.Image) -> None:
+    options = {"num_beams": 3, "max_new_tokens": 6, "num_return_sequences": 2,
+               "return_dict_in_generate": True, "suppress_tokens": [50]}  # fmt: skip
+    (tiny_folder / "generation_config.json").write_text(json.dumps(options))
+    captioner = numpygit.load(tiny_folder)
+    words = captioner.processor.words
+    pixels = captioner.pixels(picture)
+    quiet = {"suppress_tokens": [50, *words.unused()]}
+    best = captioner.model.generate(pixels, **quiet).sequences[0, 1:]
+    assert captioner.caption(picture) == words.decode(best.tolist())
+    assert captioner.captions([picture, picture]) == [words.decode(best.tolist())] * 2
+    longer = captioner.model.generate(pixels, **quiet, max_new_tokens=None, max_length=9)
+    expected = words.decode(longer.sequences[0, 1:].tolist())
+    assert captioner.caption(picture, max_length=9) == expected  # the caller has the last word
+    question = words.tokenizer.id_to_token(60)
+    (answer,) = asking.answers(captioner, picture, [question])
+    assert answer == captioner.answer(picture, question)
+    found = asking.captions(captioner, picture, num_return_sequences=2)
+    assert [found[0].text, len(found)] == [captioner.caption(picture), 2]
+
+
+def test_asking_the_authors_way_is_their_search(tiny_folder: Path, picture: Image.Image) -> None:
+    captioner = numpygit.load(tiny_folder, preprocessing="original")
+    question = captioner.processor.words.tokenizer.id_to_token(60)
+    (found,) = asking.captions(captioner, picture)
+    assert found.text == captioner.caption(picture)
+    assert list(asking.answers(captioner, picture, [question])) == [
+        captioner.answer(picture, question)
+    ]
+    options = captioner.options()
+    assert (options.num_beams, options.beam_form) == (AUTHORS.num_beams, "authors")
+    assert len(asking.captions(captioner, picture, num_return_sequences=3)) == 3
+
+
+# ---------------------------------------------------------------- head masks
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_head_mask_holds_in_generate(beams: int) -> None:
+    """4.37.2 takes it and forgets it."""
+    mask = np.ones((3, 5), np.float32)
+    mask[:, [0, 2]] = 0
+    given = {"num_beams": beams, "max_length": 12}
+    found = MODEL.generate(
+        PIXELS, head_mask=mask, **given, return_dict_in_generate=True, output_attentions=True
+    )
+    pruned = GitForCausalLM(MODEL.config, MODEL.params)
+    pruned.prune_heads({layer: [0, 2] for layer in range(3)})
+    np.testing.assert_array_equal(found.sequences, pruned.generate(PIXELS, **given))
+    assert (found.sequences[:, :8] != MODEL.generate(PIXELS, **given)[:, :8]).any()
+    for step in found.attentions:
+        for layer in step:
+            assert not layer[:, [0, 2]].any()
+            np.testing.assert_allclose(layer[:, [1, 3, 4]].sum(axis=-1), 1, rtol=1e-5)
+    called = MODEL(np.array([[2]] * 2), pixel_values=PIXELS, head_mask=mask, output_attentions=True)
+    if beams == 1:
+        np.testing.assert_allclose(found.attentions[0][1], called.attentions[1], atol=1e-5)
+    with pytest.raises(UserError, match="head_mask must be of shape"):
+        MODEL.generate(PIXELS, head_mask=np.ones(4))
+
+
+def test_the_tiny_checkpoint_has_no_options_of_its_own() -> None:
+    assert not (TINY / "generation_config.json").exists()
+    assert GitForCausalLM.from_pretrained(TINY).generation_config == GenerationConfig(
+        bos_token_id=2, eos_token_id=3, pad_token_id=0
+    )
