@@ -354,6 +354,7 @@ def large_files(
     shapes = checkpoint.tensor_shapes(config)
     tensors = {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
     folder = write_folder(tmp_path / "large", config=config.to_dict(), tensors=tensors)
+    (folder / "generation_config.json").write_text('{"num_beams": 4}')
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
