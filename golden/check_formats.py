@@ -2,14 +2,18 @@
 
     OMP_NUM_THREADS=2 python golden/check_formats.py [NAME ...]   # extra [golden]; 8 GB, 10 minutes
 
-Every tensor must come back bit for bit from every format. From the last one, five greedy words and
-the logits are compared with `golden/geometries`, which the official code computed.
+Every tensor must come back bit for bit from every format, the authors' own `model.pt` among them.
+From the first and the last one, five greedy words and the logits are compared with
+`golden/geometries`, which the official code computed. Another process loads each folder and uses
+every number; the highest memory it had is told as a multiple of the weights.
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,21 +21,38 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from authors import authors_tensors
 from official import build
 from seeded import seeded_pixels, seeded_tensors
 
 from numpygit import checkpoint
 from numpygit.config import GitConfig
+from numpygit.errors import UserError
 from numpygit.files import read_tensors, weights_file
+from numpygit.files.parameter import BUILT_IN, check_parameters
 from numpygit.model import GitForCausalLM
 
 HERE = Path(__file__).parent
 SEED, EVERY = 4, 11
 PROMPT = np.array([[101, 1037, 6302, 1997]])
+OLD = {"_use_new_zipfile_serialization": False}
+MEASURE = """
+import sys
+from pathlib import Path
+from numpygit import checkpoint
+from numpygit.pretrained import arrays_in
+
+_, params = checkpoint.load(Path(sys.argv[1]))
+total = sum(float(array.sum()) for array in arrays_in(params))
+assert total == total
+weights = sum(array.nbytes for array in arrays_in(params))
+line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(1024 * int(line.split()[1]), weights)
+"""
 
 
 def saved(changes: dict, tensors: dict, place: Path) -> Iterator[Path]:
-    """Let the official code save one model in every format; yield each folder, then empty it."""
+    """Save one model in every format, one after the other; yield each folder, then remove it."""
     model = build(changes, tensors)
     formats = {
         "one .safetensors": {"safe_serialization": True, "max_shard_size": "9GB"},
@@ -42,14 +63,48 @@ def saved(changes: dict, tensors: dict, place: Path) -> Iterator[Path]:
     for name, options in formats.items():
         folder = place / name
         model.save_pretrained(folder, **options)
+        config = (folder / "config.json").read_text()
         yield folder
+        shutil.rmtree(folder)
     state, folder = model.state_dict(), place / "older .bin"
     folder.mkdir()
-    (folder / "config.json").write_text((place / "one .bin" / "config.json").read_text())
-    torch.save(state, folder / "pytorch_model.bin", _use_new_zipfile_serialization=False)
-    del model, state
-    gc.collect()
+    (folder / "config.json").write_text(config)
+    torch.save(state, folder / "pytorch_model.bin", **OLD)
+    del model
     yield folder
+    shutil.rmtree(folder)
+    yield from saved_as_the_authors_do(authors_tensors(state), authors_folder(changes, place))
+
+
+def authors_folder(changes: dict, place: Path) -> Path:
+    """Name a folder as the authors do for a model of this size: its settings are built in."""
+    config = GitConfig.from_dict(changes)
+    for name, settings in BUILT_IN.items():
+        try:
+            check_parameters(config, settings, source=name)
+        except UserError:
+            continue
+        return place / name / "snapshot"
+    raise AssertionError("the authors have no model of this size")
+
+
+def saved_as_the_authors_do(theirs: dict, folder: Path) -> Iterator[Path]:
+    """Write model.pt, then once more in the older layout with `module.` before every name."""
+    folder.mkdir(parents=True)
+    torch.save({"model": theirs}, folder / "model.pt")
+    yield folder
+    prefixed = {f"module.{name}": tensor for name, tensor in theirs.items()}
+    torch.save({"model": prefixed, "iteration": 7}, folder / "model.pt", **OLD)
+    yield folder
+
+
+def memory(folder: Path) -> float:
+    """Load a folder in a process of its own and use every number: highest memory over weights."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(folder)], capture_output=True, text=True, check=True
+    )
+    peak, weights = done.stdout.split()
+    return int(peak) / int(weights)
 
 
 def compare(name: str, changes: dict, place: Path) -> None:
@@ -60,8 +115,19 @@ def compare(name: str, changes: dict, place: Path) -> None:
         assert found.keys() == tensors.keys(), found.keys() ^ tensors.keys()
         for key, tensor in tensors.items():
             assert np.array_equal(found[key].view(np.uint32), tensor.view(np.uint32)), key
-        print(f"  {folder.name:21} {weights_file(folder).name:30} {len(found)} tensors equal")
-    del found
+        del found
+        file = weights_file(folder)
+        used, most = memory(folder), 1.15 if "safetensors" in file.name else 1.3
+        assert used <= most, used
+        label = folder.parent.name if file.name == "model.pt" else folder.name
+        print(f"  {label:21} {file.name:30} {len(tensors)} tensors equal, memory {used:.3f}")
+        if folder.name == "one .safetensors":
+            compare_words(name, folder)
+    compare_words(name, folder)
+
+
+def compare_words(name: str, folder: Path) -> None:
+    """Hold the logits and five words against those of the official code."""
     golden = np.load(HERE / "geometries" / f"{name}.npz")
     model = GitForCausalLM(*checkpoint.load(folder))
     size, frames = model.config.vision_config.image_size, model.config.num_image_with_embedding
@@ -69,9 +135,9 @@ def compare(name: str, changes: dict, place: Path) -> None:
     pixels = seeded_pixels(shape, seed=SEED)
     gap = np.abs(model.logits(PROMPT, pixels)[0, -1][::EVERY] - golden["last_logits"]).max()
     ids = model.generate(pixels, PROMPT, max_length=golden["ids"].shape[1])
-    assert gap < 1e-4
+    assert gap < 1e-4, gap
     assert np.array_equal(ids, golden["ids"])
-    print(f"  logits off by {gap:.1e}, words the same")
+    print(f"  {'':21} logits off by {gap:.1e}, words the same", flush=True)
 
 
 def main() -> None:

@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import warnings
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -266,8 +268,42 @@ def compare(left: list[tuple], right: list[tuple], options: dict) -> str:
     return found
 
 
-def main() -> None:
-    """Run, count, and print what differs."""
+def way_of(options: dict) -> str:
+    """Name the way to generate that was drawn."""
+    way = "beams" if "num_beams" in options else "greedy"
+    way = "groups" if "num_beam_groups" in options else way
+    return f"{way} from a list" if "labels" in options else way
+
+
+def compare_run(seed: int, run: int, ways: Counter[str], counts: Counter[str]) -> None:
+    """Draw one model and what to ask it, ask both programs, count and print what differs."""
+    rng = np.random.default_rng([seed, run])
+    config = draw_config(rng)
+    tensors = seeded_tensors(tensor_shapes(GitConfig.from_dict(config)), seed=run)
+    tensors["output.bias"][[END, OTHER_END]] += np.float32(rng.uniform(0, 3))
+    official = build(config, tensors)
+    settings = GitConfig.from_dict(config)
+    model = GitForCausalLM(settings, params_from(tensors, settings, source="drawn"))
+    prompts = draw_prompts(rng, int(rng.integers(1, 4)), config["vocab_size"])
+    pixels = draw_pixels(rng, config, len(prompts))
+    options = draw_options(rng, config["vocab_size"])
+    side = str(rng.choice(["left", "right"]))
+    ways.update([way_of(options), compare_filters(official, rng, config["vocab_size"])])
+    mine, gap = ours(model, pixels, prompts, options, side)
+    for row, prompt in enumerate(prompts):
+        expected = theirs(official, pixels[row : row + 1], prompt, options)
+        verdict = compare(mine[row], expected, options) or "equal"
+        if verdict in ("ids", "score") and gap < 1e-5:
+            verdict = "rounding"
+        counts[verdict] += 1
+        counts["texts"] += len(expected)
+        if verdict != "equal":
+            print(f"run {run} row {row}: {verdict}, gap {gap:.1e}, {options}")
+            print(f"   ours   {mine[row]}\n   theirs {expected}")
+
+
+def main() -> int:
+    """Run and count; the exit code is 1 if a disagreement has no explanation."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
@@ -275,42 +311,15 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(2)
-    counts: dict[str, int] = {}
-    chains: dict[str, int] = {}
-    kinds: dict[str, int] = {}
-    texts = 0
+    ways: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for run in range(arguments.runs):
-        rng = np.random.default_rng([arguments.seed, run])
-        config = draw_config(rng)
-        tensors = seeded_tensors(tensor_shapes(GitConfig.from_dict(config)), seed=run)
-        tensors["output.bias"][[END, OTHER_END]] += np.float32(rng.uniform(0, 3))
-        official = build(config, tensors)
-        settings = GitConfig.from_dict(config)
-        model = GitForCausalLM(settings, params_from(tensors, settings, source="drawn"))
-        prompts = draw_prompts(rng, int(rng.integers(1, 4)), config["vocab_size"])
-        pixels = draw_pixels(rng, config, len(prompts))
-        options = draw_options(rng, config["vocab_size"])
-        side = str(rng.choice(["left", "right"]))
-        verdict = compare_filters(official, rng, config["vocab_size"])
-        chains[verdict] = chains.get(verdict, 0) + 1
-        kind = "groups" if "num_beam_groups" in options else "beams" if "num_beams" in options \
-            else "greedy"  # fmt: skip
-        kind += " from a list" if "labels" in options else ""
-        kinds[kind] = kinds.get(kind, 0) + 1
-        mine, gap = ours(model, pixels, prompts, options, side)
-        for row, prompt in enumerate(prompts):
-            expected = theirs(official, pixels[row : row + 1], prompt, options)
-            texts += len(expected)
-            verdict = compare(mine[row], expected, options)
-            if verdict in ("ids", "score") and gap < 1e-5:
-                verdict = "rounding"
-            counts[verdict or "equal"] = counts.get(verdict or "equal", 0) + 1
-            if verdict:
-                print(f"run {run} row {row}: {verdict}, gap {gap:.1e}, {options}")
-                print(f"   ours   {mine[row]}\n   theirs {expected}")
-    print(f"{arguments.runs} models, {sum(counts.values())} prompts, {texts} texts: {counts}")
-    print(f"searches: {kinds}; chains of sampling filters: {chains}")
+        compare_run(arguments.seed, run, ways, counts)
+    texts = counts.pop("texts")
+    print(f"{arguments.runs} models, {counts.total()} prompts, {texts} texts: {dict(counts)}")
+    print(f"searches and chains of filters: {dict(ways)}")
+    return 1 if counts["ids"] or counts["score"] or ways["filters differ"] else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from authors import authors_tensors
 from official import build
 from safetensors.torch import save_file
 from seeded import seeded_tensors
@@ -134,47 +135,6 @@ def write_odd(tensors: Tensors) -> None:
     torch.save({"epoch": 3, "state_dict": few, "loss": 0.5}, HERE / "few_old.bin", **OLD)
 
 
-def authors_tensors(tensors: Tensors) -> Tensors:
-    """Name and join tensors as microsoft/GenerativeImage2Text does."""
-    theirs = OrderedDict()
-    tower = "git.image_encoder.vision_model."
-    for name, tensor in tensors.items():
-        if name.startswith(tower):
-            new = "image_encoder." + name.removeprefix(tower)
-            for ours, their in (
-                ("embeddings.class_embedding", "class_embedding"),
-                ("embeddings.position_embedding.weight", "positional_embedding"),
-                ("embeddings.patch_embedding", "conv1"),
-                ("pre_layrnorm", "ln_pre"),
-                ("post_layernorm", "ln_post"),
-                ("encoder.layers", "transformer.resblocks"),
-                ("self_attn.out_proj", "attn.out_proj"),
-                ("layer_norm", "ln_"),
-                ("fc1", "c_fc"),
-                ("fc2", "c_proj"),
-            ):
-                new = new.replace(ours, their)
-            if "_proj." in new and "out_proj" not in new and "c_proj" not in new:
-                continue
-            theirs[new] = tensor
-        elif name.startswith("git.img_temperal"):
-            theirs[name.removeprefix("git.")] = tensor
-        else:
-            new = name.replace("git.embeddings.word_embeddings", "textual.embedding.words")
-            new = new.replace("git.embeddings.position_embeddings", "textual.embedding.positions")
-            new = new.replace("git.embeddings.LayerNorm", "textual.embedding.layer_norm")
-            new = new.replace("git.visual_projection.", "textual.")
-            new = new.replace("git.encoder", "textual.transformer.encoder")
-            theirs[new.replace("output.", "textual.output.") if new == name else new] = tensor
-    for part in ("weight", "bias"):
-        layer = f"{tower}encoder.layers.0.self_attn."
-        joined = [tensors[f"{layer}{which}_proj.{part}"] for which in "qkv"]
-        theirs[f"image_encoder.transformer.resblocks.0.attn.in_proj_{part}"] = torch.cat(joined)
-    theirs["image_encoder.proj"] = torch.ones(64, 5)
-    theirs["textual.output.weight"] = theirs["textual.embedding.words.weight"]  # tied
-    return theirs
-
-
 def main() -> None:
     """Write all files."""
     shutil.rmtree(HERE, ignore_errors=True)
@@ -188,6 +148,7 @@ def main() -> None:
     save_file(tensors, HERE / "true_authors.safetensors")
     (HERE / "true_authors.json").write_text(json.dumps(AUTHORS, indent=2) + "\n")
     theirs = authors_tensors(tensors)
+    theirs["textual.output.weight"] = theirs["textual.embedding.words.weight"]  # tied
     torch.save({"model": theirs}, folder("authors", config=None) / "model.pt")
     prefixed = OrderedDict((f"module.{name}", tensor) for name, tensor in theirs.items())
     old = folder("authors_module", config=None) / "model.pt"

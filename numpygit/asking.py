@@ -102,6 +102,7 @@ def classify(
 
     Every label is scored exactly: the log-probability of its tokens and the end token. For lists
     of many thousands `beams` searches instead, and may miss a label with an unlikely beginning.
+    The captioner prepares picture and question its own way; no option of `generate` takes part.
     Source: generation-based classification, arXiv 2205.14100, section 4.3.
     """
     words, model = captioner.processor.words, captioner.model

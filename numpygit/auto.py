@@ -71,5 +71,7 @@ AutoImageProcessor = GitImageProcessor
 
 def is_tower(folder: Path) -> bool:
     """Tell whether a folder holds a picture tower alone."""
+    if checkpoint.is_authors(folder):
+        return False
     values = checkpoint.read_json(folder / "config.json")
     return values.get("model_type") == GitVisionConfig.model_type

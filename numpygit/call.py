@@ -6,6 +6,7 @@ may ask for, hidden states, attentions, the cache, has a name on the way, and a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,10 +67,10 @@ def run(
         first = recorder.tensors["words"]
         hidden = last_state(recorder, p, first)
     hidden_states = (first, *every_layer(recorder, p, "x"))
-    attentions = every_layer(recorder, p, "weights")
+    attentions = tuple(every_layer(recorder, p, "weights"))
     if head_mask is not None:
         attentions = masked_attentions(attentions, head_mask)
-    return Ran(logits, hidden, cache, hidden_states, tuple(attentions))
+    return Ran(logits, hidden, cache, hidden_states, attentions)
 
 
 def every_layer(recorder: Recorder, p: Text, name: str) -> list[Array]:
@@ -101,10 +102,10 @@ def cut_cache(
     return Cache(tuple(of_image), tuple(of_words), attention_mask)
 
 
-def masked_attentions(attentions: list[Array], head_mask: Array) -> list[Array]:
+def masked_attentions(attentions: Sequence[Array], head_mask: Array) -> tuple[Array, ...]:
     """Multiply attention weights by a head mask, as the official code shows them."""
     mask = np.broadcast_to(head_mask, (len(attentions), attentions[0].shape[1]))
-    return [a * row[:, None, None] for a, row in zip(attentions, mask, strict=True)]
+    return tuple(a * row[:, None, None] for a, row in zip(attentions, mask, strict=True))
 
 
 def pictures(pixel_values: Array | list[Array] | tuple[Array, ...]) -> Array:

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from .config import GitConfig, GitVisionConfig
+from .download import CONVERTED
 
 PLAIN = "pretrained, for captions"
 CAPTIONS = "captions"
@@ -21,9 +22,6 @@ CLIP_QUESTIONS = "questions about clips"
 README = "README of microsoft/GenerativeImage2Text at faae4fb"
 LICENCE = "MIT"
 
-# a revision of the Hub that `--model` tries where main has no safetensors
-AT_PULL_REQUEST = "refs/pr/1"
-
 
 class Entry(NamedTuple):
     """One checkpoint. What follows from its size is derived below."""
@@ -34,37 +32,27 @@ class Entry(NamedTuple):
     image_size: int
     frames: int | None
     metric: str
-    safetensors: str | None  # the revision that has them; None: an unknown one, or none
 
 
-# Where safetensors were when the table was written; pytorch_model.bin is on every main.
 CATALOGUE = [
-    Entry("git-base", PLAIN, "base", 224, None, "4M images", "main"),
-    Entry("git-base-coco", CAPTIONS, "base", 224, None,
-          "COCO CIDEr 131.4", AT_PULL_REQUEST),
-    Entry("git-base-textcaps", TEXT_CAPTIONS, "base", 224, None,
-          "TextCaps val CIDEr 64.9", AT_PULL_REQUEST),
-    Entry("git-base-vqav2", QUESTIONS, "base", 480, None, "VQAv2 test-dev 72.72", "main"),
-    Entry("git-base-textvqa", TEXT_QUESTIONS, "base", 480, None, "TextVQA val 18.81", "main"),
-    Entry("git-base-vatex", CLIPS, "base", 224, 6, "VATEX public test CIDEr 60.0", "main"),
-    Entry("git-base-msrvtt-qa", CLIP_QUESTIONS, "base", 224, 6,
-          "MSRVTT-QA accuracy 41.0", "main"),
-    Entry("git-large", PLAIN, "large", 224, None, "14M images", AT_PULL_REQUEST),
-    Entry("git-large-coco", CAPTIONS, "large", 224, None, "COCO CIDEr 138.5", "main"),
-    Entry("git-large-textcaps", TEXT_CAPTIONS, "large", 224, None,
-          "TextCaps val CIDEr 106.3", AT_PULL_REQUEST),
-    Entry("git-large-vqav2", QUESTIONS, "large", 420, None, "VQAv2 test-dev 75.51", "main"),
-    Entry("git-large-textvqa", TEXT_QUESTIONS, "large", 420, None, "TextVQA val 37.47", "main"),
-    Entry("git-large-vatex", CLIPS, "large", 224, 6,
-          "VATEX public test CIDEr 72.5", AT_PULL_REQUEST),
-    Entry("git-large-msrvtt-qa", CLIP_QUESTIONS, "large", 224, 6,
-          "MSRVTT-QA accuracy 42.7", AT_PULL_REQUEST),
-    Entry("git-large-r", PLAIN, "large", 224, None,
-          "14M images, no name tags", "main"),
-    Entry("git-large-r-coco", CAPTIONS, "large", 224, None, "COCO CIDEr 137.6", None),
-    Entry("git-large-r-textcaps", TEXT_CAPTIONS, "large", 224, None,
-          "TextCaps val CIDEr 105.3", AT_PULL_REQUEST),
-]  # fmt: skip
+    Entry("git-base", PLAIN, "base", 224, None, "4M images"),
+    Entry("git-base-coco", CAPTIONS, "base", 224, None, "COCO CIDEr 131.4"),
+    Entry("git-base-textcaps", TEXT_CAPTIONS, "base", 224, None, "TextCaps val CIDEr 64.9"),
+    Entry("git-base-vqav2", QUESTIONS, "base", 480, None, "VQAv2 test-dev 72.72"),
+    Entry("git-base-textvqa", TEXT_QUESTIONS, "base", 480, None, "TextVQA val 18.81"),
+    Entry("git-base-vatex", CLIPS, "base", 224, 6, "VATEX public test CIDEr 60.0"),
+    Entry("git-base-msrvtt-qa", CLIP_QUESTIONS, "base", 224, 6, "MSRVTT-QA accuracy 41.0"),
+    Entry("git-large", PLAIN, "large", 224, None, "14M images"),
+    Entry("git-large-coco", CAPTIONS, "large", 224, None, "COCO CIDEr 138.5"),
+    Entry("git-large-textcaps", TEXT_CAPTIONS, "large", 224, None, "TextCaps val CIDEr 106.3"),
+    Entry("git-large-vqav2", QUESTIONS, "large", 420, None, "VQAv2 test-dev 75.51"),
+    Entry("git-large-textvqa", TEXT_QUESTIONS, "large", 420, None, "TextVQA val 37.47"),
+    Entry("git-large-vatex", CLIPS, "large", 224, 6, "VATEX public test CIDEr 72.5"),
+    Entry("git-large-msrvtt-qa", CLIP_QUESTIONS, "large", 224, 6, "MSRVTT-QA accuracy 42.7"),
+    Entry("git-large-r", PLAIN, "large", 224, None, "14M images, no name tags"),
+    Entry("git-large-r-coco", CAPTIONS, "large", 224, None, "COCO CIDEr 137.6"),
+    Entry("git-large-r-textcaps", TEXT_CAPTIONS, "large", 224, None, "TextCaps val CIDEr 105.3"),
+]
 CATALOGUE = [entry._replace(name=f"microsoft/{entry.name}") for entry in CATALOGUE]
 
 VISION_SIZES: dict[str, dict[str, Any]] = {
@@ -106,7 +94,7 @@ def is_cached(name: str) -> bool:
     return any(
         isinstance(try_to_load_from_cache(name, file, revision=revision), str)
         for file in ("model.safetensors", "pytorch_model.bin")
-        for revision in ("main", AT_PULL_REQUEST)
+        for revision in ("main", CONVERTED)
     )
 
 
@@ -129,7 +117,6 @@ def describe(entry: Entry) -> dict[str, Any]:
         "metric": entry.metric,
         "metric_source": README,
         "licence": LICENCE,
-        "safetensors": entry.safetensors,
         "cached": is_cached(entry.name),
     }
 

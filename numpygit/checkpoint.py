@@ -7,8 +7,6 @@ the parameters, or names what is missing.
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
@@ -19,12 +17,18 @@ import numpy as np
 
 from .catalogue import nearest
 from .config import GitConfig, GitVisionConfig
+from .download import CONFIG_FILES as CONFIG_FILES
+from .download import GENERATION_FILES as GENERATION_FILES
+from .download import PICTURE_FILES as PICTURE_FILES
+from .download import WORD_FILES as WORD_FILES
+from .download import download
 from .errors import NotFoundError, UserError
-from .files import KINDS, ORIGINAL, WEIGHTS, read_tensors
+from .files import ORIGINAL, read_tensors
 from .files import read_json as read_json
 from .files import weights_file as weights_file
 from .files.mapped import DTYPES, FLOATS
 from .files.original import config_from
+from .files.parameter import SNAPSHOT, check_parameters, parameters_of
 from .files.safetensors_file import read_safetensors as read_safetensors
 from .layers import activate
 from .params import MLP, Array, Attention, Block, Git, LayerNorm, Linear, Relative, Text, Vision
@@ -32,16 +36,6 @@ from .params import MLP, Array, Attention, Block, Git, LayerNorm, Linear, Relati
 Take = Callable[..., Array]
 
 BUNDLED = {"storybook": Path(__file__).parent / "storybook" / "checkpoint"}
-CONFIG_FILES = ("config.json",)
-GENERATION_FILES = ("generation_config.json",)
-PICTURE_FILES = ("preprocessor_config.json",)
-WORD_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt")
-SMALL_FILES = (*CONFIG_FILES, *GENERATION_FILES, *PICTURE_FILES, *WORD_FILES)
-# About half of the official repositories have only pytorch_model.bin on main; it is as good, so
-# it is taken before the conversion that waits at a pull request.
-SAFETENSORS = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
-PYTORCH = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")
-CONVERTED = "refs/pr/1"  # where the Hub keeps the safetensors of repositories whose main has none
 
 # Buffers that the official files carry and no model needs (transformers before 4.31 saved them).
 IGNORED = (
@@ -258,23 +252,36 @@ def not_finite(part: Any, name: str = "params") -> Iterator[str]:
 
 
 def load(folder: Path) -> tuple[GitConfig, Git]:
-    """Read config and parameters of a checkpoint folder.
-
-    The authors' own model.pt comes without config.json: its tensors say what it would say.
-    """
-    if not (folder / "config.json").is_file() and (folder / ORIGINAL).is_file():
+    """Read config and parameters of a checkpoint folder."""
+    if is_authors(folder):
         tensors = read_tensors(folder)
-        try:
-            config = config_from(tensors)
-        except UserError as error:
-            raise UserError(f"{weights_file(folder)} cannot be used: {error}") from None
-        return config, params_from(tensors, config, source=str(folder))
-    config = read_config(folder)
-    return config, params_from(read_tensors(folder), config, source=str(folder))
+        config = authors_config(folder, tensors)
+    else:
+        config = read_config(folder)
+        tensors = read_tensors(folder)
+    return config, params_from(tensors, config, source=str(folder))
+
+
+def is_authors(folder: Path) -> bool:
+    """Tell whether a folder is as the authors leave it: model.pt without a config.json."""
+    return not (folder / "config.json").is_file() and (folder / ORIGINAL).is_file()
+
+
+def authors_config(folder: Path, tensors: Mapping[str, Array]) -> GitConfig:
+    """Say what the authors' config.json would say: the shapes tell it, the settings agree."""
+    try:
+        config = config_from(tensors)
+        if settings := parameters_of(folder):
+            check_parameters(config, settings[0], source=settings[1])
+    except UserError as error:
+        raise UserError(f"{folder / ORIGINAL} cannot be used: {error}") from None
+    return config
 
 
 def read_config(folder: Path) -> GitConfig:
-    """Read `config.json`."""
+    """Read `config.json`, or what stands for it in a folder of the authors."""
+    if is_authors(folder):
+        return authors_config(folder, read_tensors(folder))
     values = read_json(folder / "config.json")
     if values.get("model_type", "git") != "git":
         raise UserError(
@@ -330,7 +337,8 @@ def find(
     if str(name) in BUNDLED:
         return BUNDLED[str(name)]
     if str(name) and Path(name).is_dir():  # Path("") is the current folder
-        return Path(name)
+        inside = Path(name) / SNAPSHOT  # where the authors' programs put the weights
+        return inside if (inside / ORIGINAL).is_file() else Path(name)
     parts = str(name).split("/")
     if len(parts) != 2 or not all(parts) or str(name).startswith((".", "/", "~")):
         raise NotFoundError(
@@ -343,81 +351,3 @@ def find(
         )
     except NotFoundError as error:
         raise NotFoundError(f"{error}{nearest(str(name))}") from error.__cause__
-
-
-def download(
-    name: str, *, revision: str | None, local_files_only: bool, files: Sequence[str] | None = None
-) -> Path:
-    """Bring the needed files of a Hub repository into the cache and return their folder."""
-    from huggingface_hub import snapshot_download
-
-    attempts = [(revision, SAFETENSORS), (revision, PYTORCH)]
-    if revision is None:
-        attempts.append((CONVERTED, SAFETENSORS))
-    started = time.time()
-    for asked, weights in attempts:
-        wanted = [*SMALL_FILES, *weights] if files is None else list(files)
-        try:
-            folder = Path(
-                snapshot_download(
-                    name, revision=asked, allow_patterns=wanted, local_files_only=local_files_only
-                )
-            )
-        except Exception as error:  # huggingface_hub raises many kinds; each becomes one sentence
-            if asked != revision and type(error).__name__ == "RevisionNotFoundError":
-                break  # nobody has converted this repository
-            raise why_not_downloaded(name, asked, error) from error
-        if files is not None or any((folder / kind).is_file() for kind in KINDS):
-            check_arrived(name, folder, since=started)
-            return folder
-    tried = f"at {revision}" if revision else f"neither at main nor at {CONVERTED}"
-    raise NotFoundError(f"{name} has no {WEIGHTS} and no pytorch_model.bin, {tried}")
-
-
-def check_arrived(name: str, folder: Path, *, since: float) -> None:
-    """Compare large files that have just come with their checksums; remove a damaged one.
-
-    In the cache of the Hub a large file is called by its SHA-256.
-    """
-    for path in folder.iterdir():
-        blob = path.resolve()
-        if len(blob.name) == 64 and blob.stat().st_mtime >= since:
-            digest = hashlib.sha256()
-            with blob.open("rb") as file:
-                while piece := file.read(2**20):
-                    digest.update(piece)
-            if digest.hexdigest() != blob.name:
-                path.unlink()
-                blob.unlink()
-                raise UserError(
-                    f"{path.name} of {name} arrived damaged (its checksum is wrong) and has been "
-                    "removed from the cache; try again"
-                )
-
-
-def why_not_downloaded(name: str, revision: str | None, error: Exception) -> UserError:
-    """Say in one sentence why a download failed, and what helps."""
-    from huggingface_hub import constants
-
-    cache = constants.HF_HUB_CACHE
-    bundled = "the bundled model needs neither network nor cache: --model storybook"
-    reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
-    kinds = {kind.__name__ for kind in type(error).__mro__}  # where they live differs by version
-    if "GatedRepoError" in kinds:  # first, because it is a kind of "not found"
-        return UserError(f"{name} asks for an agreement: accept it on the Hub and log in there")
-    if "RevisionNotFoundError" in kinds:
-        return NotFoundError(f"{name} has no revision {revision!r} on the Hub")
-    if "RepositoryNotFoundError" in kinds:
-        return NotFoundError(
-            f"there is no folder {name!r}, and the Hub has no public model of that name; {bundled}"
-        )
-    if "HFValidationError" in kinds:
-        return NotFoundError(f"{name!r} cannot be the name of a model on the Hub: {reason}")
-    if kinds & {"LocalEntryNotFoundError", "OfflineModeIsEnabled"}:
-        cause = type(error.__cause__).__name__
-        is_offline = cause in ("NoneType", "OfflineModeIsEnabled")
-        where = "no network" if is_offline else f"the Hub cannot be reached ({reason})"
-        return NotFoundError(
-            f"{where}, and {name} is not complete in the cache ({cache}); {bundled}"
-        )
-    return UserError(f"could not download {name} into the cache ({cache}): {reason}; {bundled}")

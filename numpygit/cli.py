@@ -14,6 +14,8 @@ from contextlib import closing
 from io import TextIOWrapper
 from pathlib import Path
 
+import numpy as np
+
 from . import catalogue
 from .asking import classify
 from .captioner import Captioner, Subject, load
@@ -31,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # for odd letters in names of files
     try:
-        failures = run_command(options)
+        with np.errstate(all="ignore"):  # numbers that are not finite end in one sentence
+            failures = run_command(options)
     except UserError as error:
         return complain(str(error))
     except KeyboardInterrupt:

@@ -162,9 +162,10 @@ class GitVisionConfig(Settings):
             local_files_only=local_files_only,
             files=checkpoint.CONFIG_FILES,
         )
-        values = checkpoint.read_json(folder / "config.json")
-        if values.get("model_type") == cls.model_type:
-            return cls.from_dict(values, **settings)
+        if not checkpoint.is_authors(folder):
+            values = checkpoint.read_json(folder / "config.json")
+            if values.get("model_type") == cls.model_type:
+                return cls.from_dict(values, **settings)
         config = checkpoint.read_config(folder).vision_config
         return cls.from_dict(config.to_dict(), **settings) if settings else config
 

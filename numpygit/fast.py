@@ -258,13 +258,15 @@ def read(
             trace=trace,
         )  # fmt: skip
     B, T = ids.shape[:2]
+    V, D = p.head.weight.shape
     if attention_mask is None:
         attention_mask = np.ones((B, T), np.int64)
     attention_mask = np.concatenate([cache.attention_mask, attention_mask], axis=1)
+    S = M + attention_mask.shape[1]
     if positions is None:
         positions = text.word_positions(attention_mask)[:, -T:]
     rows = text.embed_words(ids, positions, p, config=config)  # (B, T, D)
-    x = np.ascontiguousarray(rows.reshape(B * T, -1).T)  # (D, B * T)
+    x = np.ascontiguousarray(rows.reshape(B * T, D).T)  # (D, B * T)
     mask = None
     if T > 1 or not attention_mask.all():
         mask = text.word_mask(attention_mask, image=0, now=T)  # (B, 1, T, S - M)
@@ -286,12 +288,15 @@ def word_attention(
 
     The keys and values of a picture serve all its rows of words, texts or beams, at once.
     """
-    texts = len(past.k) // len(image.k)
-    q = linear(x, p.query)
-    q *= np.float32(1 / math.sqrt(image.k.shape[3]))
-    q = heads_of_rows(q, past)  # (B, N, T, A)
+    pictures, N, M, A = image.k.shape
+    D, columns = x.shape
+    B = len(past.k)
+    texts, T = B // pictures, columns // B
+    q = heads_of_rows(linear(x, p.query), past)  # (B, N, T, A)
+    q *= np.float32(1 / math.sqrt(A))
     k, v = heads_of_rows(linear(x, p.key), past), heads_of_rows(linear(x, p.value), past)
     own = extend(past, KeyValue(k, v))
+    S = M + own.k.shape[2]
     to_image = by_picture(q, texts) @ image.k.transpose(0, 1, 3, 2)  # (pictures, N, texts * T, M)
     to_words = q @ own.k.transpose(0, 1, 3, 2)  # (B, N, T, S - M)
     if mask is not None:
@@ -307,7 +312,7 @@ def word_attention(
     mixed = by_row(to_image @ image.v, texts)  # (B, N, T, A)
     mixed += to_words @ own.v
     mixed /= sums
-    joined = mixed.transpose(1, 3, 0, 2).reshape(x.shape)
+    joined = mixed.transpose(1, 3, 0, 2).reshape(D, columns)  # (D, columns)
     return linear(joined, p.out), own
 
 

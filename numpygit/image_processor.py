@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from . import checkpoint
+from .config import GitConfig
 from .errors import UserError
 from .image import centre_crop, normalise, open_picture, resize, scale, to_rgb
 from .outputs import BatchEncoding, wants_arrays
@@ -182,9 +183,21 @@ class GitImageProcessor:
         return cls.from_folder(folder, **settings)
 
     @classmethod
-    def from_folder(cls, folder: Path, **settings: Any) -> GitImageProcessor:
-        """Read the settings of a checkpoint folder; `settings` win."""
-        return cls(**{**checkpoint.read_json(folder / "preprocessor_config.json"), **settings})
+    def from_folder(
+        cls, folder: Path, config: GitConfig | None = None, **settings: Any
+    ) -> GitImageProcessor:
+        """Read the settings of a checkpoint folder; `settings` win.
+
+        With a config they may be missing: then they are those that the Hub has for such a model.
+        """
+        if config is not None and not (folder / "preprocessor_config.json").is_file():
+            size = config.vision_config.image_size
+            kind = VIDEO_DEFAULTS if config.num_image_with_embedding else DEFAULTS
+            crop = {"height": size, "width": size}
+            given = {**kind, "size": {"shortest_edge": size}, "crop_size": crop}
+        else:
+            given = checkpoint.read_json(folder / "preprocessor_config.json")
+        return cls(**{**given, **settings})
 
     def to_dict(self) -> dict[str, Any]:
         """List the settings."""

@@ -95,18 +95,16 @@ class GitVisionModel:
         recorder, seen = Recorder("vision.x", "vision.*.x", "vision.*.weights"), trace
         if asked["hidden_states"] or asked["attentions"]:
             seen = together(recorder, trace)
+        p, stretch = self.params, interpolate_pos_encoding
+        tower = towers_of(self).image_tokens
+        last = tower(pixels, p, config=self.config, interpolate=stretch, trace=seen)
+        check_finite(last, p)
+        states = recorder.like("vision.x", "vision.*.x")
+        attentions = recorder.like("vision.*.weights")
         outputs = ModelOutput(
-            last_hidden_state=towers_of(self).image_tokens(
-                pixels,
-                self.params,
-                config=self.config,
-                interpolate=interpolate_pos_encoding,
-                trace=seen,
-            ),
-            hidden_states=recorder.like("vision.x", "vision.*.x")
-            if asked["hidden_states"]
-            else None,
-            attentions=recorder.like("vision.*.weights") if asked["attentions"] else None,
+            last_hidden_state=last,
+            hidden_states=states if asked["hidden_states"] else None,
+            attentions=attentions if asked["attentions"] else None,
         )
         return outputs if asked["dict"] else outputs.to_tuple()
 
@@ -365,6 +363,7 @@ class GitForCausalLM:
             attention_mask=attention_mask,
             trace=trace,
         )
+        check_finite(logits, self.params)
         return logits
 
     def steps(
@@ -384,27 +383,18 @@ class GitForCausalLM:
         Pictures that `see` has looked at may be given as its Cache. `choose` replaces the
         likeliest word, or the draw, by a choice of your own.
         """
-        config = generation_config
-        plan = self.plan(pixel_values, input_ids, attention_mask, config, Calls(), options)
-        if isinstance(pixel_values, Cache):
-            memory: Array | Cache = pixel_values
-        else:
-            interpolate = interpolate_pos_encoding
-            memory = self.memory(pixel_values, interpolate_pos_encoding=interpolate, trace=trace)
-        steps = lazily(memory, self.params.text, plan, choose=choose, trace=trace)
+        chosen = (generation_config or self.generation_config).change(options)
+        plan = self.plan(pixel_values, input_ids, attention_mask, chosen, Calls())
         try:
+            known = self.known(pixel_values, interpolate_pos_encoding, trace)
+            steps = lazily(known, self.params.text, plan, choose=choose, trace=trace)
             yield from limited(steps, threads_of(self))
         except NotFiniteError:
             raise self.why_not_finite() from None
 
     def why_not_finite(self) -> UserError:
         """Say where infinities and NaN come from."""
-        broken = list(checkpoint.not_finite(self.params))
-        if broken:
-            return UserError(
-                f"the weights are damaged: {', '.join(broken[:5])} hold numbers that are not finite"
-            )
-        return UserError("pixel_values hold numbers that are not finite, or far too large")
+        return why_not_finite(self.params)
 
     def generate(
         self,
@@ -427,30 +417,24 @@ class GitForCausalLM:
         """Continue prompts to the end: -> ids (B, T), prompt included, padded where finished.
 
         Without input_ids every picture starts from the start token. One picture serves several
-        prompts; prompts may be padded on either side. Prompts as inputs_embeds (B, T, D) are read
-        as they are, and only the new words come back. past_key_values, from an earlier Generation
-        or from `see`, stands for the pictures and for the first words of the prompt. Options are
-        the fields of `GenerationConfig`, by default those of the model's `generation_config`;
-        with return_dict_in_generate a `Generation` comes back.
+        prompts, padded on either side. Of prompts as inputs_embeds (B, T, D) only the new words
+        come back. past_key_values, from an earlier Generation or from `see`, stands for pictures
+        and for the first words of the prompt. Options are the fields of `GenerationConfig`, by
+        default as in `generation_config`; return_dict_in_generate gives a `Generation`.
         """
-        processors, criteria = tuple(logits_processor or ()), tuple(stopping_criteria or ())
+        processors, criteria = logits_processor or (), stopping_criteria or ()
         calls = Calls(processors, criteria, prefix_allowed_tokens_fn, streamer)
         params, stand_ins = self.prepared(head_mask, inputs_embeds)
-        seen = pixel_values if past_key_values is None else past_key_values
-        plan = self.plan(
-            seen, input_ids, attention_mask, generation_config, calls, options, stand_ins
-        )
-        memory = past_key_values or self.memory(
-            pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
-        )
+        seen = past_key_values or pixel_values
+        chosen = (generation_config or self.generation_config).change(options)
+        plan = self.plan(seen, input_ids, attention_mask, chosen, calls, stand_ins)
         try:
+            known = self.known(seen, interpolate_pos_encoding, trace)
             with blas_threads(threads_of(self)):
-                found = decode(memory, params.text, plan, trace=trace)
+                found = decode(known, params.text, plan, trace=trace)
         except NotFiniteError:
             raise self.why_not_finite() from None
-        if head_mask is not None and found.attentions is not None:
-            shown = [tuple(masked_attentions(list(step), head_mask)) for step in found.attentions]
-            found = replace(found, attentions=tuple(shown))
+        found = show_masked(found, head_mask)
         return found if plan.options.return_dict_in_generate else found.sequences
 
     def prepared(
@@ -465,22 +449,26 @@ class GitForCausalLM:
             return params, None
         return adapt.with_vectors(params, as_vectors(inputs_embeds, self.config.hidden_size))
 
+    def known(self, seen: Pixels | Cache | None, interpolate: bool, trace: Trace) -> Array | Cache:
+        """Encode pictures, unless they have been looked at before."""
+        if isinstance(seen, Cache):
+            return seen
+        return self.memory(seen, interpolate_pos_encoding=interpolate, trace=trace)
+
     def plan(
         self,
-        pixel_values: Pixels | Cache | None,
+        seen: Pixels | Cache | None,
         input_ids: Array | None,
         attention_mask: Array | None,
-        generation_config: GenerationConfig | None,
+        chosen: GenerationConfig,
         calls: Calls,
-        options: Mapping[str, Any],
         stand_ins: Array | None = None,
     ) -> Plan:
         """Check what `generate` was given, before any work."""
-        chosen = (generation_config or self.generation_config).change(options)
         if input_ids is None and stand_ins is not None:
             input_ids = stand_ins[:, :0]
         elif input_ids is None:
-            rows = 1 if pixel_values is None else count_rows(pixel_values)
+            rows = 1 if seen is None else count_rows(seen)
             start = self.config.bos_token_id
             start = start if chosen.bos_token_id is None else chosen.bos_token_id
             input_ids = np.full((rows, 1), start, np.int64)
@@ -506,6 +494,14 @@ def towers_of(model: GitVisionModel | GitModel | GitForCausalLM) -> Towers:
     return PLAIN if model.plain else fast_towers(threads_of(model))
 
 
+def show_masked(found: Generation, head_mask: Array | None) -> Generation:
+    """Multiply the attentions of a run, if it has any, by its head mask, if it has one."""
+    if found.attentions is None or head_mask is None:
+        return found
+    shown = tuple(masked_attentions(step, head_mask) for step in found.attentions)
+    return replace(found, attentions=shown)
+
+
 def as_ids(input_ids: Array) -> Array:
     """Refuse what cannot be rows of token ids."""
     ids = np.asarray(input_ids)
@@ -514,6 +510,26 @@ def as_ids(input_ids: Array) -> Array:
             f"input_ids must be whole numbers of shape (B, T); got {ids.dtype} of shape {ids.shape}"
         )
     return ids
+
+
+def check_finite(result: Array, params: Git | Vision) -> None:
+    """Stop at infinities and NaN instead of handing them out."""
+    with np.errstate(all="ignore"):
+        if not np.isfinite(result.sum()) and not np.isfinite(result).all():
+            raise why_not_finite(params)
+
+
+def why_not_finite(params: Git | Vision) -> UserError:
+    """Say where infinities and NaN come from: weights that are mapped are first read here."""
+    broken = list(checkpoint.not_finite(params))
+    if broken:
+        return UserError(
+            f"the weights are damaged: {', '.join(broken[:5])} hold numbers that are not finite"
+        )
+    return UserError(
+        "pixel_values, or vectors in place of words, hold numbers that are not finite, or far too "
+        "large"
+    )
 
 
 def same_rows(memory: Array, input_ids: Array) -> Array:
@@ -556,13 +572,9 @@ def call(
     mask, past = mask_of_new_words(attention_mask, words.shape[:2], past)
     if past is None:
         memory = memory_of(
-            pixel_values,
-            model.params,
-            config=model.config,
-            interpolate=interpolate,
-            towers=towers_of(model),
-            trace=trace,
-        )
+            pixel_values, model.params, config=model.config, interpolate=interpolate,
+            towers=towers_of(model), trace=trace,
+        )  # fmt: skip
         memory = same_rows(memory, words)
     else:
         if pixel_values is not None and past.image[0].k.shape[2] == 0:
@@ -571,10 +583,13 @@ def call(
                 "first call, the later ones remember it"
             )
         memory = np.zeros((len(words), 0, model.config.hidden_size), np.float32)
-    return run(
+    ran = run(
         words, memory, model.params, config=model.config, attention_mask=mask,
         position_ids=position_ids, head_mask=head_mask, past=past, keep=keep, trace=trace,
     )  # fmt: skip
+    check_finite(ran.hidden, model.params)
+    check_finite(ran.logits, model.params)
+    return ran
 
 
 def words_of(input_ids: Array | None, inputs_embeds: Array | None, width: int) -> Array:

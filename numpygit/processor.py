@@ -10,7 +10,9 @@ import numpy as np
 from PIL import Image
 
 from . import checkpoint
+from .config import GitConfig
 from .errors import UserError
+from .files.parameter import parameters_of
 from .image_processor import (
     SETTINGS,
     GitImageProcessor,
@@ -94,17 +96,20 @@ class GitProcessor:
         """Read the settings and the vocabulary of a checkpoint folder.
 
         preprocessing "hf" takes the folder's own settings, "original" the authors': original.py.
+        A folder of the authors has no settings for "hf": there they are the Hub's for such a model.
         """
         if preprocessing not in PREPROCESSING:
             raise UserError(
                 f"preprocessing is {preprocessing!r}, expected one of {', '.join(PREPROCESSING)}"
             )
-        if preprocessing == "original":
-            config = checkpoint.read_config(folder)
-            processor = OriginalImageProcessor.for_size(config.vision_config.image_size)
-            clips = bool(config.num_image_with_embedding)
-            return cls(processor, GitTokenizer.from_folder(folder), stills_are_clips=clips)
-        return cls(GitImageProcessor.from_folder(folder), GitTokenizer.from_folder(folder))
+        if preprocessing == "hf" and not checkpoint.is_authors(folder):
+            return cls(GitImageProcessor.from_folder(folder), GitTokenizer.from_folder(folder))
+        config = checkpoint.read_config(folder)
+        if preprocessing == "hf":
+            settings = GitImageProcessor.from_folder(folder, config)
+            return cls(settings, GitTokenizer.from_folder(folder))
+        processor, clips = authors_settings(folder, config), bool(config.num_image_with_embedding)
+        return cls(processor, GitTokenizer.from_folder(folder), stills_are_clips=clips)
 
     def save_pretrained(self, save_directory: str | Path) -> None:
         """Write the settings and the vocabulary into a folder."""
@@ -180,3 +185,12 @@ class GitProcessor:
         if self.original:
             ids = cut_question(ids)
         return np.array([[self.words.start_id, *ids]], np.int64)
+
+
+def authors_settings(folder: Path, config: GitConfig) -> OriginalImageProcessor:
+    """Choose how the authors prepare pictures for a model: as its settings say, or by its size."""
+    size = config.vision_config.image_size
+    settings = parameters_of(folder) if checkpoint.is_authors(folder) else None
+    if settings:
+        return OriginalImageProcessor(size, settings[0].test_respect_ratio_max or None)
+    return OriginalImageProcessor.for_size(size)

@@ -69,7 +69,10 @@ def read_words(folder: Path) -> Words:
         tokenizer.no_truncation()
         return Words(tokenizer)
     if not (folder / "vocab.txt").is_file():
-        raise NotFoundError(f"{folder} has neither tokenizer.json nor vocab.txt")
+        raise NotFoundError(
+            f"{folder} has neither tokenizer.json nor vocab.txt; the official models have the "
+            "vocabulary of google-bert/bert-base-uncased: put its vocab.txt there"
+        )
     return from_vocabulary(folder / "vocab.txt", lower_case=reads_lower_case(folder))
 
 

@@ -445,7 +445,7 @@ def test_a_folder_without_weights_is_told(tiny_folder: Path) -> None:
         ({"hidden_size": None}, "hidden_size is None"),
         ({"vocab_size": 0}, "vocab_size is 0"),
         ({"num_hidden_layers": 1.5}, "num_hidden_layers is 1.5"),
-        ({"eos_token_id": [3, 4]}, "eos_token_id is [3, 4], expected a whole number from 0 on"),
+        ({"eos_token_id": "3"}, "eos_token_id is '3', expected a whole number from 0 on"),
         ({"layer_norm_eps": "small"}, "layer_norm_eps is 'small', expected a number"),
         ({"vision_config": "large"}, "GitVisionConfig is 'large', expected an object"),
         ({"vision_config": {"patch_size": 0}}, "patch_size is 0"),

@@ -264,7 +264,7 @@ def test_a_mapped_matrix_that_is_not_finite_is_named_at_the_first_word(tmp_path,
 def test_pixels_that_are_not_finite_are_told(tmp_path):
     model = numpygit.GitForCausalLM.from_pretrained(FILES / "bin")
     pixels = np.full((1, 3, 9, 9), np.nan, np.float32)
-    with pytest.raises(UserError, match="pixel_values hold numbers that are not finite"):
+    with pytest.raises(UserError, match="pixel_values, or vectors in place of words, hold"):
         model.generate(pixels, max_length=4)
 
 

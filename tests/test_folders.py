@@ -362,35 +362,35 @@ def test_killed_in_the_middle_and_started_again(kind, tiny, model, offline, tmp_
     assert not list(folder.rglob("*.part"))
 
 
+BEGUN = """
+import sys, time
+from pathlib import Path
+from numpygit.folders import plan
+from numpygit.results import results
+folder, output, model = sys.argv[1:]
+job = plan(folder, results(output, Path(folder), model=model), recursive=False, report=print)
+print(len(job.pictures), flush=True)
+time.sleep(60)
+"""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing is held on Windows")
 @pytest.mark.parametrize("kind", OUTPUTS)
-def test_two_runs_at_once_do_not_mix(kind, model, offline, tmp_path, capsys):
-    folder = tmp_path / "pictures"
-    for i in range(60):
-        draw(folder / f"{i}.png", i)
+def test_two_runs_at_once_do_not_mix(kind, model, pictures, offline, tmp_path, capsys):
     output = kind if kind == ".txt" else str(tmp_path / kind)
-    arguments = ["caption", "--model", str(model), str(folder), "--batch-size", "1",
-                 "--output", output]  # fmt: skip
-    command = [sys.executable, "-m", "numpygit", *arguments]
-
-    def started() -> bool:
-        if kind == ".txt":
-            return bool(list(folder.glob("*.txt")))
-        return Path(output).exists() and Path(output).read_bytes().count(b"\n") > 1
-
-    running = subprocess.Popen(command, env=offline, stderr=subprocess.PIPE)
-    while not started() and running.poll() is None:
-        time.sleep(0.002)
-    running.send_signal(signal.SIGSTOP)  # so that it cannot end before the other begins
+    command = [sys.executable, "-c", BEGUN, str(pictures), output, str(model)]
+    begun = subprocess.Popen(command, env=offline, stdout=subprocess.PIPE)
+    assert begun.stdout.readline() == b"5\n"
+    arguments = ["caption", "--model", str(model), str(pictures), "--output", output]
     assert main(arguments) == 1
-    held = folder if kind == ".txt" else output
+    held = pictures if kind == ".txt" else output
     said = capsys.readouterr().err
     assert said.startswith(f"numpygit: another run of numpygit is writing to {held}; wait")
     assert said.count("\n") == 1
-    running.kill()  # a lock of the dead holds nobody up
-    running.communicate()
+    begun.kill()  # a lock of the dead holds nobody up
+    begun.communicate()
     assert main(arguments) == 0
-    assert len(read(folder, output)) == 60
+    assert len(read(pictures, output)) == 5
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing is held on Windows")

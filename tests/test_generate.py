@@ -140,6 +140,15 @@ def test_a_length_that_cannot_be_is_refused_before_any_work(max_length):
     assert not seen
 
 
+def test_frames_as_a_list_are_a_clip_and_pictures_as_a_list_a_batch():
+    clip = tiny_inputs("clip")["pixel_values"]
+    frames = [clip[:, f] for f in range(clip.shape[1])]
+    whole = MODEL.generate(clip, max_length=8)
+    np.testing.assert_array_equal(MODEL.generate(frames, max_length=8), whole)
+    stills = MODEL.generate(PIXELS, max_length=8)
+    np.testing.assert_array_equal(MODEL.generate(list(PIXELS), max_length=8), stills)
+
+
 def test_pictures_and_prompts_must_match():
     with pytest.raises(UserError, match="2 pictures and 3 rows of input_ids"):
         MODEL.generate(PIXELS, np.full((3, 1), 2), max_length=5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -180,6 +182,48 @@ def test_reading_stops_at_the_last_frame_that_is_asked_for(tmp_path, monkeypatch
     monkeypatch.setattr(video, "decode", counted)
     read_frames(save_clip(tmp_path / "clip.gif", 12), [1, 4])
     assert len(decoded) == 5
+
+
+MANY = 100_000
+LOOK = """
+import sys, time
+import numpygit
+from PIL import Image
+from numpygit.captioner import Captioner
+
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+
+folder, clip = sys.argv[1:]
+captioner = numpygit.load(folder)
+Image.new("RGB", (2, 2)).save(clip + ".small.gif")
+steps = (lambda path: captioner.processor.pixels(path), captioner.caption)
+for step in steps:  # a first look loads what Pillow and the model need
+    step(clip + ".small.gif")
+for step in steps:
+    before, start = peak(), time.perf_counter()
+    step(clip)
+    print(peak() - before, time.perf_counter() - start)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the peak")
+def test_a_clip_of_very_many_frames_takes_the_memory_of_a_few(tiny_folder, tmp_path, offline):
+    size, palette = struct.pack("<2H", 2, 2), bytes([0, 0, 0, 255, 255, 255])
+    pause, dots = b"\x21\xf9\4\0\1\0\0\0", b"\2\3\x44\x34\5\0"
+    frame = pause + b"," + bytes(4) + size + b"\0" + dots
+    path = tmp_path / "many.gif"
+    path.write_bytes(b"GIF89a" + size + b"\x80\0\0" + palette + frame * MANY + b";")
+    assert count_frames(path) == MANY
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, str(tiny_folder), str(path)],
+        env=offline, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    still, clip = ([float(n) for n in line.split()] for line in done.stdout.splitlines())
+    assert still[1] < 1  # seconds: as a still, the rest of the file is not looked at
+    assert max(still[0], clip[0]) < 16 * 2**20
 
 
 def test_a_still_is_a_clip_of_one_frame(tmp_path):

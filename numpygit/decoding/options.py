@@ -18,6 +18,8 @@ from ..errors import UserError
 DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
 OFFICIAL_MAX_LENGTH = 20
 NEW_HERE = ("seed", "generator", "beam_form", "per_node_beam_size", "output_log_probabilities")
+KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false",
+         "str": "a text", "None": "null"}  # fmt: skip
 TOKEN_OPTIONS = ("bad_words_ids", "sequence_bias", "suppress_tokens", "begin_suppress_tokens",
                  "forced_bos_token_id", "forced_eos_token_id")  # fmt: skip
 
@@ -253,10 +255,6 @@ def check_kinds(values: Mapping[str, Any]) -> None:
         if value is not None and not any(is_kind(value, kind) for kind in kinds):
             expected = " or ".join(KINDS.get(kind, "a list of numbers") for kind in kinds)
             raise UserError(f"{field.name} is {value!r}; it must be {expected}")
-
-
-KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false",
-         "str": "a text", "None": "null"}  # fmt: skip
 
 
 def is_kind(value: object, kind: str) -> bool:

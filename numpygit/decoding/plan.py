@@ -78,24 +78,15 @@ def make_plan(
     end = as_tuple(config.eos_token_id if options.eos_token_id is None else options.eos_token_id)
     pad = config.pad_token_id if options.pad_token_id is None else options.pad_token_id
     read = given if stand_ins is None else stand_ins
-    if given.shape not in (read.shape, (len(read), 0)):
-        raise UserError(
-            f"input_ids of shape {given.shape} do not go with inputs_embeds of {read.shape[1]} "
-            f"words in {len(read)} rows; leave input_ids out"
-        )
     mask = mask_of(read, attention_mask, pad, end)
     if calls is not None and calls.streamer is not None and options.num_beams > 1:
         raise UserError("a streamer cannot be used with a beam search; use num_beams=1")
     check_ids(options, config.vocab_size)
-    prompt, left_mask = left_aligned(read, mask), left_aligned(mask, mask)
-    told = given
-    if given.shape == read.shape:
-        told = np.where(left_mask == 0, PADDING, left_aligned(given, mask))
     return Plan(
         given,
-        prompt,
-        told,
-        left_mask,
+        pad_left(read, mask),
+        told_of(given, mask),
+        pad_left(mask, mask),
         length_of(options, read.shape[1], config.max_position_embeddings),
         end,
         replace(config, pad_token_id=pad),
@@ -120,10 +111,24 @@ def mask_of(ids: Array, attention_mask: Array | None, pad: int, end: Sequence[in
     return mask
 
 
-def left_aligned(ids: Array, attention_mask: Array) -> Array:
-    """Move all padding to the left and keep the words in order: (B, T), (B, T) -> (B, T)."""
+def pad_left(ids: Array, attention_mask: Array) -> Array:
+    """Move padding to the left and keep the words in order: both (B, T) -> (B, T)."""
     order = np.argsort(attention_mask != 0, axis=1, kind="stable")
     return np.take_along_axis(ids, order, axis=1)
+
+
+def told_of(given: Array, attention_mask: Array) -> Array:
+    """Mark the padding of prompts, on the left: (B, T), or (B, 0) for vectors -> the same."""
+    if given.shape == (len(attention_mask), 0):
+        return given
+    if given.shape != attention_mask.shape:
+        B, T = attention_mask.shape
+        raise UserError(
+            f"input_ids of shape {given.shape} do not go with inputs_embeds of {T} words in "
+            f"{B} rows; leave input_ids out"
+        )
+    is_padding = pad_left(attention_mask, attention_mask) == 0
+    return np.where(is_padding, PADDING, pad_left(given, attention_mask))
 
 
 def check_ids(options: GenerationConfig, V: int) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from ..config import GitConfig
 from ..params import Array, Text
 from ..text import Cache, read
-from .logits import log_softmax
+from .logits import log_softmax, require_finite
 from .options import as_tuple
 
 
@@ -45,6 +45,7 @@ def word_scores(
     if attention_mask is not None:
         mask[:, :prompt_length] = attention_mask
     logits, _ = read(ids[:, known:-1], cache, p, config=config, attention_mask=mask[:, known:-1])
+    require_finite(logits)
     said = ids[:, prompt_length:]
     log_probabilities = log_softmax(logits[:, prompt_length - 1 - known :])
     words = np.take_along_axis(log_probabilities, said[:, :, None], axis=2)[:, :, 0]

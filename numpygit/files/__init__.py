@@ -6,6 +6,7 @@
       pickled.py           its pickle, read as data: no code of a file is ever run
       archive.py           its zip archive
     original.py          the names of the authors' own files
+    parameter.py         the settings of the authors' models
 
 Whatever is wrong with a file ends in one UserError that names the file, before any large memory
 is asked for. Infinities and NaN in a tensor that is copied, and in every vector, are errors too;

@@ -2,7 +2,7 @@
 
     python worker.py (numpygit|transformers|floor) FOLDER
 
-Reads one JSON object a line, {"job": NAME, "repeats": N}, and answers with the seconds and the result.
+Reads one JSON object a line, {"job": NAME, "repeats": N}, and answers with seconds and result.
 Runs in the peers' environments too, so that only what a program needs is imported.
 """
 

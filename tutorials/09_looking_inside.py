@@ -1,0 +1,194 @@
+# %% [markdown]
+# # 09 Looking inside
+#
+# After this tutorial you can record any tensor, find the first one that is wrong, and tell what a
+# picture's part is worth from where the model looks.
+#
+# Open `numpygit/trace.py` beside this file. The commands `numpygit trace`, `diff`, `step` and
+# `explain` do the same for you; here we do it by hand.
+
+# %%
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import numpygit
+from numpygit.storybook import EXAMPLES
+from numpygit.trace import TABLE, Printer, Recorder
+
+# %%
+storybook = numpygit.load("storybook", plain=True)
+model, words = storybook.model, storybook.processor.words
+params, config, layers = model.params, model.config, numpygit.layers
+pixels = storybook.pixels(EXAMPLES / "relation.png")
+caption = "an orange fish in front of a green boat"
+ids = np.array([[2, *words.encode(caption)]])
+assert storybook.caption(EXAMPLES / "relation.png") == caption
+
+# %% [markdown]
+# ## The table
+# Every tensor has a row: its name, its shape in letters, one sentence, the function that makes it,
+# and the module of the official code whose output it equals. `{i}` is the number of the layer.
+
+# %%
+table = {row.name: row for row in TABLE}
+row = table["text.{i}.weights"]
+assert row.shape == "(B, N, T, S)"
+assert row.function == "layers.attention"
+
+# %% [markdown]
+# ## Recorder and Printer
+# A recorder keeps what fits its patterns; `*` stands for anything. A printer writes a line for
+# each.
+
+# %%
+recorder, page = Recorder("text.*.weights", "logits"), io.StringIO()
+model.logits(ids, pixels, trace=recorder)
+assert list(recorder.tensors) == [*(f"text.{i}.weights" for i in range(4)), "logits"]
+model.logits(ids, pixels, trace=Printer("memory", to=page))
+assert page.getvalue().startswith("memory")
+assert "(1, 65, 160)" in page.getvalue()
+
+# %% [markdown]
+# ## Your own observer
+# Any function of a name and an array will do. This one looks for the largest number of the run: it
+# is at the end of the picture tower, whose stream grows (tutorial 03).
+
+# %%
+largest = {}
+
+
+def find_largest(name, value):
+    if np.isfinite(value).all():  # masks hold -inf
+        largest[name] = np.abs(value).max()
+
+
+model.logits(ids, pixels, trace=find_largest)
+assert max(largest, key=largest.get).startswith("vision.3.")
+
+# %% [markdown]
+# ## The lens: a guess after every layer
+# The head turns the last layer's token into a word. Nothing forbids to ask it earlier. While the
+# model says its third word, it guesses "boat", then "bird", and only then "fish": that a thing
+# must follow is clear at once, which thing comes later.
+
+# %%
+record = Recorder("word.2.text.*.x")
+list(storybook.stream(EXAMPLES / "relation.png", trace=record))
+tops = [layers.linear(x, params.text.head).argmax() for x in record.tensors.values()]
+guesses = [words.decode([int(top)]) for top in tops]
+assert guesses == ["boat", "bird", "fish", "fish"]
+
+# %% [markdown]
+# ## The first tensor that differs
+# Somebody ports a model and transposes one matrix. Many tensors are wrong then. Only the first one
+# matters: up to there, all is right.
+
+
+# %%
+def first_difference(other):
+    right, wrong = {}, {}
+    model.logits(ids, pixels, trace=right.__setitem__)
+    other.logits(ids, pixels, trace=wrong.__setitem__)
+    names = [name for name in right if not np.array_equal(right[name], wrong[name])]
+    return names[0] if names else None
+
+
+assert first_difference(numpygit.GitForCausalLM(config, params)) is None
+
+# %%
+block = params.text.blocks[2]
+value = replace(block.attention.value, weight=block.attention.value.weight.T.copy())
+broken = replace(block, attention=replace(block.attention, value=value))
+blocks = (*params.text.blocks[:2], broken, params.text.blocks[3])
+text_params = replace(params.text, blocks=blocks)
+ported = numpygit.GitForCausalLM(config, replace(params, text=text_params))
+assert first_difference(ported) == "text.2.v"
+
+# %% [markdown]
+# ## Surprise: a wrong model with four right captions
+# Another porter takes `gelu` where the picture tower wants `quick_gelu`. They differ by less than
+# 0.021. All four examples get the right caption! Only the trace shows the mistake.
+
+# %%
+x = np.linspace(-8, 8, 1001, dtype=np.float32)
+assert 0.020 < np.abs(layers.gelu(x) - layers.quick_gelu(x)).max() < 0.021
+wrong_config = replace(config, vision_config=replace(config.vision_config, hidden_act="gelu"))
+wrong = numpygit.GitForCausalLM(wrong_config, params)
+assert first_difference(wrong) == "vision.0.activated"
+
+# %%
+careless = numpygit.Captioner(wrong, storybook.processor, "careless")
+examples = [EXAMPLES / f"{name}.png" for name in ("relation", "count", "row", "sign")]
+assert careless.captions(examples) == storybook.captions(examples)
+assert not np.allclose(wrong.logits(ids, pixels), model.logits(ids, pixels), atol=0.1)
+
+# %% [markdown]
+# ## What is a part of the picture worth?
+# Hide a patch and its border, and see how much less likely "fish" becomes: all 64 as a batch.
+
+# %%
+hidden = pixels.repeat(65, axis=0)  # the last one stays whole
+for patch in range(64):
+    top, left = patch // 8 * 12, patch % 8 * 12
+    hidden[patch, :, max(0, top - 6) : top + 18, max(0, left - 6) : left + 18] = pixels.mean()
+logits = model.logits(ids[:, :3].repeat(65, axis=0), hidden)[:, -1]
+fits = np.log(layers.softmax(logits)[:, words.encode("fish")[0]])
+drop = fits[64] - fits[:64]
+assert drop.shape == (64,)
+
+# %% [markdown]
+# ## Looking is not needing
+# The last layer looks most at patch 52. But to hide patch 53 does the most harm, and only 3
+# patches matter at all. Attention says where a token looked; what it needed, only the experiment
+# tells.
+
+# %%
+record = Recorder("text.3.weights")
+model.logits(ids, pixels, trace=record)
+attention = record.tensors["text.3.weights"][0, :, 65 + 2, 1:65].mean(axis=0)
+assert attention.argmax() == 52
+assert drop.argmax() == 53
+assert (drop > 0.1).sum() == 3
+
+# %% [markdown]
+# ![Left: where "fish" looked. Right: what it needed](pictures/09_look_and_need.png)
+
+# %%
+maps = [attention / attention.max(), drop.clip(0) / drop.max()]
+light = np.sqrt(np.concatenate([each.reshape(8, 8) for each in maps], axis=1))[..., None]
+large = light.repeat(24, axis=0).repeat(24, axis=1) * 0.85 + 0.15
+scene = np.tile(np.asarray(Image.open(EXAMPLES / "relation.png").resize((192, 192))), (1, 2, 1))
+shown = Image.fromarray((large * scene).astype(np.uint8)).resize((288, 144))
+assert light.shape == (8, 16, 1)
+shown.save(Path(__file__).parent / "pictures" / "09_look_and_need.png")
+
+# %% [markdown]
+# ## Exercises
+# **1.** Which module of the official code makes what we call `projected`? Look it up in `table`.
+
+# %%
+yours = ...
+
+# %%
+solution = table["projected"].official
+assert solution.startswith("git.visual_projection")
+assert yours is ... or yours == solution
+
+# %% [markdown]
+# **2.** What does the lens say after each layer for the ninth word, whose names begin with
+# `word.8`?
+
+# %%
+yours = ...
+
+# %%
+record = Recorder("word.8.text.*.x")
+list(storybook.stream(EXAMPLES / "relation.png", trace=record))
+tops = [layers.linear(x, params.text.head).argmax() for x in record.tensors.values()]
+solution = [words.decode([int(top)]) for top in tops]
+assert solution[-1] == "boat"
+assert yours is ... or yours == solution
