@@ -18,8 +18,10 @@ import numpy as np
 from .decoding import Generation, best_of, decode, make_plan
 from .errors import UserError
 from .generate import keep_rows
+from .model import threads_of, towers_of
 from .params import Array
 from .text import Cache
+from .threads import blas_threads
 
 if TYPE_CHECKING:
     from .captioner import Captioner, Subject
@@ -138,4 +140,6 @@ def speak(captioner: Captioner, cache: Cache, prompt: Array, options: dict[str, 
     model = captioner.model
     chosen = captioner.options(options.get("max_length")).change(options)
     plan = make_plan(prompt, config=model.config, options=chosen)
-    return decode(keep_rows(cache, np.zeros(len(prompt), np.int64)), model.params.text, plan)
+    plan = plan._replace(towers=towers_of(model))
+    with blas_threads(threads_of(model)):
+        return decode(keep_rows(cache, np.zeros(len(prompt), np.int64)), model.params.text, plan)

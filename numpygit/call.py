@@ -14,11 +14,11 @@ import numpy as np
 from .adapt import mask_heads
 from .config import GitConfig
 from .errors import UserError
+from .fast import PLAIN, Towers
 from .layers import KeyValue, Trace, no_trace
 from .params import Array, Git, Text
 from .text import Cache, forward, project, read
 from .trace import Recorder, together
-from .vision import image_tokens
 
 
 class Ran(NamedTuple):
@@ -131,13 +131,14 @@ def memory_of(
     *,
     config: GitConfig,
     interpolate: bool = False,
+    towers: Towers = PLAIN,
     trace: Trace = no_trace,
 ) -> Array:
     """Encode pictures for the text tower -> (B, M, D); no pictures -> (1, 0, D)."""
     if pixel_values is None:
         return np.zeros((1, 0, config.hidden_size), np.float32)
     pixels = pictures(pixel_values)
-    tokens = image_tokens(
+    tokens = towers.image_tokens(
         pixels, params.vision, config=config.vision_config, interpolate=interpolate, trace=trace
     )
     return project(tokens, params.text, eps=config.vision_config.layer_norm_eps, trace=trace)

@@ -19,6 +19,7 @@ from .params import Array
 from .pretrained import load_options
 from .processor import GitProcessor
 from .text import Cache
+from .threads import check_threads
 
 Subject = Picture | Sequence[Picture] | Cache  # what one can ask about
 
@@ -174,12 +175,17 @@ def load(
     revision: str | None = None,
     local_files_only: bool = False,
     preprocessing: str = "hf",
+    threads: int | None = None,
+    plain: bool = False,
 ) -> Captioner:
     """Load "storybook", a folder, or a model of the Hugging Face Hub, ready to caption.
 
     `preprocessing` "hf" prepares pictures and questions as the checkpoint's files say, "original"
-    as the authors' code does: see original.py.
+    as the authors' code does: see original.py. `threads` is how many cores to use, None for all
+    that NumPy may. `plain` runs the five files of the model alone, to read along or to step
+    through; else fast.py takes part.
     """
+    check_threads(threads)
     folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
     processor = GitProcessor.from_folder(folder, preprocessing=preprocessing)
     config, params = checkpoint.load(folder)
@@ -187,4 +193,5 @@ def load(
         config = original_config(config)
     options = load_options(folder, config)
     model = GitForCausalLM(config, params, generation_config=options)
+    model.threads, model.plain = threads, plain
     return Captioner(model, processor, str(name), source=checkpoint.weights_file(folder))

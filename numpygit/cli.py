@@ -67,6 +67,9 @@ def shared_options() -> argparse.ArgumentParser:
         help="prepare pictures and questions as the checkpoint's files say and choose words "
         "greedily (hf), or do both as the authors' code does, with a beam search (original)",
     )
+    shared.add_argument(
+        "--threads", type=int, metavar="N", help="cores to use (default: all that are allowed)"
+    )
     shared.add_argument("--json", action="store_true", help="print one JSON object a line")
     return shared
 
@@ -213,6 +216,7 @@ def load_model(options: argparse.Namespace) -> Captioner:
         revision=options.revision,
         local_files_only=options.offline,
         preprocessing=options.preprocessing,
+        threads=options.threads,
     )
 
 

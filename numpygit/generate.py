@@ -36,6 +36,7 @@ class Step(NamedTuple):
 
 
 Choose = Callable[[Array, Array], Choice]
+Read = Callable[..., tuple[Array, Cache]]  # text.read, or its twin
 
 
 def greedy(logits: Array, ids: Array) -> Choice:
@@ -54,6 +55,7 @@ def generate(
     attention_mask: Array | None = None,
     choose: Choose = greedy,
     end: Sequence[int] = (),
+    read: Read = read,
     trace: Trace = no_trace,
 ) -> Iterator[Step]:
     """Continue prompts word by word: what is known of the pictures, prompt (B, T) -> Steps.

@@ -29,15 +29,16 @@ from .call import (
 from .config import GitConfig, GitVisionConfig
 from .decoding import Calls, Generation, GenerationConfig, Plan, decode, lazily, make_plan
 from .errors import NotFiniteError, UserError
+from .fast import PLAIN, Towers, fast_towers
 from .generate import Choose, Step
 from .initial import random_model, random_tower
 from .layers import Trace, no_trace, scope
 from .loss import next_word_loss
 from .outputs import ModelOutput
 from .params import Array, Git, Vision
-from .text import Cache, forward, see
+from .text import Cache, forward
+from .threads import blas_threads, check_threads, default_threads, limited
 from .trace import Recorder, together
-from .vision import image_tokens
 
 Pixels = Array | list[Array]
 Outputs = ModelOutput | tuple[Any, ...]
@@ -45,6 +46,9 @@ Outputs = ModelOutput | tuple[Any, ...]
 
 class GitVisionModel:
     """The picture tower. Without params, random ones are drawn from `seed`."""
+
+    threads: int | None = None  # see GitForCausalLM
+    plain: bool = False
 
     def __init__(
         self, config: GitVisionConfig, params: Vision | None = None, *, seed: int = 0
@@ -87,19 +91,19 @@ class GitVisionModel:
                 f"the picture tower takes stills (B, C, H, W); got shape {pixels.shape}. "
                 "Clips go into GitModel or GitForCausalLM"
             )
-        recorder = Recorder("vision.x", "vision.*.x", "vision.*.weights")
-        seen = together(recorder, trace)
-        p, stretch = self.params, interpolate_pos_encoding
-        last = image_tokens(pixels, p, config=self.config, interpolate=stretch, trace=seen)
-        check_finite(last, p)
-        layers = range(len(self.params.blocks))
-        states = [recorder.tensors["vision.x"]]
-        states += [recorder.tensors[f"vision.{i}.x"] for i in layers]
-        attentions = tuple(recorder.tensors[f"vision.{i}.weights"] for i in layers)
         asked = chosen(self.config, output_attentions, output_hidden_states, return_dict)
+        recorder, seen = Recorder("vision.x", "vision.*.x", "vision.*.weights"), trace
+        if asked["hidden_states"] or asked["attentions"]:
+            seen = together(recorder, trace)
+        p, stretch = self.params, interpolate_pos_encoding
+        tower = towers_of(self).image_tokens
+        last = tower(pixels, p, config=self.config, interpolate=stretch, trace=seen)
+        check_finite(last, p)
+        states = recorder.like("vision.x", "vision.*.x")
+        attentions = recorder.like("vision.*.weights")
         outputs = ModelOutput(
             last_hidden_state=last,
-            hidden_states=tuple(states) if asked["hidden_states"] else None,
+            hidden_states=states if asked["hidden_states"] else None,
             attentions=attentions if asked["attentions"] else None,
         )
         return outputs if asked["dict"] else outputs.to_tuple()
@@ -117,6 +121,9 @@ class GitVisionModel:
 
 class GitModel:
     """Both towers, without the vocabulary head. Without params, random ones from `seed`."""
+
+    threads: int | None = None  # see GitForCausalLM
+    plain: bool = False
 
     def __init__(self, config: GitConfig, params: Git | None = None, *, seed: int = 0) -> None:
         self.config = config
@@ -195,7 +202,13 @@ class GitForCausalLM:
     (B, M + T, D), attentions L times (B, N, M + T, M + T). After a cache the first M + T is T.
     `logits_to_keep` keeps the last logits only. Raises UserError, a ValueError, for what does not
     fit.
+
+    `threads` is how many cores to use, None for all that NumPy may. `plain` runs the five files
+    alone, to read along or to step through; else, unless something traces, fast.py takes part.
     """
+
+    threads: int | None = None
+    plain: bool = False
 
     def __init__(
         self,
@@ -305,7 +318,12 @@ class GitForCausalLM:
         """Encode pictures for the text tower: (B, C, H, W) or clips -> (B, M, D)."""
         interpolate = interpolate_pos_encoding
         return memory_of(
-            pixel_values, self.params, config=self.config, interpolate=interpolate, trace=trace
+            pixel_values,
+            self.params,
+            config=self.config,
+            interpolate=interpolate,
+            towers=towers_of(self),
+            trace=trace,
         )
 
     def see(
@@ -319,7 +337,9 @@ class GitForCausalLM:
         memory = self.memory(
             pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
         )
-        return see(memory, self.params.text, config=self.config, trace=scope(trace, "image"))
+        return towers_of(self).see(
+            memory, self.params.text, config=self.config, trace=scope(trace, "image")
+        )
 
     def logits(
         self,
@@ -367,7 +387,8 @@ class GitForCausalLM:
         plan = self.plan(pixel_values, input_ids, attention_mask, chosen, Calls())
         try:
             known = self.known(pixel_values, interpolate_pos_encoding, trace)
-            yield from lazily(known, self.params.text, plan, choose=choose, trace=trace)
+            steps = lazily(known, self.params.text, plan, choose=choose, trace=trace)
+            yield from limited(steps, threads_of(self))
         except NotFiniteError:
             raise self.why_not_finite() from None
 
@@ -409,7 +430,8 @@ class GitForCausalLM:
         plan = self.plan(seen, input_ids, attention_mask, chosen, calls, stand_ins)
         try:
             known = self.known(seen, interpolate_pos_encoding, trace)
-            found = decode(known, params.text, plan, trace=trace)
+            with blas_threads(threads_of(self)):
+                found = decode(known, params.text, plan, trace=trace)
         except NotFiniteError:
             raise self.why_not_finite() from None
         found = show_masked(found, head_mask)
@@ -458,7 +480,18 @@ class GitForCausalLM:
             attention_mask=attention_mask,
             calls=calls,
             stand_ins=stand_ins,
-        )
+        )._replace(towers=towers_of(self))
+
+
+def threads_of(model: GitVisionModel | GitModel | GitForCausalLM) -> int:
+    """Say how many cores a model uses: what was asked for, else all that NumPy may."""
+    check_threads(model.threads)
+    return model.threads or default_threads()
+
+
+def towers_of(model: GitVisionModel | GitModel | GitForCausalLM) -> Towers:
+    """Choose the functions that run a model."""
+    return PLAIN if model.plain else fast_towers(threads_of(model))
 
 
 def show_masked(found: Generation, head_mask: Array | None) -> Generation:
@@ -539,8 +572,9 @@ def call(
     mask, past = mask_of_new_words(attention_mask, words.shape[:2], past)
     if past is None:
         memory = memory_of(
-            pixel_values, model.params, config=model.config, interpolate=interpolate, trace=trace
-        )
+            pixel_values, model.params, config=model.config, interpolate=interpolate,
+            towers=towers_of(model), trace=trace,
+        )  # fmt: skip
         memory = same_rows(memory, words)
     else:
         if pixel_values is not None and past.image[0].k.shape[2] == 0:

@@ -138,6 +138,11 @@ class Recorder:
         if any(fnmatchcase(name, pattern) for pattern in self.patterns):
             self.tensors[name] = value
 
+    def like(self, *patterns: str) -> tuple[Array, ...]:
+        """Return what was kept whose name fits, pattern after pattern, in the order it came."""
+        fitting = [name for p in patterns for name in self.tensors if fnmatchcase(name, p)]
+        return tuple(self.tensors[name] for name in dict.fromkeys(fitting))
+
 
 def together(*observers: Callable[[str, Array], None]) -> Callable[[str, Array], None]:
     """Make one observer of several."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import numpygit
-from numpygit import call
+from numpygit import call, model
 from numpygit.captioner import Captioner
 from numpygit.cli import main
 from numpygit.errors import UserError
@@ -57,15 +57,15 @@ def test_answers_about_a_clip(tiny):
 
 
 def test_the_picture_is_looked_at_once_for_all_questions(tiny, monkeypatch):
-    count, encode = Counter(), call.image_tokens
-    monkeypatch.setattr(call, "image_tokens", lambda *a, **k: encode(*a, **{**k, "trace": count}))
+    count, encode = Counter(), call.memory_of
+    monkeypatch.setattr(model, "memory_of", lambda *a, **k: encode(*a, **{**k, "trace": count}))
     tiny.answers(picture(1), QUESTIONS)
     assert count.times["vision.image_tokens"] == 1
 
 
 def test_the_command_looks_at_the_picture_once(tiny, tmp_path, monkeypatch, capsys):
-    count, encode = Counter(), call.image_tokens
-    monkeypatch.setattr(call, "image_tokens", lambda *a, **k: encode(*a, **{**k, "trace": count}))
+    count, encode = Counter(), call.memory_of
+    monkeypatch.setattr(model, "memory_of", lambda *a, **k: encode(*a, **{**k, "trace": count}))
     picture(1).save(tmp_path / "picture.png")
     assert main(["answer", "--model", tiny.name, str(tmp_path / "picture.png"), *QUESTIONS]) == 0
     assert count.times["vision.image_tokens"] == 1

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import numpygit
-from numpygit import call
+from numpygit import call, model
 from numpygit.asking import classify
 from numpygit.captioner import Captioner
 from numpygit.cli import main, read_labels
@@ -53,13 +53,13 @@ def test_the_command_prints_what_the_function_finds(tiny, picture, name, capsys)
 
 
 def test_a_clip_is_seen_whole(tiny, picture, monkeypatch):
-    shapes, encode = [], call.image_tokens
+    shapes, encode = [], call.memory_of
 
     def watching(pixels, *arguments, **settings):
         shapes.append(pixels.shape)
         return encode(pixels, *arguments, **settings)
 
-    monkeypatch.setattr(call, "image_tokens", watching)
+    monkeypatch.setattr(model, "memory_of", watching)
     classify(tiny, picture.with_name("clip.gif"), LABELS)
     assert shapes == [(1, 2, 3, 18, 18)]
 
@@ -67,7 +67,7 @@ def test_a_clip_is_seen_whole(tiny, picture, monkeypatch):
 def test_a_picture_that_was_seen_is_not_looked_at_again(tiny, picture, monkeypatch):
     expected = classify(tiny, picture, LABELS)
     seen = tiny.see(picture)
-    monkeypatch.delattr(call, "image_tokens")
+    monkeypatch.delattr(model, "memory_of")
     assert classify(tiny, seen, LABELS) == expected
 
 

@@ -203,7 +203,7 @@ def test_cached_equals_uncached(request_, side):
         changes = tuple(changes_of(plan, rows_each=K // chosen.num_beam_groups))
         search = Search(
             chosen, plan.prompt, plan.told, plan.attention_mask, plan.max_length, plan.end, PAD,
-            changes, (), np.random.default_rng(0),
+            changes, (), np.random.default_rng(0), text.read,
         )  # fmt: skip
         steps = search_beams(cache, P, search, config=CONFIG)
     before, memory = plan.prompt.repeat(K, axis=0), memory.repeat(K, axis=0)

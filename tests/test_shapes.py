@@ -25,7 +25,7 @@ from numpygit.image_processor import ImageProcessor
 
 PACKAGE = Path(numpygit.__file__).parent
 MODEL = ("image", "layers", "vision", "text", "generate")
-BESIDE = ("activations", "relative", "positions", "loss")
+BESIDE = ("activations", "relative", "positions", "loss", "fast")
 FILES = [str(PACKAGE / f"{name}.py") for name in MODEL + BESIDE]
 SHAPE = re.compile(r"#\s*(\(.*\))")
 
@@ -120,24 +120,33 @@ class Watcher:
 
 
 def run_everything() -> None:
+    for plain in (True, False):
+        run_models(plain)
+    past = tiny_model()(tiny_inputs("still")["input_ids"])
+    for activation in layers.ACTIVATIONS.values():
+        activation(past.logits)
+    ImageProcessor(20, 24, 31)(image.Image.new("RGB", (50, 41)))
+
+
+def run_models(plain: bool) -> None:
     model = tiny_model()
+    model.plain = plain
     for kind in ("still", "clip"):
         given = tiny_inputs(kind)
         model.logits(
             given["input_ids"], given["pixel_values"], attention_mask=given["attention_mask"]
         )
         model.generate(given["pixel_values"], given["input_ids"][:, :3], max_length=9)
+        model.generate(given["pixel_values"], max_length=6, num_beams=3)
     model.memory(np.zeros((1, 3, 40, 20), np.float32), interpolate_pos_encoding=True)
     values = {**model.config.to_dict(), "position_embedding_type": "relative_key_query"}
     relative = GitForCausalLM(GitConfig.from_dict(values))
+    relative.plain = plain
     ids = tiny_inputs("still")["input_ids"]
     relative(ids[:, :2], labels=ids[:, :2], label_smoothing=0.1)
     relative.generate(tiny_inputs("still")["pixel_values"], ids[:, :2], max_length=4)
     past = relative(ids[:, :2])
     relative(ids[:, 2:], past_key_values=past.past_key_values)
-    for activation in layers.ACTIVATIONS.values():
-        activation(past.logits)
-    ImageProcessor(20, 24, 31)(image.Image.new("RGB", (50, 41)))
 
 
 @pytest.fixture(scope="module")

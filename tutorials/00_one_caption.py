@@ -24,7 +24,7 @@ from numpygit.storybook import EXAMPLES
 # in pieces, one a word.
 
 # %%
-storybook = numpygit.load("storybook")
+storybook = numpygit.load("storybook", plain=True)
 picture = EXAMPLES / "relation.png"
 pieces = list(storybook.stream(picture))
 assert "".join(pieces) == "an orange fish in front of a green boat"

@@ -17,7 +17,7 @@ from numpygit import image, text, vision
 from numpygit.storybook import EXAMPLES
 
 # %%
-storybook = numpygit.load("storybook")
+storybook = numpygit.load("storybook", plain=True)
 params, config = storybook.model.params.vision, storybook.model.config.vision_config
 seen = {}
 pixels = storybook.pixels(EXAMPLES / "relation.png")

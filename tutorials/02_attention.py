@@ -18,7 +18,7 @@ from numpygit import layers, text
 from numpygit.storybook import EXAMPLES
 
 # %%
-storybook = numpygit.load("storybook")
+storybook = numpygit.load("storybook", plain=True)
 params, config = storybook.model.params.text, storybook.model.config
 memory = storybook.model.memory(storybook.pixels(EXAMPLES / "relation.png"))
 ids = np.array([[2, *storybook.processor.words.encode("an orange fish in front of")]])

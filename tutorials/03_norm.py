@@ -19,7 +19,7 @@ from numpygit import layers, text, vision
 from numpygit.storybook import EXAMPLES
 
 # %%
-storybook = numpygit.load("storybook")
+storybook = numpygit.load("storybook", plain=True)
 params, config = storybook.model.params, storybook.model.config
 pixels = storybook.pixels(EXAMPLES / "relation.png")
 ids = np.array([[2, *storybook.processor.words.encode("an orange fish in front of")]])

@@ -17,7 +17,7 @@ from numpygit import layers, text
 from numpygit.storybook import EXAMPLES
 
 # %%
-storybook = numpygit.load("storybook")
+storybook = numpygit.load("storybook", plain=True)
 params, config = storybook.model.params.text, storybook.model.config
 words = storybook.processor.words
 memory = storybook.model.memory(storybook.pixels(EXAMPLES / "relation.png"))

@@ -24,7 +24,7 @@ from numpygit.storybook import EXAMPLES
 # on one another, half and half. Nothing like it was in the training.
 
 # %%
-storybook = numpygit.load("storybook")
+storybook = numpygit.load("storybook", plain=True)
 params, config = storybook.model.params.text, storybook.model.config
 words = storybook.processor.words
 row, sign = (Image.open(EXAMPLES / f"{name}.png") for name in ("row", "sign"))

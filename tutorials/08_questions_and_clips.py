@@ -18,7 +18,7 @@ from numpygit.storybook import EXAMPLES
 from numpygit.video import read_clip
 
 # %%
-storybook = numpygit.load("storybook")
+storybook = numpygit.load("storybook", plain=True)
 params, config = storybook.model.params, storybook.model.config
 words, picture = storybook.processor.words, EXAMPLES / "relation.png"
 assert storybook.answer(picture, "what color is the boat?") == "green"

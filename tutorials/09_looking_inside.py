@@ -20,7 +20,7 @@ from numpygit.storybook import EXAMPLES
 from numpygit.trace import TABLE, Printer, Recorder
 
 # %%
-storybook = numpygit.load("storybook")
+storybook = numpygit.load("storybook", plain=True)
 model, words = storybook.model, storybook.processor.words
 params, config, layers = model.params, model.config, numpygit.layers
 pixels = storybook.pixels(EXAMPLES / "relation.png")

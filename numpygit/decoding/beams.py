@@ -22,10 +22,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..config import GitConfig
-from ..generate import keep_rows
+from ..generate import Read, keep_rows
 from ..layers import Trace, no_trace, scope
 from ..params import Array, Text
-from ..text import Cache, read
+from ..text import Cache
 from .logits import Change, apply, as_told, log_softmax, penalise_chosen, require_finite
 from .options import GenerationConfig
 from .sampling import draw_several
@@ -55,6 +55,7 @@ class Search:
     changes: tuple[Change, ...]
     bias: tuple[Change, ...]  # the changes that come before the groups' avoiding each other
     rng: np.random.Generator
+    read: Read
 
 
 class Beams(NamedTuple):
@@ -87,7 +88,7 @@ def search_beams(
     fork = np.repeat(np.arange(B), K)
     known = cache.attention_mask.shape[1]
     now, now_mask = search.prompt[:, known:], search.attention_mask[:, known:]
-    all_logits, cache = read(
+    all_logits, cache = search.read(
         now, cache, p, config=config, attention_mask=now_mask, trace=scope(trace, "word.0")
     )
     logits, cache = all_logits[fork, -1], keep_rows(cache, fork)
@@ -103,7 +104,7 @@ def search_beams(
             return
         step_trace = scope(trace, f"word.{rows.shape[1]}")
         cache = keep_rows(cache, row)
-        all_logits, cache = read(word[:, None], cache, p, config=config, trace=step_trace)
+        all_logits, cache = search.read(word[:, None], cache, p, config=config, trace=step_trace)
         logits = all_logits[:, -1]
 
 

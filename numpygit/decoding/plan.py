@@ -11,6 +11,7 @@ import numpy as np
 
 from ..config import GitConfig
 from ..errors import UserError
+from ..fast import PLAIN, Towers
 from ..params import Array
 from .logits import (
     PADDING,
@@ -56,6 +57,7 @@ class Plan(NamedTuple):
     config: GitConfig  # the model's, with the padding token of the options
     options: GenerationConfig
     calls: Calls
+    towers: Towers = PLAIN
 
 
 def make_plan(

@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..generate import Choice, Choose, Step, generate, keep_rows
 from ..layers import Trace, no_trace, scope
 from ..params import Array, Text
-from ..text import Cache, see
+from ..text import Cache
 from ..trace import Recorder, together
 from .beams import BeamStep, Hypothesis, Search, best_texts, search_beams
 from .contrastive import search_contrastive
@@ -89,7 +89,7 @@ def begin(memory: Array | Cache, plan: Plan, p: Text, trace: Trace) -> Cache:
     """Let the image tokens look at each other, unless that was done; one row for each prompt."""
     cache = memory
     if not isinstance(cache, tuple):
-        cache = see(cache, p, config=plan.config, trace=scope(trace, "image"))
+        cache = plan.towers.see(cache, p, config=plan.config, trace=scope(trace, "image"))
     rows, prompts = len(cache.attention_mask), len(plan.prompt)
     if rows == 1:
         cache = keep_rows(cache, np.zeros(prompts, np.int64))
@@ -148,6 +148,7 @@ def steps_of(
             attention_mask=plan.attention_mask,
             choose=choose,
             end=plan.end,
+            read=plan.towers.read,
             trace=trace,
         )
     if streamer is not None:
@@ -189,6 +190,7 @@ def with_beams(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Generation:
         changes=tuple(changes_of(plan, rows_each=options.num_beams // options.num_beam_groups)),
         bias=tuple(bias_of(options)),
         rng=random_numbers(options),
+        read=plan.towers.read,
     )
     steps: list[BeamStep] = []
     for step in search_beams(cache, p, search, config=plan.config, trace=trace):
