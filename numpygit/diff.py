@@ -1,0 +1,298 @@
+"""Compare two runs tensor by tensor, and say where the first difference is.
+
+    report = compare(read("ours.safetensors"), read("theirs.safetensors"))
+    report.first                                    # the row of the first tensor that differs
+
+Two programs never agree to the last bit, so there must be a measure. It is the noise of float32
+in each tensor: how far the float32 run of a trace is from the same run in float64, which `numpygit
+trace` measures and keeps. A tensor agrees if its largest and its mean difference are at most 8
+times that noise, or 8 roundings (2**-23) of its largest and of its mean number, whichever is more.
+Where no noise was measured, 16 and 8 roundings stand in for it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .config import GitConfig
+from .errors import UserError
+from .params import Array, Git
+from .record import BLOCKED, IDS, Distance, Run, distance, nearest_name
+from .suspects import Scene, evidence, usual_suspects, what_if
+from .trace import TABLE, Named, find, order
+
+FACTOR = 8  # how many times the noise is still rounding
+ROUNDING = 2.0**-23  # of float32, relative to the number
+UNMEASURED = Distance(16, 8)  # roundings that stand in for a noise that was not measured
+OK, DIFF, SHAPE, MISSING = "OK", "DIFF", "SHAPE", "MISSING"
+
+
+class Row(NamedTuple):
+    """What came out for one tensor."""
+
+    name: str
+    status: str  # OK, DIFF, SHAPE or MISSING
+    ours: tuple[int, ...] | None
+    theirs: tuple[int, ...] | None
+    apart: Distance | None = None
+    allowed: Distance | None = None
+
+
+class Report(NamedTuple):
+    """Every row in the order of computation, the first difference, and what it looks like."""
+
+    rows: list[Row]
+    first: Row | None
+    causes: list[str]  # what makes ours equal to theirs, and what the numbers show
+    suspects: str  # what is usually wrong there, where no cause was found
+    notes: list[str]
+
+    @property
+    def equal(self) -> bool:
+        """Tell whether all that both runs hold agrees."""
+        return self.first is None
+
+
+def compare(
+    ours: Run, theirs: Run, *, params: Git | None = None, config: GitConfig | None = None
+) -> Report:
+    """Compare all tensors of two runs. With the parameters of ours, causes can be tried out."""
+    noise = ours.facts.get("noise") or theirs.facts.get("noise") or {}
+    rows = [
+        compare_one(name, ours.tensors.get(name), theirs.tensors.get(name), noise.get(name))
+        for name in sorted(ours.tensors.keys() | theirs.tensors.keys(), key=place_of)
+        if name == IDS or find(name)
+    ]
+    if not any(row.status != MISSING for row in rows):
+        raise UserError(nothing_in_common(ours.tensors, theirs.tensors))
+    first = next((row for row in rows if row.status in (DIFF, SHAPE)), None)
+    causes: list[str] = []
+    suspects = ""
+    if first is not None and first.name != IDS:
+        scene = Scene(first.name, ours.tensors, theirs.tensors, params, config)
+        allowed = None if first.allowed is None else first.allowed.largest
+        causes = what_if(scene, allowed)
+        if not causes:
+            causes, suspects = evidence(scene, allowed), usual_suspects(first.name)
+    return Report(rows, first, causes, suspects, notes(ours, theirs, rows))
+
+
+def place_of(name: str) -> tuple[int, ...]:
+    """Sort the words that are read before everything that is computed."""
+    return (-1,) if name == IDS else order(name)
+
+
+def compare_one(name: str, a: Array | None, b: Array | None, noise: Distance | None) -> Row:
+    """Compare one tensor with another; either may be missing."""
+    shape_a, shape_b = (None if x is None else x.shape for x in (a, b))
+    if a is None or b is None:
+        return Row(name, MISSING, shape_a, shape_b)
+    if shape_a != shape_b:
+        return Row(name, SHAPE, shape_a, shape_b)
+    apart = distance(a, b)
+    allowed = allowance(a, noise) if a.dtype.kind == "f" else Distance(0, 0)
+    agrees = apart.largest <= allowed.largest and apart.mean <= allowed.mean
+    return Row(name, OK if agrees else DIFF, shape_a, shape_b, apart, allowed)
+
+
+def allowance(a: Array, noise: Distance | None) -> Distance:
+    """Say how far apart two tensors may be to count as equal."""
+    open_places = np.abs(a[np.isfinite(a) & (a > BLOCKED)])
+    if open_places.size == 0:
+        return Distance(0, 0)
+    roundings = UNMEASURED if noise is None else Distance(1, 1)
+    largest = ROUNDING * roundings.largest * float(open_places.max())
+    mean = ROUNDING * roundings.mean * float(open_places.mean(dtype=np.float64))
+    if noise is not None:
+        largest, mean = max(largest, noise.largest), max(mean, noise.mean)
+    return Distance(FACTOR * largest, FACTOR * mean)
+
+
+def nothing_in_common(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> str:
+    """Say that no name of one run is in the other, with names that look alike."""
+    if not ours or not theirs:
+        return "one of the files holds no tensors; make a trace with `numpygit trace`"
+    strange = next((name for name in (*theirs, *ours) if not find(name)), next(iter(theirs)))
+    near = nearest_name(strange, list(ours))
+    return (
+        f"the two files have no tensor in common; {strange!r} is in one only{near}. "
+        "`numpygit trace --table` lists the names"
+    )
+
+
+def notes(ours: Run, theirs: Run, rows: list[Row]) -> list[str]:
+    """Say what else is to be known before the rows are believed."""
+    found = []
+    unknown = [n for run in (ours, theirs) for n in run.tensors if n != IDS and not find(n)]
+    if unknown:
+        near = nearest_name(unknown[0], [row.name for row in rows])
+        found.append(f"{len(unknown)} names are not in the table, such as {unknown[0]!r}{near}")
+    if "noise" not in ours.facts and "noise" not in theirs.facts:
+        found.append("no noise was measured for either file: the bounds are estimates")
+    double = theirs.facts.get("float64", [])
+    if double:
+        found.append(f"theirs holds float64, from {min(double, key=place_of)} on")
+    modes = {run.facts.get("mode", "uncached") for run in (ours, theirs)}
+    if len(modes) > 1:
+        found.append("one run is with a cache and one without: few names are in both")
+    return found
+
+
+class Comparer:
+    """An observer that compares a run with another one while it happens.
+
+    `then` is called at the first difference, inside the function that computed the tensor:
+    `Comparer(run, then=lambda row: breakpoint())`.
+    """
+
+    def __init__(self, theirs: Run, *, then: Callable[[Row], Any] | None = None) -> None:
+        self.theirs = theirs
+        self.then = then
+        self.rows: list[Row] = []
+
+    def __call__(self, name: str, value: Array) -> None:
+        noise = self.theirs.facts.get("noise", {}).get(name)
+        is_first = self.first is None
+        self.rows.append(compare_one(name, value, self.theirs.tensors.get(name), noise))
+        if is_first and self.first is not None and self.then is not None:
+            self.then(self.first)
+
+    @property
+    def first(self) -> Row | None:
+        """The first tensor that differs."""
+        return next((row for row in self.rows if row.status in (DIFF, SHAPE)), None)
+
+
+# ---------------------------------------------------------------- on paper
+
+HEAD = f"{'':8}{'tensor':24} {'shape':19} {'largest':>8} {'mean':>8} {'allowed':>8}"
+
+
+def report_lines(report: Report, *, every: bool = False) -> Iterator[str]:
+    """Write a report in lines of at most 80 columns; with `every`, all rows one by one."""
+    yield HEAD
+    rows, first = report.rows, report.first
+    if first is not None and not every:
+        rows = rows[: rows.index(first) + 1]
+    for group, members in groupby(rows, key=lambda row: group_of(row.name)):
+        listed = list(members)
+        alike = not every and len(listed) > 1 and {row.status for row in listed} == {OK}
+        if alike and not (first and group_of(first.name) == group):
+            yield together_line(group, listed)
+        else:
+            yield from map(row_line, listed)
+    yield ""
+    counts = [f"{sum(r.status == s for r in rows)} {s}" for s in (OK, DIFF, SHAPE, MISSING)]
+    left = len(report.rows) - len(rows)
+    yield ", ".join(counts) + (f"; {left} later tensors not shown, --all shows them" * (left > 0))
+    for note in report.notes:
+        yield from paragraph(f"Note: {note}.")
+    if first is not None:
+        yield ""
+        yield from verdict_lines(report, first)
+
+
+def group_of(name: str) -> str:
+    """Name the layer that a tensor belongs to, or else the tensor itself."""
+    place = find(name)
+    if place is None or place.layer is None:
+        return name
+    return f"{name.rpartition('.')[0]}.*"
+
+
+def row_line(row: Row) -> str:
+    """Write one row."""
+    shape = str(row.theirs if row.ours is None else row.ours)
+    if row.status == SHAPE:
+        return f"{row.status:8}{row.name:24} ours {row.ours}, theirs {row.theirs}"
+    if row.apart is None or row.allowed is None:
+        where = "theirs" if row.theirs is None else "ours"
+        return f"{row.status:8}{row.name:24} {shape:19} not in {where}"
+    largest, mean = row.apart
+    measured = " ".join(map(short, (largest, mean, row.allowed.largest)))
+    return f"{row.status:8}{row.name:24} {shape:19} {measured}"
+
+
+def together_line(group: str, rows: list[Row]) -> str:
+    """Write one line for a layer in which everything agrees: the row closest to its bound."""
+
+    def share(row: Row) -> float:
+        if row.apart is None or row.allowed is None or row.allowed.largest == 0:
+            return 0.0
+        return row.apart.largest / row.allowed.largest
+
+    worst = max(rows, key=share)
+    if worst.apart is None or worst.allowed is None:
+        raise AssertionError("only rows that agree come here")
+    measured = " ".join(map(short, (*worst.apart, worst.allowed.largest)))
+    return f"{OK:8}{group:24} {f'{len(rows)} tensors':19} {measured}"
+
+
+def short(number: float) -> str:
+    """Write a distance in eight places."""
+    return f"{number:8.1e}" if number else f"{0:>8}"
+
+
+def verdict_lines(report: Report, first: Row) -> Iterator[str]:
+    """Write where the first difference is and what it looks like."""
+    yield f"First difference: {first.name}"
+    if first.name == IDS:
+        yield from paragraph(
+            "The two runs read different words, so the text towers cannot be compared. Let the "
+            "other program read the words of `ids` in our file.", "  "
+        )  # fmt: skip
+        return
+    place = find(first.name)
+    if place is None:
+        raise AssertionError("only names of the table are compared")
+    yield f"  {place.row.meaning} {place.row.shape}"
+    yield f"  computed by {where(place.row)}"
+    if place.row.official:
+        layer = "" if place.layer is None else str(place.layer)
+        yield f"  official module: {place.row.official.replace('{i}', layer)}"
+    skipped = unseen(report.rows, first)
+    if skipped:
+        yield from paragraph(f"Not in theirs, so not seen: {', '.join(skipped)}.", "  ")
+    for cause in report.causes:
+        yield from paragraph(cause, "  * ")
+    if report.suspects:
+        yield from paragraph(f"Usually wrong here: {report.suspects}.", "  ")
+
+
+def unseen(rows: list[Row], first: Row) -> list[str]:
+    """List the tensors between the last that agrees and the first that differs."""
+    before = rows[: rows.index(first)]
+    names: list[str] = []
+    for row in before:
+        names = [*names, row.name] if row.status == MISSING else []
+    return names
+
+
+def where(row: Named) -> str:
+    """Say which function computes a tensor: its name, file and line."""
+    module, _, function = row.function.partition(".")
+    if not function:
+        return f"numpygit/{module}.py"
+    source = getattr(import_module(f"numpygit.{module}"), function)
+    line = inspect.getsourcelines(source)[1]
+    return f"`{function}`, numpygit/{module}.py:{line}"
+
+
+def paragraph(text: str, begin: str = "") -> list[str]:
+    """Break a text into lines of 80 columns."""
+    rest = " " * len(begin)
+    return textwrap.wrap(text, 80, initial_indent=begin, subsequent_indent=rest)
+
+
+def table_lines() -> Iterator[str]:
+    """Write the table of all names."""
+    for row in TABLE:
+        yield f"{row.name:27} {row.shape:29} {row.function}"
+        yield f"    {row.meaning}"
