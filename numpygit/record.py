@@ -18,6 +18,7 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from .captioner import Captioner
+from .config import GitConfig
 from .errors import NotFoundError, UserError
 from .files.mapped import map_file
 from .files.safetensors_file import read_header, read_safetensors
@@ -34,7 +36,7 @@ from .layers import Trace
 from .model import GitForCausalLM
 from .params import Array
 from .pretrained import write_whole
-from .trace import TABLE, Recorder, find
+from .trace import NUMBERS, TABLE, Recorder, find, only
 
 IDS = "ids"  # the words that were read, in files beside the named tensors
 BLOCKED = -5000.0  # a score below this has weight 0: masks hold -inf, -1e4 or the lowest float
@@ -66,17 +68,17 @@ def record(
     trace: Trace | None = None,
 ) -> Run:
     """Watch a caption or an answer: keep what fits the patterns, or hand it to `trace`."""
-    check_patterns(patterns)
+    check_patterns(patterns, names_of(captioner.model.config, cached=cached))
     pixels = captioner.pixels(picture)
     prompt = captioner.processor.prompt(question)
     recorder = Recorder(*patterns)
-    watch = trace or recorder
+    watch = recorder if trace is None else only(patterns, trace)
     if cached:
         *_, ids = captioner.say(pixels, prompt, trace=watch)
     else:
         *_, ids = captioner.say(pixels, prompt)
         read_once(captioner, captioner.model, pixels, ids[:, :-1], watch)
-    facts = {
+    facts: dict[str, Any] = {
         "model": captioner.name,
         "picture": str(picture) if isinstance(picture, str | Path) else "",
         "question": question or "",
@@ -153,15 +155,29 @@ def distance(a: Array, b: Array) -> Distance:
     return Distance(float(apart.max()), float(apart.mean()))
 
 
-def check_patterns(patterns: Sequence[str]) -> None:
-    """Refuse a pattern that no name of the table can fit."""
-    names = [row.name.replace("{i}", "0") for row in TABLE]
+def check_patterns(patterns: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse a pattern that no name of a run fits, before the run."""
     for pattern in patterns:
-        if not pattern.strip():
-            raise UserError(f"the pattern of names {pattern!r} is empty; give one as text.*.x")
-        if not any(c in pattern for c in "*?[") and find(pattern) is None:
-            near = nearest_name(pattern, names)
-            raise UserError(f"no tensor is called {pattern!r}{near}; `*` stands for anything")
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise UserError(
+                f"no tensor of this run is called {pattern!r}{nearest_name(pattern, names)}. "
+                "`*` stands for anything; `numpygit trace --table` lists the names"
+            )
+
+
+def names_of(config: GitConfig, *, cached: bool = False) -> list[str]:
+    """List the names that a run can have, a cached one as many words as there are places."""
+    found = []
+    depth = {"vision": config.vision_config.num_hidden_layers, "text": config.num_hidden_layers}
+    for row in TABLE:
+        tower = row.name.split(".")[0]
+        layers = range(depth[tower] if "{i}" in row.name else 1)
+        found += [row.name.replace("{i}", str(i)) for i in layers]
+    if not cached:
+        return found[:-1]  # all but the word that was chosen
+    words = [name for name in found if NUMBERS[find(name).row.name] > NUMBERS["memory"]]  # type: ignore[union-attr]
+    runs = [f"word.{i}." for i in range(config.max_position_embeddings)]
+    return found + [run + name for run in ("image.", *runs) for name in words]
 
 
 def nearest_name(name: str, names: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TextIO
 
@@ -190,6 +190,20 @@ def together(*observers: Callable[[str, Array], None]) -> Callable[[str, Array],
     return observe
 
 
+def only(
+    patterns: Sequence[str], observer: Callable[[str, Array], None]
+) -> Callable[[str, Array], None]:
+    """Let an observer see only the names that fit one of the patterns; no patterns, all names."""
+    if not patterns:
+        return observer
+
+    def observe(name: str, value: Array) -> None:
+        if any(fnmatchcase(name, pattern) for pattern in patterns):
+            observer(name, value)
+
+    return observe
+
+
 class Printer:
     """Print one line for each tensor: name, shape, range, mean."""
 
@@ -206,6 +220,6 @@ def describe(name: str, value: Array) -> str:
     """Say in one line what an array is; -inf, as masks have it, is left out of the range."""
     finite = value[np.isfinite(value)]
     if finite.size == 0:
-        return f"{name:32} {value.shape!s:22} no finite number"
+        return f"{name:25} {value.shape!s:18} no finite number"
     low, high, mean = finite.min(), finite.max(), finite.mean()
-    return f"{name:32} {value.shape!s:22} {low:10.4g} to {high:10.4g}, mean {mean:10.4g}"
+    return f"{name:25} {value.shape!s:18} {low:8.3g} to {high:8.3g}, mean {mean:8.3g}"

@@ -135,9 +135,7 @@ def no_times(p: Git) -> Git:
 
 
 def tied_head(p: Git) -> Git:
-    return replace(
-        p, text=replace(p.text, head=replace(p.text.head, weight=p.text.word_embedding))
-    )
+    return replace(p, text=replace(p.text, head=replace(p.text.head, weight=p.text.word_embedding)))
 
 
 def kernel_as_hwc(p: Git) -> Git:
@@ -155,6 +153,7 @@ def half_precision(p: Git) -> Git:
 
 
 # ---------------------------------------------------------------- functions
+
 
 def attention_with_scale(scale: Callable[[int, int], float]) -> Callable:
     """The attention of layers.py with another scale: q is multiplied by what is wrong with it."""
@@ -297,9 +296,7 @@ def count_from_1(ids, positions, p, **rest):
 
 def times_of_another_order(p: Git) -> Git:
     times = p.vision.temporal_embedding
-    return replace(
-        p, vision=replace(p.vision, temporal_embedding=times[:3][::-1].copy())
-    )
+    return replace(p, vision=replace(p.vision, temporal_embedding=times[:3][::-1].copy()))
 
 
 def other_colours(pixels):
@@ -329,85 +326,237 @@ class WordsFirst:
 ATTENTION = [(vision, "attention"), (text, "attention")]
 NORM = [(vision, "layer_norm"), (text, "layer_norm")]
 SEEDED = [
-    Seeded("another mean and spread of colours", changed(pixel_values=other_colours),
-           "pixels", "another mean or spread of colours"),
-    Seeded("blue, green, red", changed(pixel_values=lambda x: x[:, ::-1].copy()),
-           "pixels", "red and blue exchanged"),
-    Seeded("squares cut column by column", patched((vision, "cut_patches"), by=column_by_column),
-           "vision.patch_tokens", "squares column by column"),
-    Seeded("kernel of the patches read as (H, W, C)", changed(kernel_as_hwc),
-           "vision.patch_tokens", "the kernel's numbers in the order (H, W, C)"),
-    Seeded("patch weights in float16", changed(half_precision),
-           "vision.patch_tokens", "with weights in float16"),
-    Seeded("class token behind the squares", patched((vision, "embed_patches"), by=class_token_last),
-           "vision.embedded", "class token behind the squares, the places as before"),
-    Seeded("variance divided by D - 1", patched(*NORM, by=unbiased_norm),
-           "vision.x", "variance divided by D - 1"),
-    Seeded("epsilon 1e-12 in the picture tower, not 1e-5", configured(tower=True, layer_norm_eps=1e-12),
-           "vision.x", "with epsilon 1e-12"),
-    Seeded("picture tower normalised after each part", patched((vision, "block"), by=post_norm_block),
-           "vision.0.attention_input", "without this normalisation"),
-    Seeded("layers of the picture tower in reverse", changed(layers_reversed),
-           "vision.0.attention_input", "with the parameters of layer 1"),
-    Seeded("bias of the keys missing", changed(in_vision(1, no_key_bias)),
-           "vision.1.k", "without the bias"),
-    Seeded("scale of the scores missing", patched(*ATTENTION, by=attention_with_scale(lambda A, D: 1)),
-           "vision.0.scores", "without the scale 1/sqrt(A)"),
-    Seeded("scale of the whole width, not of a head",
-           patched(*ATTENTION, by=attention_with_scale(lambda A, D: 1 / math.sqrt(D))),
-           "vision.0.scores", "1/sqrt(D) of the whole width"),
-    Seeded("softmax over the queries", patched((layers, "softmax"), by=softmax_over_queries),
-           "vision.0.weights", "softmax over the queries"),
-    Seeded("dropout left on", patched((layers, "softmax"), by=dropout),
-           "vision.0.weights", "as dropout would leave it"),
-    Seeded("heads joined without a transpose", patched((layers, "join_heads"), by=join_wrongly),
-           "vision.0.joined", "without a transpose"),
-    Seeded("weight of the last projection transposed", changed(in_vision(0, transposed_out)),
-           "vision.0.attended", "weight transposed"),
-    Seeded("residual taken behind the normalisation",
-           patched((vision, "block"), by=residual_of_the_normed),
-           "vision.0.after_attention", "residual from behind the normalisation"),
-    Seeded("gelu in the picture tower, not quick_gelu", configured(tower=True, hidden_act="gelu"),
-           "vision.0.activated", "with gelu as the activation"),
-    Seeded("bias of the MLP missing", changed(in_vision(1, no_down_bias)),
-           "vision.1.thought", "without the bias"),
-    Seeded("no times for frames", changed(no_times), "clip_tokens",
-           "without the times of the frames", "clip"),
-    Seeded("times of the frames in reverse", changed(times_of_another_order), "clip_tokens",
-           "with the times in reverse", "clip"),
-    Seeded("epsilon of the text tower in the projection",
-           patched((call, "project"), by=projection_norm_of_text),
-           "memory", "with epsilon 1e-12"),
-    Seeded("places count the image tokens", patched((text, "embed_words"), by=count_image_tokens),
-           "place_vectors", "the M image tokens are counted"),
-    Seeded("places count from 1", patched((text, "embed_words"), by=count_from_1),
-           "place_vectors", "places counted from 1"),
-    Seeded("words before the image tokens", patched((text, "np"), by=WordsFirst()),
-           "text.x", "with the words before the image tokens"),
-    Seeded("mask off by one", patched((text, "full_mask"), by=mask_off_by_one),
-           "text.mask", "a word may look at the next one"),
-    Seeded("image tokens look at words", patched((text, "full_mask"), by=image_sees_words),
-           "text.mask", "image tokens looking at words"),
-    Seeded("words look ahead", patched((text, "full_mask"), by=words_see_ahead),
-           "text.mask", "words look ahead"),
-    Seeded("padding is read", patched((text, "full_mask"), by=padding_open),
-           "text.mask", "with padding open"),
-    Seeded("weight of the queries transposed", changed(in_text(1, transposed_query)),
-           "text.1.q", "weight transposed"),
-    Seeded("queries and keys exchanged", changed(in_text(0, q_and_k_swapped)), "text.0.q", "with our k in its place"),
-    Seeded("text tower normalised before each part", patched((text, "block"), by=pre_norm_block),
-           "text.0.after_attention", "the text tower normalises after each part"),
-    Seeded("the two normalisations of a layer exchanged", changed(in_text(2, norms_swapped)),
-           "text.2.after_attention", "two normalisations of the layer exchanged"),
-    Seeded("tanh gelu in the text tower", configured(hidden_act="gelu_new"),
-           "text.0.activated", "the tanh approximation"),
-    Seeded("quick_gelu in the text tower", configured(hidden_act="quick_gelu"),
-           "text.0.activated", "with quick_gelu as the activation"),
-    Seeded("head tied to the word embedding", changed(tied_head),
-           "logits", "the word embedding as the head"),
-    Seeded("heads cut wrongly", patched((layers, "split_heads"), by=split_wrongly),
-           "vision.0.q", "cut into A pieces of N numbers"),
-]  # fmt: skip
+    Seeded(
+        "another mean and spread of colours",
+        changed(pixel_values=other_colours),
+        "pixels",
+        "another mean or spread of colours",
+    ),
+    Seeded(
+        "blue, green, red",
+        changed(pixel_values=lambda x: x[:, ::-1].copy()),
+        "pixels",
+        "red and blue exchanged",
+    ),
+    Seeded(
+        "squares cut column by column",
+        patched((vision, "cut_patches"), by=column_by_column),
+        "vision.patch_tokens",
+        "squares column by column",
+    ),
+    Seeded(
+        "kernel of the patches read as (H, W, C)",
+        changed(kernel_as_hwc),
+        "vision.patch_tokens",
+        "the kernel's numbers in the order (H, W, C)",
+    ),
+    Seeded(
+        "patch weights in float16",
+        changed(half_precision),
+        "vision.patch_tokens",
+        "with weights in float16",
+    ),
+    Seeded(
+        "class token behind the squares",
+        patched((vision, "embed_patches"), by=class_token_last),
+        "vision.embedded",
+        "class token behind the squares, the places as before",
+    ),
+    Seeded(
+        "variance divided by D - 1",
+        patched(*NORM, by=unbiased_norm),
+        "vision.x",
+        "variance divided by D - 1",
+    ),
+    Seeded(
+        "epsilon 1e-12 in the picture tower, not 1e-5",
+        configured(tower=True, layer_norm_eps=1e-12),
+        "vision.x",
+        "with epsilon 1e-12",
+    ),
+    Seeded(
+        "picture tower normalised after each part",
+        patched((vision, "block"), by=post_norm_block),
+        "vision.0.attention_input",
+        "without this normalisation",
+    ),
+    Seeded(
+        "layers of the picture tower in reverse",
+        changed(layers_reversed),
+        "vision.0.attention_input",
+        "with the parameters of layer 1",
+    ),
+    Seeded(
+        "bias of the keys missing",
+        changed(in_vision(1, no_key_bias)),
+        "vision.1.k",
+        "without the bias",
+    ),
+    Seeded(
+        "scale of the scores missing",
+        patched(*ATTENTION, by=attention_with_scale(lambda A, D: 1)),
+        "vision.0.scores",
+        "without the scale 1/sqrt(A)",
+    ),
+    Seeded(
+        "scale of the whole width, not of a head",
+        patched(*ATTENTION, by=attention_with_scale(lambda A, D: 1 / math.sqrt(D))),
+        "vision.0.scores",
+        "1/sqrt(D) of the whole width",
+    ),
+    Seeded(
+        "softmax over the queries",
+        patched((layers, "softmax"), by=softmax_over_queries),
+        "vision.0.weights",
+        "softmax over the queries",
+    ),
+    Seeded(
+        "dropout left on",
+        patched((layers, "softmax"), by=dropout),
+        "vision.0.weights",
+        "as dropout would leave it",
+    ),
+    Seeded(
+        "heads joined without a transpose",
+        patched((layers, "join_heads"), by=join_wrongly),
+        "vision.0.joined",
+        "without a transpose",
+    ),
+    Seeded(
+        "weight of the last projection transposed",
+        changed(in_vision(0, transposed_out)),
+        "vision.0.attended",
+        "weight transposed",
+    ),
+    Seeded(
+        "residual taken behind the normalisation",
+        patched((vision, "block"), by=residual_of_the_normed),
+        "vision.0.after_attention",
+        "residual from behind the normalisation",
+    ),
+    Seeded(
+        "gelu in the picture tower, not quick_gelu",
+        configured(tower=True, hidden_act="gelu"),
+        "vision.0.activated",
+        "with gelu as the activation",
+    ),
+    Seeded(
+        "bias of the MLP missing",
+        changed(in_vision(1, no_down_bias)),
+        "vision.1.thought",
+        "without the bias",
+    ),
+    Seeded(
+        "no times for frames",
+        changed(no_times),
+        "clip_tokens",
+        "without the times of the frames",
+        "clip",
+    ),
+    Seeded(
+        "times of the frames in reverse",
+        changed(times_of_another_order),
+        "clip_tokens",
+        "with the times in reverse",
+        "clip",
+    ),
+    Seeded(
+        "epsilon of the text tower in the projection",
+        patched((call, "project"), by=projection_norm_of_text),
+        "memory",
+        "with epsilon 1e-12",
+    ),
+    Seeded(
+        "places count the image tokens",
+        patched((text, "embed_words"), by=count_image_tokens),
+        "place_vectors",
+        "the M image tokens are counted",
+    ),
+    Seeded(
+        "places count from 1",
+        patched((text, "embed_words"), by=count_from_1),
+        "place_vectors",
+        "places counted from 1",
+    ),
+    Seeded(
+        "words before the image tokens",
+        patched((text, "np"), by=WordsFirst()),
+        "text.x",
+        "with the words before the image tokens",
+    ),
+    Seeded(
+        "mask off by one",
+        patched((text, "full_mask"), by=mask_off_by_one),
+        "text.mask",
+        "a word may look at the next one",
+    ),
+    Seeded(
+        "image tokens look at words",
+        patched((text, "full_mask"), by=image_sees_words),
+        "text.mask",
+        "image tokens looking at words",
+    ),
+    Seeded(
+        "words look ahead",
+        patched((text, "full_mask"), by=words_see_ahead),
+        "text.mask",
+        "words look ahead",
+    ),
+    Seeded(
+        "padding is read",
+        patched((text, "full_mask"), by=padding_open),
+        "text.mask",
+        "with padding open",
+    ),
+    Seeded(
+        "weight of the queries transposed",
+        changed(in_text(1, transposed_query)),
+        "text.1.q",
+        "weight transposed",
+    ),
+    Seeded(
+        "queries and keys exchanged",
+        changed(in_text(0, q_and_k_swapped)),
+        "text.0.q",
+        "with our k in its place",
+    ),
+    Seeded(
+        "text tower normalised before each part",
+        patched((text, "block"), by=pre_norm_block),
+        "text.0.after_attention",
+        "the text tower normalises after each part",
+    ),
+    Seeded(
+        "the two normalisations of a layer exchanged",
+        changed(in_text(2, norms_swapped)),
+        "text.2.after_attention",
+        "two normalisations of the layer exchanged",
+    ),
+    Seeded(
+        "tanh gelu in the text tower",
+        configured(hidden_act="gelu_new"),
+        "text.0.activated",
+        "the tanh approximation",
+    ),
+    Seeded(
+        "quick_gelu in the text tower",
+        configured(hidden_act="quick_gelu"),
+        "text.0.activated",
+        "with quick_gelu as the activation",
+    ),
+    Seeded(
+        "head tied to the word embedding",
+        changed(tied_head),
+        "logits",
+        "the word embedding as the head",
+    ),
+    Seeded(
+        "heads cut wrongly",
+        patched((layers, "split_heads"), by=split_wrongly),
+        "vision.0.q",
+        "cut into A pieces of N numbers",
+    ),
+]
 
 
 # ---------------------------------------------------------------- running them
