@@ -122,9 +122,9 @@ def nothing_in_common(ours: Mapping[str, Array], theirs: Mapping[str, Array]) ->
     if not ours or not theirs:
         return "one of the files holds no tensors; make a trace with `numpygit trace`"
     strange = next((name for name in (*theirs, *ours) if not find(name)), next(iter(theirs)))
-    near = nearest_name(strange, list(ours))
+    near = nearest_name(strange, list(ours)) or ";"
     return (
-        f"the two files have no tensor in common; {strange!r} is in one only{near}. "
+        f"the two files have no tensor in common; {strange!r} is in one only{near} "
         "`numpygit trace --table` lists the names"
     )
 
@@ -135,7 +135,7 @@ def notes(ours: Run, theirs: Run, rows: list[Row]) -> list[str]:
     unknown = [n for run in (ours, theirs) for n in run.tensors if n != IDS and not find(n)]
     if unknown:
         near = nearest_name(unknown[0], [row.name for row in rows])
-        found.append(f"{len(unknown)} names are not in the table, such as {unknown[0]!r}{near}")
+        found.append(f"names not in the table: {len(unknown)}, such as {unknown[0]!r}{near}")
     if "noise" not in ours.facts and "noise" not in theirs.facts:
         found.append("no noise was measured for either file: the bounds are estimates")
     double = theirs.facts.get("float64", [])

@@ -33,7 +33,7 @@ def report_lines(report: Report, *, every: bool = False) -> Iterator[str]:
     left = len(report.rows) - len(rows)
     yield ", ".join(counts) + (f"; {left} later tensors not shown, --all shows them" * (left > 0))
     for note in report.notes:
-        yield from paragraph(f"Note: {note}.")
+        yield from paragraph(f"Note: {note}".removesuffix(".") + "." * (not note.endswith("?")))
     if first is not None:
         yield ""
         yield from verdict_lines(report, first)
@@ -96,7 +96,8 @@ def verdict_lines(report: Report, first: Row) -> Iterator[str]:
     yield f"  computed by {where(place.row)}"
     if place.row.official:
         layer = "" if place.layer is None else str(place.layer)
-        yield f"  official module: {place.row.official.replace('{i}', layer)}"
+        yield "  in the official code the module"
+        yield f"    {place.row.official.replace('{i}', layer)}"
     skipped = unseen(report.rows, first)
     if skipped:
         yield from paragraph(f"Not in theirs, so not seen: {', '.join(skipped)}.", "  ")

@@ -51,12 +51,12 @@ def one_blocked(ours: Array, theirs: Array) -> Iterator[str]:
 
 def precision(a: Array, b: Array, allowed: float) -> Iterator[str]:
     """Tell numbers that were rounded to half precision."""
-    with np.errstate(over="ignore"):
-        if np.array_equal(half(b), b) and not np.array_equal(half(a), a):
-            yield "Every number of theirs is a float16: it was computed in half precision."
     bits_a, bits_b = (np.ascontiguousarray(x, np.float32).view(np.uint32) for x in (a, b))
-    if not (bits_b & 0xFFFF).any() and (bits_a & 0xFFFF).any():
-        yield "Every number of theirs is a bfloat16: it was computed in half precision."
+    with np.errstate(over="ignore"):
+        if not (bits_b & 0xFFFF).any() and (bits_a & 0xFFFF).any():
+            yield "Every number of theirs is a bfloat16: it was computed in half precision."
+        elif np.array_equal(half(b), b) and not np.array_equal(half(a), a):
+            yield "Every number of theirs is a float16: it was computed in half precision."
 
 
 def zeroed(a: Array, b: Array, allowed: float) -> Iterator[str]:

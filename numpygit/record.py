@@ -159,9 +159,10 @@ def check_patterns(patterns: Sequence[str], names: Sequence[str]) -> None:
     """Refuse a pattern that no name of a run fits, before the run."""
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
+            near = nearest_name(pattern, names) or ";"
             raise UserError(
-                f"no tensor of this run is called {pattern!r}{nearest_name(pattern, names)}. "
-                "`*` stands for anything; `numpygit trace --table` lists the names"
+                f"no tensor of this run is called {pattern!r}{near} `*` stands for anything, and "
+                "`numpygit trace --table` lists the names"
             )
 
 

@@ -129,6 +129,7 @@ class Walker:
         if self.goal is not None:
             say(f"no further tensor fits {self.goal.said}")
         self.ended = True
+        self.at = len(self.history)
         say(f"the run ends here: {text!r}. b goes back, q quits")
         self.talk()
 
@@ -160,7 +161,7 @@ class Walker:
     def back(self, rest: str) -> bool:
         """Show one before."""
         if self.at <= 0:
-            say("this is the first" if self.history else "nothing has come yet")
+            say("this is the first")
             return False
         self.at = max(self.at - number(rest), 0)
         self.show()
@@ -209,10 +210,7 @@ class Walker:
 
     def numbers(self, rest: str) -> bool:
         """Print numbers, the middle left out."""
-        if self.at < 0:
-            say("nothing has come yet")
-            return False
-        value = self.history[self.at].value
+        value = self.history[min(self.at, len(self.history) - 1)].value
         say(np.array2string(value, precision=4, threshold=60, edgeitems=3, max_line_width=78))
         return False
 

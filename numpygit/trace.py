@@ -140,7 +140,9 @@ class Place(NamedTuple):
 
 def find(name: str) -> Place | None:
     """Find the row of the table that a traced name belongs to, if there is one."""
-    run, rest = re.fullmatch(r"(image\.|word\.\d+\.|)(.+)", name, re.DOTALL).groups()  # type: ignore[union-attr]
+    cached = re.match(r"image\.|word\.\d+\.", name)
+    run = cached[0] if cached else ""
+    rest = name.removeprefix(run)
     inside = re.fullmatch(r"(vision|text)\.(\d+)\.(\w+)", rest)
     if inside is None:
         return Place(ROWS[rest], run, None) if rest in ROWS and "{i}" not in rest else None
