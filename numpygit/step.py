@@ -32,14 +32,14 @@ from .trace import find
 HELP = """\
   n, Enter      the next tensor            n 5       five further
   b             the one before             b 5       five back
-  j NAME        jump to a name, * stands for anything: j text.0.weights, j *.mask
+  j NAME        jump to a name: j text.0.weights, j *.mask (* is anything)
   c             go on until a stop, or the end
   stop nan      stop where a number is not finite
   stop NAME     stop at a name:    stop text.*.weights
   stop SHAPE    stop at a shape:   stop (1, 5, *, 75), * stands for any size
   stops, clear  list the stops, remove them
   v             numbers of this tensor     l         what came so far
-  pdb           open the debugger in the function that computes the newest tensor
+  pdb           open the debugger where the newest tensor was computed
   h             this help                  q         quit"""
 
 
@@ -130,7 +130,8 @@ class Walker:
             say(f"no further tensor fits {self.goal.said}")
         self.ended = True
         self.at = len(self.history)
-        say(f"the run ends here: {text!r}. b goes back, q quits")
+        say(f"the run ends here: {text!r}")
+        say("b goes back, q quits")
         self.talk()
 
     def show(self) -> None:

@@ -596,12 +596,13 @@ def diagnose(seeded: Seeded, *, knows_model: bool = True) -> Report:
 
 def table() -> str:
     """Write what came out for every bug, as Markdown."""
-    lines = ["| the mistake | first difference | what `diff` says |", "|---|---|---|"]
+    lines = ["| the mistake | first difference | theirs equals ours ... |", "|---|---|---|"]
     for seeded in SEEDED:
         report = diagnose(seeded)
         assert report.first is not None
         said = " ".join(report.causes) or f"Usually wrong here: {report.suspects}."
-        said = said.partition("; what is left")[0].removeprefix("Theirs equals ours ")
+        equal, _, how = said.partition("; what is left")[0].partition("Theirs equals ours ")
+        said = how or f"no mistake that it knows; it says: {equal}"
         lines.append(f"| {seeded.title} | `{report.first.name}` | {said} |")
     return "\n".join(lines) + "\n"
 
