@@ -74,15 +74,14 @@ def compare(
     suspects = ""
     if first is not None and first.name != IDS:
         scene = Scene(first.name, ours.tensors, theirs.tensors, params, config)
-        allowed = None if first.allowed is None else first.allowed.largest
-        causes = what_if(scene, allowed)
+        causes = what_if(scene, first.allowed)
         if not causes:
             suspects = usual_suspects(first.name)
-        if not causes and allowed is not None:
+        if not causes and first.allowed is not None:
             a, b = ours.tensors[first.name], theirs.tensors[first.name]
             memory = ours.tensors.get("memory")
             image = None if memory is None else memory.shape[1]
-            causes = evidence(first.name, a, b, allowed, image=image)
+            causes = evidence(first.name, a, b, first.allowed.largest, image=image)
     return Report(rows, first, causes, suspects, notes(ours, theirs, rows))
 
 

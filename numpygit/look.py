@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from .captioner import Captioner, load
-from .diff import Report, compare
+from .diff import Report, Row, compare
 from .diff_report import report_lines, table_lines
 from .errors import UserError
 from .params import Array
 from .record import IDS, Run, check_target, read, record, save
-from .step import walk
 from .trace import Printer
 
 Load = Callable[[argparse.Namespace], Captioner]
@@ -71,6 +70,8 @@ def run_command(options: argparse.Namespace, load_model: Load) -> int:
         return trace_command(options, load_model)
     if options.command == "diff":
         return diff_command(options)
+    from .step import walk  # with pdb and all it needs: only for those who step
+
     check_question(options.question)
     if options.json:
         raise UserError("step is a conversation and has no --json; `trace --json` has the numbers")
@@ -124,10 +125,21 @@ def diff_command(options: argparse.Namespace) -> int:
         report = with_model(report, ours, theirs, options.model)
     if options.json:
         for row in report.rows:
-            print(json.dumps(row._asdict()))
+            print(row_as_json(row))
     else:
         print(*report_lines(report, every=options.all), sep="\n")
     return 0 if report.equal else 1
+
+
+def row_as_json(row: Row) -> str:
+    """Write a row as a JSON object; JSON has no infinity, which NaN makes of a distance."""
+    values = row._asdict()
+    for name in ("apart", "allowed"):
+        pair = values[name]
+        if pair is not None:
+            known = {part: x if np.isfinite(x) else None for part, x in pair._asdict().items()}
+            values[name] = known
+    return json.dumps(values)
 
 
 def with_model(report: Report, ours: Run, theirs: Run, name: str | None) -> Report:
@@ -136,8 +148,8 @@ def with_model(report: Report, ours: Run, theirs: Run, name: str | None) -> Repo
     why = "no model is named in the file; --model names one"
     if model:
         try:
-            captioner = load(model, local_files_only=True)
-            found = captioner.model
+            prepared = ours.facts.get("preprocessing", "hf")
+            found = load(model, local_files_only=True, preprocessing=prepared).model
             return compare(ours, theirs, params=found.params, config=found.config)
         except UserError as error:
             if name:

@@ -19,7 +19,7 @@ import numpy as np
 from .config import GitConfig
 from .layers import ACTIVATIONS, layer_norm, linear, softmax, split_heads
 from .params import Array, Block, Git, LayerNorm, Linear
-from .record import BLOCKED, distance
+from .record import BLOCKED, Distance, distance
 from .trace import find
 
 Mistakes = Iterator[tuple[str, Array]]
@@ -77,29 +77,42 @@ class Scene(NamedTuple):
         return self.near("q").shape[1]
 
 
-def what_if(scene: Scene, allowed: float | None) -> list[str]:
-    """Try one mistake after the other on our numbers; say which gives theirs, if one does."""
+def what_if(scene: Scene, allowed: Distance | None) -> list[str]:
+    """Try one mistake after the other on our numbers; say which gives theirs, if one does.
+
+    `allowed` is how far apart tensors may be; None for tensors whose shapes differ.
+    """
     place = find(scene.name)
-    if place is None or (place.run and allowed is not None):
-        return []  # a part of a cached run lacks what went into it
+    if place is None:
+        return []
     ours, theirs = scene.ours[scene.name], scene.theirs[scene.name]
-    tried = [*shapes(ours, theirs)] if ours.shape != theirs.shape else []
-    mistakes = MISTAKES.get(place.row.name)
-    if mistakes is not None and not place.run:
-        try:
-            for mistake in mistakes(scene):
-                tried.append(mistake)
-        except KeyError:  # a tensor or the parameters are not there: no more can be tried
-            pass
-    size = float(np.abs(theirs[np.isfinite(theirs) & (theirs > BLOCKED)]).max(initial=0))
-    bound = allowed or 2e-5 * size
-    fits = [(distance(array, theirs).largest, sentence)
-            for sentence, array in tried if array.shape == theirs.shape]  # fmt: skip
-    close = [fit for fit in fits if fit[0] <= bound]
+    tried = [] if allowed else [*shapes(ours, theirs)]
+    if not place.run:  # a part of a cached run lacks what went into it
+        tried += known_mistakes(scene, place.row.name)
+    if allowed is None:
+        size = float(np.abs(theirs[np.isfinite(theirs) & (theirs > BLOCKED)]).max(initial=0))
+        allowed = Distance(2e-5 * size, 2e-5 * size)
+    close = []
+    for sentence, array in tried:
+        if array.shape == theirs.shape:
+            left = distance(array, theirs)
+            if left.largest <= allowed.largest and left.mean <= allowed.mean:
+                close.append((left, sentence))
     if not close:
         return []
-    largest, sentence = min(close, key=lambda fit: fit[0])
-    return [f"Theirs equals ours {sentence}; what is left is {largest:.1e}."]
+    left, sentence = min(close, key=lambda fit: fit[0])
+    return [f"Theirs equals ours {sentence}; what is left is {left.largest:.1e}."]
+
+
+def known_mistakes(scene: Scene, row: str) -> list[tuple[str, Array]]:
+    """Make what the mistakes of a tensor give, as far as what they need is there."""
+    tried = []
+    try:
+        for mistake in MISTAKES[row](scene):
+            tried.append(mistake)
+    except KeyError:  # there is no list, or a tensor or the parameters are missing
+        pass
+    return tried
 
 
 # ---------------------------------------------------------------- shapes and pictures

@@ -82,6 +82,7 @@ def record(
         "model": captioner.name,
         "picture": str(picture) if isinstance(picture, str | Path) else "",
         "question": question or "",
+        "preprocessing": "original" if captioner.processor.original else "hf",
         "mode": "cached" if cached else "uncached",
         "text": captioner.processor.words.decode(ids[0, prompt.shape[1] :].tolist()),
     }

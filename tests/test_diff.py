@@ -271,6 +271,17 @@ def test_json_has_a_row_for_each_tensor(traced, capsys):
     assert {row["status"] for row in rows} == {OK}
 
 
+def test_json_has_no_infinity(traced, tmp_path, capsys):
+    tensors = {n: a for n, a in read(traced).tensors.items() if n in ("ids", "logits")}
+    tensors["logits"] = tensors["logits"] + np.float32(np.nan)
+    save(tmp_path / "b.safetensors", Run(tensors, {}))
+    assert cli.main(["diff", "--json", str(traced), str(tmp_path / "b.safetensors")]) == 1
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (row,) = [row for row in rows if row["status"] == DIFF]
+    assert row["name"] == "logits"
+    assert row["apart"] == {"largest": None, "mean": None}
+
+
 def test_a_model_that_is_not_here_is_a_note(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     ours = Run(RIGHT["still"].tensors, {"model": str(tmp_path / "gone")})

@@ -153,7 +153,6 @@ def test_names_are_taken_apart_and_strange_ones_refused():
 @pytest.mark.parametrize("cached", [False, True])
 def test_the_order_is_that_of_computation(storybook, cached):
     names = [n for n in record(storybook, EXAMPLES / "sign.png", cached=cached).tensors if find(n)]
-    assert sorted(names, key=order) == [n for n in sorted(names, key=order) if n in names]
     kv_first = [n for n in names if not n.endswith((".q", ".k", ".v"))]  # k and v come before q
     assert all(order(a) < order(b) for a, b in pairwise(kv_first))
 

@@ -71,7 +71,7 @@ def untraced() -> Iterator[int]:
             function.__code__ = code
 
 
-def main(turns: int = 300) -> None:
+def main(turns: int = 150) -> None:
     """Measure in turns, so that a slower machine for a while slows both."""
     storybook = numpygit.load("storybook")
     pixels = storybook.pixels(PICTURE)
