@@ -5,6 +5,10 @@
 Captions one picture with the bundled model, in turns with the trace lines and without: `untraced`
 gives the functions of the model code from which these lines were cut. The bundled model is the
 worst case, because its matrices are small. Prints the times of the quickest fifth of all turns.
+
+A busy machine differs by one or two hundredths between two runs of the same code, which is more than
+there is to measure. So the cost is also counted: how many times a caption traces and puts a prefix
+before names, times what one such call takes.
 """
 
 from __future__ import annotations
@@ -15,13 +19,16 @@ import functools
 import importlib
 import inspect
 import time
+import timeit
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
+from unittest import mock
 
 import numpy as np
 
 import numpygit
+from numpygit import layers
 
 MODEL = ["layers", "vision", "text", "generate"]
 PICTURE = Path(numpygit.__file__).parent / "storybook" / "examples" / "relation.png"
@@ -86,7 +93,36 @@ def main(turns: int = 150) -> None:
     quick = {kind: np.sort(found)[: turns // 5].mean() for kind, found in times.items()}
     for kind, seconds in quick.items():
         print(f"{kind:8} trace lines: {seconds * 1e3:.3f} ms a caption")
-    print(f"they cost {quick['with'] / quick['without'] - 1:+.2%}")
+    print(f"in turns: they cost {quick['with'] / quick['without'] - 1:+.2%}")
+    seconds, traced, scoped = counted(storybook, pixels)
+    share = seconds / quick["with"]
+    print(
+        f"counted: {traced} calls of trace, {scoped} of scope: {seconds * 1e6:.0f} us, {share:.2%}"
+    )
+
+
+def counted(storybook: numpygit.Captioner, pixels: np.ndarray) -> tuple[float, int, int]:
+    """Count calls while a caption is made, and time one call -> seconds, numbers of calls."""
+    calls = {"trace": 0, "scope": 0}
+
+    def trace(name: str, value: np.ndarray) -> None:
+        calls["trace"] += 1
+
+    def scope(trace: layers.Trace, prefix: str) -> layers.Trace:
+        calls["scope"] += 1
+        return trace
+
+    with contextlib.ExitStack() as stack:
+        for name in MODEL[1:]:
+            room = importlib.import_module(f"numpygit.{name}")
+            stack.enter_context(mock.patch.object(room, "scope", scope))
+        *_, _ = storybook.say(pixels, storybook.processor.prompt(), trace=trace)
+    rounds = 100_000
+    known = {"trace": layers.no_trace, "scope": layers.scope, "x": pixels, "i": 3}
+    one_trace = min(timeit.repeat('trace("name", x)', globals=known, number=rounds)) / rounds
+    one_scope = min(timeit.repeat("scope(trace, str(i))", globals=known, number=rounds)) / rounds
+    seconds = calls["trace"] * one_trace + calls["scope"] * one_scope
+    return seconds, calls["trace"], calls["scope"]
 
 
 if __name__ == "__main__":
