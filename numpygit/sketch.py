@@ -1,7 +1,7 @@
 """Tensors as small pictures of characters, where a picture says more than a range of numbers.
 
 `sketch(name, value, side)` gives lines, or none where no picture helps. `side` says how many rows
-and columns of patches a picture has.
+and columns of patches a picture has. Of several pictures, and of a clip, the first is drawn.
 """
 
 from __future__ import annotations

@@ -393,9 +393,9 @@ def likeliest(logits: Array, words: Sequence[str]) -> list[str]:
     shares = powers / powers.sum()
     best = np.argsort(-shares)[:5]
     lines = ["    what may come after the last word"]
-    return lines + [
-        f"      {words[i]:14} {shares[i]:6.1%} {'#' * round(40 * shares[i])}" for i in best
-    ]
+    for i in best:
+        lines.append(f"      {words[i]:14} {shares[i]:6.1%} {'#' * round(40 * shares[i])}".rstrip())
+    return lines
 
 
 def calling_frame() -> FrameType:

@@ -6,9 +6,9 @@ Captions one picture with the bundled model, in turns with the trace lines and w
 gives the functions of the model code from which these lines were cut. The bundled model is the
 worst case, because its matrices are small. Prints the times of the quickest fifth of all turns.
 
-A busy machine differs by one or two hundredths between two runs of the same code, which is more than
-there is to measure. So the cost is also counted: how many times a caption traces and puts a prefix
-before names, times what one such call takes.
+On a busy machine two runs of the same code differ by a percent or two, which is more than there is
+to measure. So the cost is also counted: how many times a caption traces and puts a prefix before
+names, times what one such call takes.
 """
 
 from __future__ import annotations
