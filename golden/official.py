@@ -104,7 +104,7 @@ def named_tensors(model: torch.nn.Module, calls: Calls, frames: int) -> dict[str
 def in_our_shape(name: str, kept: list[torch.Tensor], frames: int, heads: int) -> np.ndarray:
     """Stack the frames of a clip as the batch they are here, and split heads where we do."""
     last = name.split(".")[-1]
-    if name.startswith("vision.") and last in ("scores", "weights"):
+    if name.startswith("vision.") and last in ("scores", "weights") and kept[0].ndim == 3:
         kept = [tensor.unflatten(0, (-1, heads)) for tensor in kept]
     tensor = kept[0]
     if name.startswith("vision.") and frames > 1:

@@ -32,6 +32,7 @@ from .auto import (
 )
 from .captioner import Captioner, load
 from .config import GitConfig, GitVisionConfig
+from .debugging import debug
 from .decoding import GenerationConfig
 from .errors import NotFoundError, UserError
 from .image_processor import GitImageProcessor
@@ -61,5 +62,6 @@ __all__ = [
     "NotFoundError",
     "UserError",
     "classify",
+    "debug",
     "load",
 ]

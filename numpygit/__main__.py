@@ -1,8 +1,12 @@
-"""`python -m numpygit` is the same as `numpygit`."""
+"""`python -m numpygit` is the same as `numpygit`; NUMPYGIT_DEBUG=1 shows arrays in one line."""
 
+import os
 import sys
 
 from .cli import main
+from .debugging import debug
 
 if __name__ == "__main__":
+    if os.environ.get("NUMPYGIT_DEBUG", "0") not in ("", "0"):
+        debug()
     sys.exit(main())

@@ -1,5 +1,5 @@
-"""The command line: `numpygit caption`, `answer`, `classify`, and `models`, the table of the
-official checkpoints.
+"""The command line: `numpygit caption`, `answer`, `classify`, `models`, the table of the official
+checkpoints, and `trace`, `diff`, `step`, which look inside.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import catalogue
+from . import catalogue, look
 from .asking import classify
 from .captioner import Captioner, Subject, load
 from .errors import NotFoundError, UserError, complain
@@ -103,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     )
     models = commands.add_parser("models", help="list the official checkpoints")
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
+    look.add_commands(commands, shared)
     return top
 
 
@@ -140,6 +141,8 @@ def run_command(options: argparse.Namespace) -> int:
     """Do what was asked; return how many pictures or questions it could not be done for."""
     if options.command == "models":
         return print_models(as_json=options.json)
+    if options.command in ("trace", "diff", "step"):
+        return look.run_command(options, load_model)
     if options.command == "answer":
         captioner = load_model(options)
         seen = captioner.see(options.picture)

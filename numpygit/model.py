@@ -41,6 +41,7 @@ from .threads import blas_threads, check_threads, default_threads, limited
 from .trace import Recorder, together
 
 Pixels = Array | list[Array]
+SMALL = 1_000_000  # numbers of a matrix
 Outputs = ModelOutput | tuple[Any, ...]
 
 
@@ -484,9 +485,16 @@ class GitForCausalLM:
 
 
 def threads_of(model: GitVisionModel | GitModel | GitForCausalLM) -> int:
-    """Say how many cores a model uses: what was asked for, else all that NumPy may."""
+    """Say how many cores a model uses: what was asked for, else all that NumPy may.
+
+    A small model gets one: its products end before a second thread has begun, and threads that
+    wait for one another are slow on a machine that has other work.
+    """
     check_threads(model.threads)
-    return model.threads or default_threads()
+    if model.threads is not None:
+        return model.threads
+    is_small = model.config.hidden_size * model.config.intermediate_size < SMALL
+    return 1 if is_small else default_threads()
 
 
 def towers_of(model: GitVisionModel | GitModel | GitForCausalLM) -> Towers:

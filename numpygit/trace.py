@@ -8,13 +8,16 @@ observer is any function of these two; it returns nothing, so it cannot change a
     recorder.tensors["text.0.weights"]          # (B, N, T, S)
 
 A cached run, as in captioning, puts `image.` before the names of its pass over the image tokens
-and `word.0.`, `word.1.`, ... before those of each word.
+and `word.0.`, `word.1.`, ... before those of each word; `find` takes such names apart. In the
+text tower T counts the tokens that go in now: all S of them, unless a cache holds some. A clip's
+frames are the picture tower's batch.
 """
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TextIO
 
@@ -46,8 +49,8 @@ def inside_block(tower: str, attention: str, out: str, up: str, down: str) -> li
     q, k, v = attention.split()
     return [
         row("q", "(B, N, T, A)", "What each token asks for.", "attention", q),
-        row("k", "(B, N, T, A)", "What each token answers to.", "attention", k),
-        row("v", "(B, N, T, A)", "What each token has to give.", "attention", v),
+        row("k", "(B, N, T, A)", "What each token answers to.", "keys_and_values", k),
+        row("v", "(B, N, T, A)", "What each token has to give.", "keys_and_values", v),
         row("scores", "(B, N, T, S)", "How well q and k fit.", "attention", "softmax in"),
         row("weights", "(B, N, T, S)", "The same as shares of 1.", "attention", "softmax out"),
         row("mixed", "(B, N, T, A)", "Values, mixed by shares.", "attention", f"{out} in"),
@@ -118,10 +121,50 @@ TABLE = [
     *TEXT_INSIDE[8:],
     Named("text.{i}.x", "(B, T, D)", "The stream with the MLP added, normalised.",
           "text.block", TEXT[:-1]),
-    Named("logits", "(B, S, V)", "A score for every word of the vocabulary.",
+    Named("logits", "(B, T, V)", "A score for every word of the vocabulary.",
           "text.forward", "output"),
     Named("word", "(B,)", "The word that was chosen.", "generate.generate", ""),
 ]  # fmt: skip
+
+ROWS = {row.name: row for row in TABLE}
+NUMBERS = {row.name: number for number, row in enumerate(TABLE)}
+
+
+class Place(NamedTuple):
+    """Where a name that was traced belongs."""
+
+    row: Named
+    run: str  # "" for a run without a cache, and "image." or "word.3." for a part of one with it
+    layer: int | None
+
+
+def find(name: str) -> Place | None:
+    """Find the row of the table that a traced name belongs to, if there is one."""
+    cached = re.match(r"image\.|word\.\d+\.", name)
+    run = cached[0] if cached else ""
+    rest = name.removeprefix(run)
+    inside = re.fullmatch(r"(vision|text)\.(\d+)\.(\w+)", rest)
+    if inside is None:
+        return Place(ROWS[rest], run, None) if rest in ROWS and "{i}" not in rest else None
+    row = ROWS.get(f"{inside[1]}.{{i}}.{inside[3]}")
+    return None if row is None else Place(row, run, int(inside[2]))
+
+
+def order(name: str) -> tuple[int, ...]:
+    """Say when a tensor is computed, as a key to sort names by; unknown names come last."""
+    place = find(name)
+    if place is None:
+        return (sys.maxsize,)
+    number = NUMBERS[place.row.name]
+    word = re.search(r"\d+", place.run)
+    part = int(word[0]) + 2 if word else len(place.run) > 0
+    if place.layer is None:
+        return part, number
+    tower = place.row.name.split(".")[0]
+    return part, NUMBERS[f"{tower}.{{i}}.{FIRST[tower]}"], place.layer, number
+
+
+FIRST = {"vision": "attention_input", "text": "q"}  # what a layer names first
 
 
 class Recorder:
@@ -154,6 +197,20 @@ def together(*observers: Callable[[str, Array], None]) -> Callable[[str, Array],
     return observe
 
 
+def only(
+    patterns: Sequence[str], observer: Callable[[str, Array], None]
+) -> Callable[[str, Array], None]:
+    """Let an observer see only the names that fit one of the patterns; no patterns, all names."""
+    if not patterns:
+        return observer
+
+    def observe(name: str, value: Array) -> None:
+        if any(fnmatchcase(name, pattern) for pattern in patterns):
+            observer(name, value)
+
+    return observe
+
+
 class Printer:
     """Print one line for each tensor: name, shape, range, mean."""
 
@@ -170,6 +227,6 @@ def describe(name: str, value: Array) -> str:
     """Say in one line what an array is; -inf, as masks have it, is left out of the range."""
     finite = value[np.isfinite(value)]
     if finite.size == 0:
-        return f"{name:32} {value.shape!s:22} no finite number"
+        return f"{name:25} {value.shape!s:18} no finite number"
     low, high, mean = finite.min(), finite.max(), finite.mean()
-    return f"{name:32} {value.shape!s:22} {low:10.4g} to {high:10.4g}, mean {mean:10.4g}"
+    return f"{name:25} {value.shape!s:18} {low:8.3g} to {high:8.3g}, mean {mean:8.3g}"
