@@ -80,7 +80,7 @@ def untraced() -> Iterator[int]:
 
 def main(turns: int = 150) -> None:
     """Measure in turns, so that a slower machine for a while slows both."""
-    storybook = numpygit.load("storybook")
+    storybook = numpygit.load("storybook", plain=True)
     pixels = storybook.pixels(PICTURE)
     times: dict[str, list[float]] = {"with": [], "without": []}
     for turn in range(2 * turns):
