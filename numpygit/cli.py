@@ -17,6 +17,7 @@ from . import catalogue
 from .asking import classify
 from .captioner import Captioner, Subject, load
 from .errors import NotFoundError, UserError, complain
+from .explain import check_writable
 from .folders import plan, run
 from .processor import PREPROCESSING
 from .results import results
@@ -94,6 +95,12 @@ def parser() -> argparse.ArgumentParser:
     choose.add_argument(
         "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
     )
+    explain = commands.add_parser(
+        "explain", parents=[shared, length], help="make a page that shows how a caption came about"
+    )
+    explain.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
+    explain.add_argument("--question", metavar="TEXT", help="a question, in quotes")
+    explain.add_argument("-o", "--output", required=True, metavar="PAGE.html", help="the page")
     models = commands.add_parser("models", help="list the official checkpoints")
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
     return top
@@ -137,6 +144,8 @@ def run_command(options: argparse.Namespace) -> int:
         captioner = load_model(options)
         seen = captioner.see(options.picture)
         return sum(tell(captioner, seen, options, question=q) for q in options.questions)
+    if options.command == "explain":
+        return write_page(options)
     if options.command == "classify":
         return choose_label(options)
     if options.output or options.recursive or any(map(os.path.isdir, options.pictures)):
@@ -179,6 +188,17 @@ def choose_label(options: argparse.Namespace) -> int:
             print(json.dumps(row), flush=True)
         else:
             print(f"{found.share:7.2%}  {found.label}", flush=True)
+    return 0
+
+
+def write_page(options: argparse.Namespace) -> int:
+    """Write the page that explains a caption or an answer, and print the words."""
+    check_writable(options.output)
+    captioner = load_model(options)
+    made = captioner.explain(options.picture, options.question, max_length=options.max_length)
+    made.save(options.output)
+    row = {"picture": options.picture, "text": made.text, "page": options.output}
+    print(json.dumps({**row, "model": captioner.name}) if options.json else made.text, flush=True)
     return 0
 
 
