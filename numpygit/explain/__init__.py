@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..image_processor import Picture
-from .importance import importance
+from .importance import measured
 from .pictures import seen
-from .run import Run, run
-from .stages import stages
+from .run import Run, watch
+from .stages import followed
 from .words import TEMPERATURES, all_words, attention, cache, vision
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ def explain(
 ) -> Explanation:
     """Caption a picture or answer about it, and make the page of how it came about.
 
-    `measure` hides each region of the picture in turn, which takes as long as captioning 50 to 64
-    pictures. Words are chosen greedily, whatever the preprocessing.
+    `measure` hides each region of the picture in turn, which takes as long as looking at 49 to
+    64 pictures. Words are chosen greedily, whatever the preprocessing.
     """
-    traced = run(captioner, picture, question, max_length=max_length)
+    traced = watch(captioner, picture, question, max_length=max_length)
     data = gather(traced, question, name=name_of(picture), measure=measure)
     return Explanation(data["caption"], page(data))
 
@@ -111,8 +111,8 @@ def gather(traced: Run, question: str | None, *, name: str, measure: bool) -> di
         "seen": seen(traced),
         "words": all_words(traced),
         "attention": attention(traced),
-        "importance": importance(traced) if measure else None,
-        "stages": stages(traced),
+        "importance": measured(traced) if measure else None,
+        "stages": followed(traced),
         "vision": vision(traced),
         "cache": cache(traced),
     }

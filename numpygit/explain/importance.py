@@ -19,14 +19,13 @@ REGIONS = 8  # at most, along each side
 AT_ONCE = 4
 
 
-def importance(run: Run) -> dict[str, Any]:
-    """Hide each region in turn: -> for each word, the drop of its log-probability, row by row."""
+def measured(run: Run) -> dict[str, Any]:
+    """Hide each region and those around it: -> the drop of each word's log-probability.
+
+    A single region is often too small to matter, when the rest of a thing stays in sight.
+    """
     rows, columns = (cuts(side) for side in run.grid)
-    boxes = [
-        (top, bottom, left, right)
-        for top, bottom in zip(rows[:-1], rows[1:], strict=True)
-        for left, right in zip(columns[:-1], columns[1:], strict=True)
-    ]
+    boxes = [(*down, *across) for down in around(rows) for across in around(columns)]
     whole = chances(run, run.pixels)[0]  # (words,)
     drops = []
     for start in range(0, len(boxes), AT_ONCE):
@@ -48,6 +47,12 @@ def cuts(side: int) -> list[int]:
     if parts < min(side, REGIONS / 2):
         parts = min(side, REGIONS)
     return [round(side * i / parts) for i in range(parts + 1)]
+
+
+def around(edges: list[int]) -> list[tuple[int, int]]:
+    """Widen every part of a side by its neighbours: edges -> from where to where."""
+    last = len(edges) - 1
+    return [(edges[max(0, i - 1)], edges[min(last, i + 2)]) for i in range(last)]
 
 
 def hide(run: Run, box: tuple[int, int, int, int]) -> Array:

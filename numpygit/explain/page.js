@@ -39,8 +39,8 @@ function row(packed, ...places) {
   return Float32Array.from(packed.steps.subarray(at * length, (at + 1) * length), (s) => s * top / 255);
 }
 
-const percent = (share) => share >= 0.0995 ? `${(share * 100).toFixed(0)} %`
-  : share >= 0.001 ? `${(share * 100).toFixed(1)} %` : "< 0.1 %";
+const percent = (share) => share >= 0.9995 ? (share > 1 - 1e-12 ? "100 %" : "> 99.9 %")
+  : share >= 0.0995 && share < 0.985 ? `${(share * 100).toFixed(0)} %` : share >= 0.001 ? `${(share * 100).toFixed(1)} %` : "< 0.1 %";
 const fixed = (number, digits = 4) => number == null ? "−∞"
   : number.toPrecision(digits).replace("-", "−");
 const text = (number) => number == null ? "−∞" : String(number).replace("-", "−");
@@ -317,7 +317,7 @@ function buildStages(inside) {
     const small = el("canvas", { class: "map", "aria-label": `${stage.name}, small`, role: "img" });
     const [height, width] = stage.small.shape;
     matrixMap(small, [...stage.small.steps], width, height);
-    small.style.height = `${Math.max(16, Math.min(90, height * 120 / width))}px`;
+    small.style.height = `${Math.max(14, Math.min(90, 120 * stage.of[0] / stage.of[1]))}px`;
     const corner = el("table", { class: "numbers" }, stage.corner.map((line) =>
       el("tr", {}, line.map((number) => el("td", {}, text(number))))));
     const of = `the first ${stage.corner.length} × ${stage.corner[0].length} of ` +
@@ -384,11 +384,11 @@ function buildImportance(inside) {
   const { rows, columns } = D.importance, note = el("p"), word = el("b"), read = el("p", { class: "note" });
   const left = canvas("measured importance"), right = canvas("attention");
   inside.append(el("p", {}, "Attention is where the model looked. Importance is an experiment: each of ",
-    `${rows.length - 1} × ${columns.length - 1} regions was painted over with the picture's mean colour`,
+    `${rows.length - 1} × ${columns.length - 1} regions, with those around it, was painted over in the picture's mean colour`,
     `${FRAMES > 1 ? " in every frame" : ""}, and the word `, word, " was scored again."), frameChoice(),
   el("div", { class: "pair" },
     el("figure", {}, left, el("figcaption", {}, el("b", {}, "Measured importance. "),
-      "Orange: without this region the word is less likely. Blue: more likely.")),
+      "Orange: hide what is here, and the word gets less likely. Blue: more likely.")),
     el("figure", {}, right, el("figcaption", {}, el("b", {}, "Attention. "),
       "Mean of all layers and heads; bright squares were looked at most."))), read, note);
   const say = (event) => {
@@ -396,13 +396,13 @@ function buildImportance(inside) {
     if (patch === null) return;
     const drop = dropAt(D.importance.drops[state.word], patch);
     const weight = patchWeights(looked(state.word, "all"), state.frame)[patch];
-    read.textContent = `${place(patch)}: hiding its region changes the log-probability by ` +
+    read.textContent = `${place(patch)}: hiding what is here changes the log-probability by ` +
       `${text(-drop)}; attention on the square ${(weight * 100).toFixed(2)} %.`;
   };
   for (const target of [left, right]) ["pointermove", "click"].forEach((k) => target.addEventListener(k, say));
   return () => {
     const drops = D.importance.drops[state.word], weights = looked(state.word, "all");
-    const most = Math.max(...drops.map(Math.abs)) || 1, top = highestPatch(weights);
+    const most = Math.max(0.1, ...drops.map(Math.abs)), top = highestPatch(weights);
     const shares = patchWeights(weights, state.frame), agree = D.importance.agreement[state.word];
     word.textContent = `“${said(D.words[state.word])}”`;
     overlay(left, state.frame, (patch) => signed(0.85 * dropAt(drops, patch) / most), { grey: true });
@@ -410,8 +410,8 @@ function buildImportance(inside) {
       .replace("rgb", "rgba"), { grey: true });
     const worst = Math.max(...drops);
     read.textContent = "Touch a square to read both numbers.";
-    note.textContent = (worst > 0.005 ? `The strongest region: without it, the word has ` +
-      `${percent(Math.exp(-worst))} of the probability it had. ` : "No single region makes this word less likely. ") +
+    note.textContent = (worst > 0.005 ? `The darkest orange: without it, the word has ` +
+      `${percent(Math.exp(-worst))} of the probability it had. ` : "Hiding any one place leaves this word as likely as it was. ") +
       (agree === null ? "" : `Over all regions, attention and importance correlate by ${agree.toFixed(2)} ` +
       "(1 would mean they always agree, 0 that one says nothing about the other).");
   };
@@ -427,7 +427,7 @@ function buildHand(inside) {
     const frame = Math.floor(token / (P + 1)), patch = token % (P + 1) - 1, A = q.length;
     overlay(target, frame, () => null);
     outline(target, patch);
-    where.textContent = `The strongest look at a single square while choosing “${said(D.words[state.word])}”: ` +
+    where.textContent = `One look at one square while choosing “${said(D.words[state.word])}”: ` +
       `layer ${layer + 1}, head ${head + 1}, ${FRAMES > 1 ? `frame ${frame + 1}, ` : ""}${place(patch)}. ` +
       `The last word asks a question q, the square answers to a key k, each ${A} numbers long.`;
     products.replaceChildren(...q.map((value, i) => el("div", {},
@@ -461,9 +461,9 @@ function buildMask(inside) {
     "the words up to itself, never a later one: or else it could copy the answer. Image tokens look at each ",
     "other and never at words; that is why the picture is worked out once, whatever is said about it."));
   const rows = [el("tr", {}, el("th", {}, `${D.memory} image tokens`),
-    el("td", { class: "image yes" }, "all of them"), read.map(() => el("td")))];
+    el("td", { class: "image yes" }, "all"), read.map(() => el("td")))];
   lines.forEach((line, i) => rows.push(el("tr", {}, el("th", {}, shown(read[i])),
-    el("td", { class: "image yes" }, "all of them"),
+    el("td", { class: "image yes" }, "all"),
     [...line].map((open) => el("td", { class: open === "1" ? "yes" : "", title: open === "1" ? "0" : "−∞" })))));
   const head = el("tr", {}, el("th"), el("th", {}, `${D.memory} image tokens`),
     read.map((token) => el("th", { class: "up" }, shown(token))));
@@ -631,7 +631,9 @@ async function start() {
   window.addEventListener("hashchange", opened);
   window.addEventListener("beforeprint", () =>
     document.querySelectorAll(".panel").forEach((one) => { one.open = true; drawers[one.id](); }));
-  choose(tellingWord());
+  const word = tellingWord(), shares = patchWeights(looked(word), 0);
+  state.patch = shares.indexOf(Math.max(...shares));
+  choose(word);
   opened();
   document.documentElement.dataset.ready = "yes";
 }

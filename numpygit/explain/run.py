@@ -78,7 +78,7 @@ class Watcher:
             self.tensors[name] = value
 
 
-def run(
+def watch(
     captioner: Captioner,
     picture: Picture | Sequence[Picture],
     question: str | None = None,
@@ -97,18 +97,19 @@ def run(
         places = model.config.max_position_embeddings
         max_length = min(prompt.shape[1] + MOST_WORDS, places)
     watcher = Watcher()
-    step = None
-    for step in model.steps(
-        pixels,
-        prompt,
-        max_length=max_length,
-        suppress_tokens=processor.words.unused(),
-        interpolate_pos_encoding=processor.original,
-        trace=watcher,
-    ):
-        pass
-    if step is None:
+    steps = list(
+        model.steps(
+            pixels,
+            prompt,
+            max_length=max_length,
+            suppress_tokens=processor.words.unused(),
+            interpolate_pos_encoding=processor.original,
+            trace=watcher,
+        )
+    )
+    if not steps:
         raise UserError(f"max_length is {max_length}, which leaves no room for a word")
+    step = steps[-1]
     said = step.ids[0, prompt.shape[1] :].tolist()
     finished = bool(step.finished[0])
     return Run(captioner, frames, pixels, prompt[0].tolist(), said, finished, watcher.tensors)

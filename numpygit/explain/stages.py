@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -27,11 +28,11 @@ class Stage(NamedTuple):
 
 PICTURE = [
     Stage("pixels", "The picture as numbers: three colours, each around 0.", "processor"),
-    Stage("vision.patches", "Cut into squares, row by row; each square is one long row of numbers."),
+    Stage("vision.patches", "Cut into squares, row by row; each is one long row of numbers."),
     Stage("vision.patch_tokens", "A matrix turns each square into a vector: now it is a token."),
     Stage("vision.x", "A class token in front, places added, each token normalised."),
-    Stage("vision.0.weights", "First layer, first head: which square looks at which, in shares of 1."),
-    Stage("vision.image_tokens", "After all layers of the picture tower: every square knows the others."),
+    Stage("vision.0.weights", "First layer, first head: who looks at whom, in shares of 1."),
+    Stage("vision.image_tokens", "After the whole picture tower: every square knows the others."),
     Stage("clip_tokens", "The tokens of all frames in a row; each knows the time of its frame."),
     Stage("memory", "Brought to the width of the text tower: this is what words can look at."),
 ]  # fmt: skip
@@ -47,7 +48,7 @@ WORD = [
 ]
 
 
-def stages(run: Run) -> dict[str, Any]:
+def followed(run: Run) -> dict[str, Any]:
     """Follow the picture once, and every word: name, shape, range, small picture, numbers."""
     picture = [stage for stage in PICTURE if stage.name in run.tensors]
     return {
@@ -101,6 +102,7 @@ def matrix(tensor: Array) -> Array:
     return tensor.reshape(-1, tensor.shape[-1])
 
 
+@cache
 def place(function: str) -> str:
     """Say where a function stands: "vision.cut_patches" -> "vision.py, line 104: cut_patches"."""
     file, _, name = function.partition(".")

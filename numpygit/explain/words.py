@@ -47,9 +47,7 @@ def rivals(run: Run, number: int) -> dict[str, Any]:
     best = np.argsort(-logits, kind="stable")[:RIVALS]
     wide = logits.astype(np.float64)
     highest = wide.max()
-    sums = [
-        float(highest / t + np.log(np.exp((wide - highest) / t).sum())) for t in TEMPERATURES
-    ]
+    sums = [float(highest / t + np.log(np.exp((wide - highest) / t).sum())) for t in TEMPERATURES]
     chosen = run.said[number]
     return {
         "rivals": [{"token": run.token(int(i)), "logit": exact(logits[i])} for i in best],
@@ -109,12 +107,13 @@ def attention(run: Run) -> dict[str, Any]:
 
 
 def by_hand(run: Run, number: int) -> dict[str, Any]:
-    """Take the strongest look at a patch, and all numbers that lead to its weight."""
+    """Take one look at a patch, a weight near a quarter, and all numbers that lead to it."""
     weights = weights_of(run, number)[:, :, : run.memory]  # (L, N, M)
     patches = weights.copy()
     rows, columns = run.grid
     patches[:, :, :: rows * columns + 1] = 0  # class tokens are no place in the picture
-    layer, head, token = (int(i) for i in np.unravel_index(patches.argmax(), patches.shape))
+    found = np.abs(patches - 0.25).argmin()
+    layer, head, token = (int(i) for i in np.unravel_index(found, patches.shape))
     name = f"word.{number}.text.{layer}"
     q = run.tensors[f"{name}.q"][0, head, -1]
     k = run.tensors[f"image.text.{layer}.k"][0, head, token]
