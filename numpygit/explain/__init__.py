@@ -30,6 +30,9 @@ from .words import TEMPERATURES, all_words, attention, cache, vision
 if TYPE_CHECKING:
     from ..captioner import Captioner
 
+MOST_BYTES = 2_950_000  # of a page
+MOST_WEIGHTS = (900_000, 500_000, 250_000, 0)  # of words, and of patches; the first that fits
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -76,7 +79,12 @@ def explain(
     """
     traced = watch(captioner, picture, question, max_length=max_length)
     data = gather(traced, question, name=name_of(picture), measure=measure)
-    return Explanation(data["caption"], page(data))
+    for most in MOST_WEIGHTS:
+        data |= {"attention": attention(traced, most=most), "vision": vision(traced, most=most)}
+        text = page(data)
+        if len(text) <= MOST_BYTES:
+            break
+    return Explanation(data["caption"], text)
 
 
 def check_writable(path: str | Path) -> None:
@@ -110,10 +118,8 @@ def gather(traced: Run, question: str | None, *, name: str, measure: bool) -> di
         "temperatures": TEMPERATURES,
         "seen": seen(traced),
         "words": all_words(traced),
-        "attention": attention(traced),
         "importance": measured(traced) if measure else None,
         "stages": followed(traced),
-        "vision": vision(traced),
         "cache": cache(traced),
     }
 

@@ -39,7 +39,7 @@ function row(packed, ...places) {
   return Float32Array.from(packed.steps.subarray(at * length, (at + 1) * length), (s) => s * top / 255);
 }
 
-const percent = (share) => share >= 0.9995 ? (share > 1 - 1e-12 ? "100 %" : "> 99.9 %")
+const percent = (share) => share >= 0.9995 ? (share >= 1 ? "100 %" : "> 99.9 %")
   : share >= 0.0995 && share < 0.985 ? `${(share * 100).toFixed(0)} %` : share >= 0.001 ? `${(share * 100).toFixed(1)} %` : "< 0.1 %";
 const fixed = (number, digits = 4) => number == null ? "−∞"
   : number.toPrecision(digits).replace("-", "−");
@@ -149,6 +149,7 @@ function setUp() {
       title: word.is_end ? "the end token: here the model stopped" : "where did this word look?",
     }, said(word), el("i")), " ");
   });
+  if (D.words.length > 14) $("words").className = "long";
   if (FRAMES > 1) $("frames").className = "several";
   pictures.forEach((_, frame) => {
     const made = canvas(`the picture, bright where the chosen word looked`);
@@ -288,7 +289,7 @@ function buildElse(inside) {
       "the best word, so the temperature changes no word of them."), stopped);
   return () => {
     const word = D.words[state.word], t = D.temperatures[state.heat];
-    const share = (rival) => Math.exp(rival.logit / t - word.log_sums[state.heat]);
+    const share = (rival) => Math.exp(Math.fround(rival.logit) / t - word.log_sums[state.heat]);
     const all = word.rivals.map(share), rest = Math.max(0, 1 - sum(all));
     reading.textContent = t.toFixed(1);
     sentence.textContent = `After “${readBefore(state.word).slice(1).map(shown).join(" ") || "start"}” ` +
@@ -432,9 +433,9 @@ function buildHand(inside) {
       `The last word asks a question q, the square answers to a key k, each ${A} numbers long.`;
     products.replaceChildren(...q.map((value, i) => el("div", {},
       `${fixed(value)} × ${fixed(k[i])} = ${fixed(value * k[i])}`)));
-    const finite = scores.filter((score) => score !== null), top = Math.max(...finite);
+    const finite = scores.filter((score) => score !== null).map(Math.fround), top = Math.max(...finite);
     const powers = finite.map((score) => Math.exp(score - top)), whole = sum(powers);
-    const own = scores[token], power = Math.exp(own - top), scaled = product / Math.sqrt(A);
+    const own = Math.fround(scores[token]), power = Math.exp(own - top), scaled = product / Math.sqrt(A);
     const extra = own - scaled;
     steps.replaceChildren(
       el("p", {}, "Their sum: ", el("span", { class: "num" }, fixed(product, 7))),
@@ -443,7 +444,7 @@ function buildHand(inside) {
       ...(Math.abs(extra) > 1e-3 * Math.max(1, Math.abs(own)) ? [el("p", {},
         `and ${fixed(extra)} for the distance of the two (relative positions)`)] : []),
       el("p", { class: "note" }, "The run itself, in float32, has the score ",
-        el("span", { class: "num", id: "hand-score" }, text(own)), "."),
+        el("span", { class: "num", id: "hand-score" }, text(scores[token])), "."),
       el("h3", {}, `3. Softmax over all ${scores.length} scores`),
       el("p", { class: "num" }, `highest score ${fixed(top, 7)}; exp(${fixed(own, 6)} − ${fixed(top, 6)}) = ` +
         `${fixed(power, 7)}; all ${scores.length} such powers sum to ${fixed(whole, 7)}`),
@@ -600,11 +601,13 @@ function draw() {
   Object.values(drawers).forEach((drawer) => drawer());
 }
 
-// begin with the word that depends most on one place of the picture
+// begin with the longer word that depends most on one place of the picture
 function tellingWord() {
-  if (!D.importance) return Math.min(1, D.words.length - 1);
-  const drops = D.words.map((word, i) => word.is_end ? -1 : Math.max(...D.importance.drops[i]));
-  return drops.indexOf(Math.max(...drops));
+  const isTelling = (word) => !word.is_end && /^[^#].{3,}/.test(word.token);
+  const first = Math.max(0, D.words.findIndex(isTelling));
+  if (!D.importance) return first;
+  const drops = D.words.map((word, i) => isTelling(word) ? Math.max(...D.importance.drops[i]) : -1e9);
+  return Math.max(...drops) > -1e9 ? drops.indexOf(Math.max(...drops)) : first;
 }
 
 async function start() {

@@ -14,7 +14,6 @@ from .run import Run, log_softmax
 
 TEMPERATURES = [round(0.1 * step, 1) for step in range(1, 21)]
 RIVALS = 10
-MOST_WEIGHTS = 900_000  # bytes of attention weights in the page, before they are compressed
 
 
 def all_words(run: Run) -> list[dict[str, Any]]:
@@ -84,9 +83,10 @@ def weights_of(run: Run, number: int) -> Array:
     return np.stack([run.tensors[name][0, :, -1] for name in names])
 
 
-def attention(run: Run) -> dict[str, Any]:
+def attention(run: Run, *, most: int) -> dict[str, Any]:
     """Pack where every word looked: means of heads, and heads, of as many layers as fit.
 
+    `most` weights fit; where none do, the page has means only.
     Every row is filled with zeros up to the longest: to (L, words, S) and (L, N, words, S).
     """
     longest = weights_of(run, len(run.said) - 1).shape[-1]
@@ -95,7 +95,7 @@ def attention(run: Run) -> dict[str, Any]:
         weights = weights_of(run, number)
         rows.append(np.pad(weights, ((0, 0), (0, 0), (0, longest - weights.shape[-1]))))
     heads = np.stack(rows, axis=2)  # (L, N, words, S)
-    fit = MOST_WEIGHTS // heads[0].size
+    fit = most // heads[0].size
     first = max(0, run.layers - fit)
     return {
         "means": shares(heads.mean(axis=1)),
@@ -112,6 +112,7 @@ def by_hand(run: Run, number: int) -> dict[str, Any]:
     patches = weights.copy()
     rows, columns = run.grid
     patches[:, :, :: rows * columns + 1] = 0  # class tokens are no place in the picture
+    patches[patches == weights.max(axis=-1, keepdims=True)] = 0  # its power would be just 1
     found = np.abs(patches - 0.25).argmin()
     layer, head, token = (int(i) for i in np.unravel_index(found, patches.shape))
     name = f"word.{number}.text.{layer}"
@@ -151,11 +152,11 @@ def cache(run: Run) -> dict[str, Any]:
     }
 
 
-def vision(run: Run) -> dict[str, Any]:
+def vision(run: Run, *, most: int) -> dict[str, Any]:
     """Pack where every patch looks, in as many layers as fit, and how long its vectors are."""
     depth = len(run.captioner.model.params.vision.blocks)
     one = run.tensors["vision.0.weights.mean"].size
-    fit = max(1, min(depth, MOST_WEIGHTS // one))
+    fit = max(1, min(depth, most // one))
     layers = sorted({round(i) for i in np.linspace(depth - 1, 0, fit)})
     weights = np.stack([run.tensors[f"vision.{layer}.weights.mean"] for layer in layers])
     names = ["vision.x", *(f"vision.{layer}.x" for layer in range(depth)), "vision.image_tokens"]
