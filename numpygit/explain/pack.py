@@ -26,15 +26,16 @@ def text_of(data: bytes) -> str:
     return base64.b64encode(zlib.compress(data, 9)).decode("ascii")
 
 
-def shares(weights: Array) -> Packed:
-    """Pack weights of 0 or more, each row of the last axis as 255ths of its own highest.
+def shares(weights: Array, *, levels: int = 255) -> Packed:
+    """Pack weights of 0 or more, each row of the last axis in `levels` parts of its own highest.
 
-    What is unpacked differs from the true weight by at most 1/510 of the highest of its row.
+    What is unpacked differs from the true weight by at most half a part.
     """
     highest = weights.max(axis=-1, keepdims=True).astype(np.float32)
-    steps = np.rint(weights / np.where(highest == 0, 1, highest) * 255).astype(np.uint8)
+    steps = np.rint(weights / np.where(highest == 0, 1, highest) * levels).astype(np.uint8)
     return {
         "shape": list(weights.shape),
+        "levels": levels,
         "bytes": text_of(steps.tobytes()),
         "highest": text_of(highest.astype("<f4").tobytes()),
     }
@@ -45,7 +46,7 @@ def unpack_shares(packed: Packed) -> Array:
     shape = packed["shape"]
     steps = np.frombuffer(zlib.decompress(base64.b64decode(packed["bytes"])), np.uint8)
     highest = np.frombuffer(zlib.decompress(base64.b64decode(packed["highest"])), "<f4")
-    return steps.reshape(shape) * (highest.reshape(*shape[:-1], 1) / np.float32(255))
+    return steps.reshape(shape) * (highest.reshape(*shape[:-1], 1) / np.float32(packed["levels"]))
 
 
 def thumbnail(values: Array, *, rows: int = 48, columns: int = 96) -> Packed:

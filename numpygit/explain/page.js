@@ -36,7 +36,7 @@ function row(packed, ...places) {
   let at = 0;
   places.forEach((place, axis) => { at = at * packed.shape[axis] + place; });
   const length = packed.shape[packed.shape.length - 1], top = packed.tops[at];
-  return Float32Array.from(packed.steps.subarray(at * length, (at + 1) * length), (s) => s * top / 255);
+  return Float32Array.from(packed.steps.subarray(at * length, (at + 1) * length), (s) => s * top / packed.levels);
 }
 
 const percent = (share) => share >= 0.9995 ? (share >= 1 ? "100 %" : "> 99.9 %")
@@ -562,7 +562,8 @@ function buildVision(inside) {
     if (state.patch >= 0) outline(look, state.patch);
     said.textContent = `${state.patch < 0 ? "The class token" : `The square in ${place(state.patch)}`} gives ` +
       `${percent(top)} to its brightest square, ${percent(shares[0])} to the class token` +
-      (state.patch < 0 ? " itself." : `, ${percent(on[state.patch])} to itself.`);
+      (state.patch < 0 ? " itself." : `, ${percent(on[state.patch])} to itself.`) +
+      (v.weights.levels < 255 ? ` Rounded to ${v.weights.levels} steps: the picture is large.` : "");
     const high = Math.max(...lengths), low = Math.min(...lengths);
     overlay(norm, state.frame, (patch) => colour((lengths[patch] - low) / (high - low || 1)), { grey: true });
     length.textContent = `Lengths from ${fixed(low, 3)} (dark) to ${fixed(high, 3)} (bright).`;

@@ -153,7 +153,10 @@ def cache(run: Run) -> dict[str, Any]:
 
 
 def vision(run: Run, *, most: int) -> dict[str, Any]:
-    """Pack where every patch looks, in as many layers as fit, and how long its vectors are."""
+    """Pack where every patch looks, in as many layers as fit, and how long its vectors are.
+
+    Where `most` has no room for a single layer, the last one is packed, more coarsely.
+    """
     depth = len(run.captioner.model.params.vision.blocks)
     one = run.tensors["vision.0.weights.mean"].size
     fit = max(1, min(depth, most // one))
@@ -161,5 +164,5 @@ def vision(run: Run, *, most: int) -> dict[str, Any]:
     weights = np.stack([run.tensors[f"vision.{layer}.weights.mean"] for layer in layers])
     names = ["vision.x", *(f"vision.{layer}.x" for layer in range(depth)), "vision.image_tokens"]
     norms = np.stack([np.linalg.norm(run.tensors[name], axis=-1) for name in names])
-    packed: Packed = shares(weights)
+    packed: Packed = shares(weights, levels=255 if one <= most else 15)
     return {"layers": layers, "weights": packed, "names": names, "norms": shares(norms)}
