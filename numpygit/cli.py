@@ -96,7 +96,12 @@ def parser() -> argparse.ArgumentParser:
         "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
     )
     explain = commands.add_parser(
-        "explain", parents=[shared, length], help="make a page that shows how a caption came about"
+        "explain",
+        parents=[shared, length],
+        help="make a page that shows how a caption came about",
+        description="Make one page that shows how a caption or an answer came about. Words are "
+        "chosen greedily, at most 24 unless --max-length says more. To measure what mattered, "
+        "the picture is looked at again with each region hidden: up to 64 times.",
     )
     explain.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
     explain.add_argument("--question", metavar="TEXT", help="a question, in quotes")

@@ -75,7 +75,8 @@ def explain(
     """Caption a picture or answer about it, and make the page of how it came about.
 
     `measure` hides each region of the picture in turn, which takes as long as looking at 49 to
-    64 pictures. Words are chosen greedily, whatever the preprocessing.
+    64 pictures. Words are chosen greedily, whatever the preprocessing; without `max_length`,
+    at most 24.
     """
     traced = watch(captioner, picture, question, max_length=max_length)
     data = gather(traced, question, name=name_of(picture), measure=measure)

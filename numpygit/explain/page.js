@@ -45,6 +45,7 @@ const fixed = (number, digits = 4) => number == null ? "−∞"
   : number.toPrecision(digits).replace("-", "−");
 const text = (number) => number == null ? "−∞" : String(number).replace("-", "−");
 const shown = (token) => ({ "[CLS]": "start", "[SEP]": "end" })[token] ?? token.replace(/^##/, "");
+const piece = (token) => token.startsWith("##") ? `…${shown(token)}` : shown(token);  // of a longer word
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
 const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779",
@@ -144,10 +145,11 @@ function setUp() {
   $("asked").textContent = D.question ? `“${D.question}”` : "";
   D.words.forEach((word, i) => {
     const glued = word.token.startsWith("##") || /^[.,?!']$/.test(word.token);
+    if (i && !glued) $("words").append(" ");
     $("words").append(el("button", {
       class: word.is_end ? "end" : glued ? "glued" : "", onclick: () => choose(i),
       title: word.is_end ? "the end token: here the model stopped" : "where did this word look?",
-    }, said(word), el("i")), " ");
+    }, said(word), el("i")));
   });
   if (D.words.length > 14) $("words").className = "long";
   if (FRAMES > 1) $("frames").className = "several";
@@ -295,7 +297,7 @@ function buildElse(inside) {
     sentence.textContent = `After “${readBefore(state.word).slice(1).map(shown).join(" ") || "start"}” ` +
       `it might have said:`;
     bars.replaceChildren(...word.rivals.flatMap((rival, i) => [
-      el("span", { class: "rival" }, shown(rival.token)),
+      el("span", { class: "rival" }, piece(rival.token)),
       el("b", { class: i === 0 ? "chosen" : "", style: `width:${100 * all[i]}%` }),
       el("span", { class: "num", title: `score ${rival.logit}`, "data-share": all[i] }, percent(all[i]))]),
       el("span", { class: "note" }, "all others"), el("b", { style: `width:${100 * rest}%` }),
@@ -411,7 +413,7 @@ function buildImportance(inside) {
       .replace("rgb", "rgba"), { grey: true });
     const worst = Math.max(...drops);
     read.textContent = "Touch a square to read both numbers.";
-    note.textContent = (worst > 0.005 ? `The darkest orange: without it, the word has ` +
+    note.textContent = (worst > 0.005 ? `The strongest orange: with that hidden, the word has ` +
       `${percent(Math.exp(-worst))} of the probability it had. ` : "Hiding any one place leaves this word as likely as it was. ") +
       (agree === null ? "" : `Over all regions, attention and importance correlate by ${agree.toFixed(2)} ` +
       "(1 would mean they always agree, 0 that one says nothing about the other).");
@@ -483,7 +485,7 @@ function buildLens(inside) {
       const [token, share] = word.lens[layer].best[0], colour = viridis(share);
       const cell = el("td", { onclick: () => choose(n), style: `background:${rgb(colour)};color:` +
         `${share > 0.55 ? "#111" : "#fff"};cursor:pointer`, title: word.lens[layer].best
-        .map(([t, s]) => `${shown(t)} ${percent(s)}`).join(" · ") }, shown(token));
+        .map(([t, s]) => `${shown(t)} ${percent(s)}`).join(" · ") }, piece(token));
       cells.push([n, cell]);
       return cell;
     })));
