@@ -322,6 +322,31 @@ def test_mistakes_are_told_and_leave_nothing(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_is_named_without_the_folders_around_it(write_folder, tmp_path):
+    import numpygit
+
+    tiny = numpygit.load(write_folder(tmp_path / "tiny"))
+    made = tiny.explain(PICTURE, max_length=3, measure=False)
+    assert data_of(made.html)["model"] == "tiny"
+    assert str(tmp_path) not in made.html
+
+
+def test_a_page_that_cannot_be_written(page, tmp_path):
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(UserError, match="cannot be written"):
+        page.save(tmp_path / "taken")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_numbers_that_do_not_fit_are_left_out(storybook, monkeypatch):
+    monkeypatch.setattr("numpygit.explain.MOST_WEIGHTS", (0,))
+    data = data_of(storybook.explain(PICTURE, measure=False).html)
+    assert data["attention"]["heads"] is None
+    assert data["attention"]["means"]["shape"][0] == 4
+    assert data["vision"]["layers"] == [3]
+    assert data["vision"]["weights"]["levels"] == 15
+
+
 def test_no_frames_are_a_mistake(storybook):
     with pytest.raises(UserError, match="empty list of frames"):
         storybook.explain([])

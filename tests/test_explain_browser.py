@@ -50,6 +50,9 @@ def pages(storybook, tmp_path_factory) -> dict[str, Path]:
         "clip": storybook.explain(EXAMPLES / "clip.gif"),
         "question": storybook.explain(PICTURE, "is it </script>?", measure=False),
     }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("numpygit.explain.MOST_WEIGHTS", (0,))  # no single heads, one picture layer
+        made["few"] = storybook.explain(EXAMPLES / "sign.png")
     for name, explanation in made.items():
         explanation.save(folder / f"{name}.html")
     (folder / "notebook.html").write_text(made["still"]._repr_html_(), encoding="utf-8")
@@ -123,7 +126,7 @@ def requests(browser) -> list[str]:
     return [one["request"]["url"] for one in sent]
 
 
-@pytest.mark.parametrize("name", ["still", "clip", "question"])
+@pytest.mark.parametrize("name", ["still", "clip", "question", "few"])
 def test_every_panel_opens_in_silence_and_nothing_is_asked_of_a_network(browser, pages, name):
     visit(browser, pages[name])
     data = data_of(pages[name].read_text(encoding="utf-8"))

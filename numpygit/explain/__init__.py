@@ -49,6 +49,7 @@ class Explanation:
             part.write_text(self.html, encoding="utf-8")
             os.replace(part, target)
         except OSError as error:
+            part.unlink(missing_ok=True)
             raise UserError(f"{path} cannot be written: {error.strerror}") from None
 
     def __str__(self) -> str:
@@ -76,7 +77,7 @@ def explain(
 
     `measure` hides each region of the picture in turn, which takes as long as looking at 49 to
     64 pictures. Words are chosen greedily, whatever the preprocessing; without `max_length`,
-    at most 24.
+    at most 24. Where numbers are too many for 3 MB, layers and then single heads are left out.
     """
     traced = watch(captioner, picture, question, max_length=max_length)
     data = gather(traced, question, name=name_of(picture), measure=measure)
@@ -106,12 +107,12 @@ def name_of(picture: Picture | Sequence[Picture]) -> str:
 
 def gather(traced: Run, question: str | None, *, name: str, measure: bool) -> dict[str, Any]:
     """Collect all that the page shows."""
-    words = traced.captioner.processor.words
+    words, model = traced.captioner.processor.words, traced.captioner.name
     return {
         "caption": words.decode(traced.said),
         "question": question,
         "name": name,
-        "model": traced.captioner.name,
+        "model": model if not os.path.isdir(model) else Path(model).resolve().name,
         "prompt": [traced.token(word) for word in traced.prompt],
         "finished": traced.finished,
         "memory": traced.memory,

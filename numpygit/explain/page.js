@@ -320,7 +320,7 @@ function buildStages(inside) {
     const small = el("canvas", { class: "map", "aria-label": `${stage.name}, small`, role: "img" });
     const [height, width] = stage.small.shape;
     matrixMap(small, [...stage.small.steps], width, height);
-    small.style.height = `${Math.max(14, Math.min(90, 120 * stage.of[0] / stage.of[1]))}px`;
+    small.style.height = `${stage.of[0] === 1 ? 14 : Math.max(14, Math.min(90, 120 * stage.of[0] / stage.of[1]))}px`;
     const corner = el("table", { class: "numbers" }, stage.corner.map((line) =>
       el("tr", {}, line.map((number) => el("td", {}, text(number))))));
     const of = `the first ${stage.corner.length} × ${stage.corner[0].length} of ` +
