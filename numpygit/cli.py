@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 from . import catalogue
 from .asking import classify
@@ -95,9 +96,17 @@ def parser() -> argparse.ArgumentParser:
     choose.add_argument(
         "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
     )
+    add_explain(commands, parents=[shared, length])
+    models = commands.add_parser("models", help="list the official checkpoints")
+    models.add_argument("--json", action="store_true", help="print one JSON object a line")
+    return top
+
+
+def add_explain(commands: Any, *, parents: list[argparse.ArgumentParser]) -> None:
+    """Describe the command that makes a page."""
     explain = commands.add_parser(
         "explain",
-        parents=[shared, length],
+        parents=parents,
         help="make a page that shows how a caption came about",
         description="Make one page that shows how a caption or an answer came about. Words are "
         "chosen greedily, at most 24 unless --max-length says more. To measure what mattered, "
@@ -106,9 +115,6 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
     explain.add_argument("--question", metavar="TEXT", help="a question, in quotes")
     explain.add_argument("-o", "--output", required=True, metavar="PAGE.html", help="the page")
-    models = commands.add_parser("models", help="list the official checkpoints")
-    models.add_argument("--json", action="store_true", help="print one JSON object a line")
-    return top
 
 
 def print_models(*, as_json: bool) -> int:
