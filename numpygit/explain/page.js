@@ -298,7 +298,7 @@ function buildElse(inside) {
       `it might have said:`;
     bars.replaceChildren(...word.rivals.flatMap((rival, i) => [
       el("span", { class: "rival" }, piece(rival.token)),
-      el("b", { class: i === 0 ? "chosen" : "", style: `width:${100 * all[i]}%` }),
+      el("b", { class: rival.token === word.token ? "chosen" : "", style: `width:${100 * all[i]}%` }),
       el("span", { class: "num", title: `score ${rival.logit}`, "data-share": all[i] }, percent(all[i]))]),
       el("span", { class: "note" }, "all others"), el("b", { style: `width:${100 * rest}%` }),
       el("span", { class: "num" }, percent(rest)));

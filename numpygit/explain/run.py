@@ -102,6 +102,8 @@ def watch(
             pixels,
             prompt,
             max_length=max_length,
+            num_beams=1,
+            do_sample=False,
             suppress_tokens=processor.words.unused(),
             interpolate_pos_encoding=processor.original,
             trace=watcher,
