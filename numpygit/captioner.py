@@ -11,6 +11,7 @@ import numpy as np
 from . import checkpoint
 from .decoding import AUTHORS, GenerationConfig
 from .errors import UserError
+from .explain import Explanation, explain
 from .image_processor import Picture
 from .layers import Trace, no_trace
 from .model import GitForCausalLM
@@ -122,6 +123,17 @@ class Captioner:
             before = now
         if before[len(told) :]:
             yield before[len(told) :]
+
+    def explain(
+        self,
+        picture: Picture | Sequence[Picture],
+        question: str | None = None,
+        *,
+        max_length: int | None = None,
+        measure: bool = True,
+    ) -> Explanation:
+        """Make a page of how a caption or an answer comes about; see `numpygit.explain`."""
+        return explain(self, picture, question, max_length=max_length, measure=measure)
 
     def say(
         self,

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from . import catalogue, look
 from .asking import classify
 from .captioner import Captioner, Subject, load
 from .errors import NotFoundError, UserError, complain
+from .explain import check_writable
 from .folders import plan, run
 from .processor import PREPROCESSING
 from .results import results
@@ -101,10 +103,26 @@ def parser() -> argparse.ArgumentParser:
     choose.add_argument(
         "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
     )
+    add_explain(commands, parents=[shared, length])
     models = commands.add_parser("models", help="list the official checkpoints")
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
     look.add_commands(commands, shared)
     return top
+
+
+def add_explain(commands: Any, *, parents: list[argparse.ArgumentParser]) -> None:
+    """Describe the command that makes a page."""
+    explain = commands.add_parser(
+        "explain",
+        parents=parents,
+        help="make a page that shows how a caption came about",
+        description="Make one page that shows how a caption or an answer came about. Words are "
+        "chosen greedily, at most 24 unless --max-length says more. To measure what mattered, "
+        "the picture is looked at again with each region hidden: up to 64 times.",
+    )
+    explain.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
+    explain.add_argument("--question", metavar="TEXT", help="a question, in quotes")
+    explain.add_argument("-o", "--output", required=True, metavar="PAGE.html", help="the page")
 
 
 def print_models(*, as_json: bool) -> int:
@@ -147,6 +165,8 @@ def run_command(options: argparse.Namespace) -> int:
         captioner = load_model(options)
         seen = captioner.see(options.picture)
         return sum(tell(captioner, seen, options, question=q) for q in options.questions)
+    if options.command == "explain":
+        return write_page(options)
     if options.command == "classify":
         return choose_label(options)
     if options.output or options.recursive or any(map(os.path.isdir, options.pictures)):
@@ -189,6 +209,17 @@ def choose_label(options: argparse.Namespace) -> int:
             print(json.dumps(row), flush=True)
         else:
             print(f"{found.share:7.2%}  {found.label}", flush=True)
+    return 0
+
+
+def write_page(options: argparse.Namespace) -> int:
+    """Write the page that explains a caption or an answer, and print the words."""
+    check_writable(options.output)
+    captioner = load_model(options)
+    made = captioner.explain(options.picture, options.question, max_length=options.max_length)
+    made.save(options.output)
+    row = {"picture": options.picture, "text": made.text, "page": options.output}
+    print(json.dumps({**row, "model": captioner.name}) if options.json else made.text, flush=True)
     return 0
 
 
