@@ -1,5 +1,5 @@
 """The command line: `numpygit caption`, `answer`, `classify`, `models`, the table of the official
-checkpoints, and `trace`, `diff`, `step`, which look inside.
+checkpoints, and `trace`, `diff`, `step`, `explain`, which look inside.
 """
 
 from __future__ import annotations
@@ -71,6 +71,9 @@ def shared_options() -> argparse.ArgumentParser:
     )
     shared.add_argument(
         "--threads", type=int, metavar="N", help="cores to use (default: all that are allowed)"
+    )
+    shared.add_argument(
+        "--plain", action="store_true", help="run the five files of the model without fast.py"
     )
     shared.add_argument("--json", action="store_true", help="print one JSON object a line")
     return shared
@@ -251,6 +254,7 @@ def load_model(options: argparse.Namespace) -> Captioner:
         local_files_only=options.offline,
         preprocessing=options.preprocessing,
         threads=options.threads,
+        plain=options.plain,
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 import numpygit
-from numpygit import fast, layers, text, vision
+from numpygit import cli, fast, layers, text, vision
 from numpygit.config import GitConfig
 from numpygit.generate import keep_rows
 from numpygit.model import GitForCausalLM, GitVisionModel
@@ -250,6 +250,16 @@ def test_plain_runs_no_fast_function(storybook, monkeypatch):
     assert plain.caption(EXAMPLES[0]) == expected
     with pytest.raises(NameError):
         storybook.caption(EXAMPLES[0])
+
+
+def test_the_command_runs_the_plain_functions_when_asked(monkeypatch, capsys):
+    command = ["caption", "--model", "storybook", str(EXAMPLES[0])]
+    assert cli.main(command) == 0
+    said = capsys.readouterr().out
+    for name in ("image_tokens", "see", "read"):
+        monkeypatch.delattr(fast, name)
+    assert cli.main([*command, "--plain"]) == 0
+    assert capsys.readouterr().out == said
 
 
 def test_relative_positions_are_left_to_the_plain_functions():
