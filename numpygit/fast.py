@@ -129,15 +129,12 @@ def image_attention(x: Array, p: Attention, *, heads: int) -> tuple[Array, KeyVa
     q *= np.float32(1 / math.sqrt(len(q) // heads))
     own = image_keys_and_values(x, p, heads=heads)
     D, M = q.shape
-    A = D // heads
-    joined = np.empty((D, M), np.float32)
-    for head in range(heads):  # one head's scores, (M, M), stay in the cache
-        rows = slice(head * A, head * A + A)
-        scores = own.k[0, head] @ q[rows]
-        share = softmax_powers(scores)
-        np.matmul(own.v[0, head].T, scores, out=joined[rows])
-        joined[rows] *= share
-    return linear(joined, p.out), own
+    N, A = heads, D // heads
+    scores = own.k[0] @ q.reshape(N, A, M)  # (N, M, M)
+    share = softmax_powers(scores)  # (N, 1, M)
+    mixed = own.v[0].transpose(0, 2, 1) @ scores  # (N, A, M)
+    mixed *= share
+    return linear(mixed.reshape(D, M), p.out), own
 
 
 def image_keys_and_values(x: Array, p: Attention, *, heads: int) -> KeyValue:

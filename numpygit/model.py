@@ -37,7 +37,7 @@ from .loss import next_word_loss
 from .outputs import ModelOutput
 from .params import Array, Git, Vision
 from .text import Cache, forward
-from .threads import blas_threads, check_threads, default_threads, limited
+from .threads import blas_threads, check_threads, default_threads, keep_freed_memory, limited
 from .trace import Recorder, together
 
 Pixels = Array | list[Array]
@@ -499,6 +499,7 @@ def threads_of(model: GitVisionModel | GitModel | GitForCausalLM) -> int:
 
 def towers_of(model: GitVisionModel | GitModel | GitForCausalLM) -> Towers:
     """Choose the functions that run a model."""
+    keep_freed_memory()
     return PLAIN if model.plain else fast_towers(threads_of(model))
 
 

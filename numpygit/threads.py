@@ -1,4 +1,4 @@
-"""How many cores NumPy's matrix products use, and work that several threads share.
+"""How many cores NumPy's matrix products use, work that several threads share, and memory.
 
 NumPy hands its matrix products to OpenBLAS, which has threads of its own. Here they can be counted
 and limited for a while; whoever limits them puts back what was there. Where NumPy uses another
@@ -137,6 +137,18 @@ def limited(steps: Iterable[Item], number: int) -> Iterator[Item]:
         if item is iterator:
             return
         yield item  # type: ignore[misc]
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Let the C library keep the memory that arrays give back, for the next array. Once is enough.
+
+    glibc asks the system for every large array anew, and each of its pages costs a fault when it is
+    first touched: a tenth of the time of a caption. When an array is freed, glibc takes its size,
+    up to 32 MB, as the bound below which it keeps memory (mallopt(3), M_MMAP_THRESHOLD). So one
+    such array, which is never touched, is made and freed. Elsewhere this does nothing.
+    """
+    np.empty(31 * 2**20, np.uint8)
 
 
 def side_by_side(

@@ -169,3 +169,31 @@ def test_without_openblas_pictures_go_one_after_the_other(monkeypatch):
     assert set(names) == {threading.current_thread().name}
     with blas_threads(1):
         assert np.ones(2) @ np.ones(2) == 2
+
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from numpygit.threads import keep_freed_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+np.ones(2**20, np.float32)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    np.ones(2**20, np.float32)[0]
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(os.confstr_names.get("CS_GNU_LIBC_VERSION") is None, reason="a thing of glibc")
+def test_freed_memory_is_kept_for_the_next_array():
+    faults = {}
+    for what in ("keep", "not"):
+        kept = {**os.environ, "PYTHONPATH": str(Path(numpygit.__file__).parents[1])}
+        run = subprocess.run(
+            [sys.executable, "-c", FAULTS, what], capture_output=True, text=True, check=True,
+            env={name: value for name, value in kept.items() if not name.startswith("MALLOC_")},
+        )  # fmt: skip
+        faults[what] = int(run.stdout)
+    assert faults["keep"] < 100
+    assert faults["not"] > 10 * faults["keep"]

@@ -33,6 +33,7 @@ ROOT = HERE.parents[1]
 SLOW = {
     "transformers 4.37.2": {"batch 8, greedy 20", "batch 32, greedy 20", "folder of 64"}
 }  # minutes
+COLD_START = "cold start"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 COLD = {
     "numpygit": """
@@ -267,11 +268,13 @@ def main() -> None:
         }
         if options.size == "base-224":
             programs["floor"] = Program(sys.executable, "floor", folder, options.cores)
-        jobs = options.job or programs["numpygit"].jobs
-        times = measure(programs, jobs, options.rounds)
+        jobs = options.job or [*programs["numpygit"].jobs, COLD_START]
+        times = measure(programs, [job for job in jobs if job != COLD_START], options.rounds)
         for program in programs.values():
             program.process.kill()
-        cold = {} if options.job else cold_starts(pythons, folder, options.cores, options.rounds)
+        cold = {}
+        if COLD_START in jobs:
+            cold = cold_starts(pythons, folder, options.cores, options.rounds)
         weights = (folder / "model.safetensors").stat().st_size
     lines = [machine(options.cores, options.size), "", *table(times, cold, weights)]
     print("\n".join(lines))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import math
 import os
 import statistics
 import sys
@@ -42,17 +41,6 @@ def whole_activation(hidden: np.ndarray, bias: np.ndarray, *, name: Any) -> None
     """Add the bias and apply the activation as layers.py does: in one piece, by tanh."""
     hidden += bias[:, None]
     hidden[:] = layers.activate(hidden, name=name)
-
-
-def all_heads(x: np.ndarray, p: Any, *, heads: int) -> tuple[np.ndarray, KeyValue]:
-    """Attend with the scores of all heads in one array."""
-    q = fast.linear(x, p.query)
-    q *= np.float32(1 / math.sqrt(len(q) // heads))
-    own = fast.image_keys_and_values(x, p, heads=heads)
-    scores = own.k[0] @ q.reshape(heads, -1, x.shape[1])
-    share = fast.softmax_powers(scores)
-    mixed = own.v[0].transpose(0, 2, 1) @ scores * share
-    return fast.linear(mixed.reshape(q.shape), p.out), own
 
 
 def whole_last_layer(x: np.ndarray, p: Any, *, config: GitConfig) -> list[KeyValue]:
@@ -105,8 +93,6 @@ def techniques(params: Any) -> Iterator[tuple[str, str, Callable, Callable, Any]
     yield "all of them", "picture tower", look, plain_look, nothing
     yield "activation in blocks, by exp", "picture tower", look, look, lambda: put(
         fast, "activate", whole_activation)  # fmt: skip
-    yield "attention head by head", "picture tower", look, look, lambda: put(
-        fast, "image_attention", all_heads)  # fmt: skip
     yield "last layer: keys and values only", "text tower, picture", see, see, lambda: put(
         fast, "see_picture", whole_last_layer)  # fmt: skip
     yield "pictures side by side", "8 pictures", lambda: look(8), lambda: look(8), lambda: put(
@@ -176,6 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
+    threads.keep_freed_memory()  # as every model does
     params = params_from(
         seeded_tensors(tensor_shapes(CONFIG), seed=2), CONFIG, source="golden/seeded.py"
     )
