@@ -12,7 +12,6 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -166,6 +165,8 @@ def side_by_side(
         whole = 0
     together: list[Result] = []
     if whole:
+        from concurrent.futures import ThreadPoolExecutor  # takes a while, and few need it
+
         with blas_threads(1), ThreadPoolExecutor(threads) as pool:
             together = list(pool.map(work, items[:whole]))
     with blas_threads(threads):
