@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import checkpoint
 from .decoding import AUTHORS, GenerationConfig
 from .errors import UserError
-from .explain import Explanation, explain
 from .image_processor import Picture
 from .layers import Trace, no_trace
 from .model import GitForCausalLM
@@ -21,6 +20,9 @@ from .pretrained import load_options
 from .processor import GitProcessor
 from .text import Cache
 from .threads import check_threads
+
+if TYPE_CHECKING:
+    from .explain import Explanation
 
 Subject = Picture | Sequence[Picture] | Cache  # what one can ask about
 
@@ -133,6 +135,8 @@ class Captioner:
         measure: bool = True,
     ) -> Explanation:
         """Make a page of how a caption or an answer comes about; see `numpygit.explain`."""
+        from .explain import explain  # a page is seldom asked for, and takes a while to import
+
         return explain(self, picture, question, max_length=max_length, measure=measure)
 
     def say(

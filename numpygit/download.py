@@ -7,7 +7,6 @@ Whatever goes wrong ends in one sentence.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 from collections.abc import Sequence
@@ -135,6 +134,8 @@ def check_space(name: str, needed: int, cache: str) -> None:
 
 def check_sum(name: str, file: str, path: Path, expected: str) -> None:
     """Compare a file that has arrived with its SHA-256; remove a damaged one."""
+    import hashlib  # not before it is needed: it takes a while
+
     digest = hashlib.sha256()
     with path.open("rb") as content:
         while piece := content.read(2**20):
