@@ -155,7 +155,7 @@ def image_tokens(
     trace: Trace = no_trace,
 ) -> Array:
     """Twin of `vision.image_tokens`: stills or clips -> (B, M, D)."""
-    if trace is not no_trace:
+    if trace is not no_trace or pixels.size == 0:
         return vision.image_tokens(pixels, p, config=config, interpolate=interpolate, trace=trace)
     check_pixels(pixels, p, config=config, interpolate=interpolate)
     B, frames = pixels.shape[0], pixels.shape[1] if pixels.ndim == 5 else 1
@@ -192,7 +192,7 @@ def see(
     memory: Array, p: Text, *, config: GitConfig, threads: int = 1, trace: Trace = no_trace
 ) -> Cache:
     """Twin of `text.see`: memory (B, M, D) -> Cache."""
-    if trace is not no_trace or not serves(config) or memory.shape[1] == 0 or not p.blocks:
+    if trace is not no_trace or not serves(config) or memory.size == 0 or not p.blocks:
         return text.see(memory, p, config=config, trace=trace)
 
     def look(one: Array) -> list[KeyValue]:

@@ -153,6 +153,15 @@ def test_seeing_and_reading(conversation):
         mask = mask[order]
 
 
+def test_no_pictures_are_encoded_and_seen_as_the_plain_functions_do():
+    size = CONFIG.vision_config.image_size
+    memory = MODEL.memory(np.zeros((0, 3, size, size), np.float32))
+    assert memory.shape == (0, (size // CONFIG.vision_config.patch_size) ** 2 + 1, 30)
+    cache = fast.see(memory, P, config=CONFIG)
+    assert len(cache.image) == len(P.blocks)
+    assert len(cache.attention_mask) == 0
+
+
 def test_a_cache_of_one_goes_into_the_other(storybook):
     model = storybook.model
     memory = model.memory(storybook.pixels(EXAMPLES[1]))
