@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,8 +20,8 @@ from .fast.threads import blas_threads, check_threads
 from .huggingface.call import threads_of, towers_of
 from .huggingface.models import GitForCausalLM
 from .huggingface.processing.authors import original_config
-from .huggingface.processing.picture_steps import Picture
 from .huggingface.processing.processor import GitProcessor
+from .huggingface.reading import Picture, PictureOptions, is_one_picture
 from .model.generate import keep_rows
 from .model.layers import Trace, no_trace
 from .model.params import Array
@@ -72,6 +73,8 @@ class Captioner:
         self, pictures: Sequence[Picture | Sequence[Picture]], *, max_length: int | None = None
     ) -> list[str]:
         """Say what each of several pictures shows, all of them at once as one batch."""
+        if is_one_picture(pictures):
+            raise UserError("captions takes a list of pictures; for one picture use caption")
         prepared = [self.pixels(picture) for picture in pictures]
         return self.caption_pixels(prepared, max_length=max_length)
 
@@ -200,6 +203,7 @@ def load(
     preprocessing: str = "hf",
     threads: int | None = None,
     plain: bool = False,
+    pictures: PictureOptions | None = None,
 ) -> Captioner:
     """Load "storybook", a folder, or a model of the Hugging Face Hub, ready to caption.
 
@@ -211,6 +215,9 @@ def load(
     check_threads(threads)
     folder = loading.find(name, revision=revision, local_files_only=local_files_only)
     processor = GitProcessor.from_folder(folder, preprocessing=preprocessing)
+    how = PictureOptions() if pictures is None else pictures
+    offline = how.local_files_only or local_files_only
+    processor.read_with(replace(how, local_files_only=offline))
     config, params = loading.load(folder)
     if processor.original:
         config = original_config(config)
@@ -298,6 +305,8 @@ def classify(
     The captioner prepares picture and question its own way; no option of `generate` takes part.
     Source: generation-based classification, arXiv 2205.14100, section 4.3.
     """
+    if isinstance(labels, str):
+        raise UserError(f"labels is the text {labels!r}; give a list of labels")
     words, model = captioner.processor.words, captioner.model
     texts = [words.encode(label) for label in labels]
     empty = [label for label, ids in zip(labels, texts, strict=True) if not ids]

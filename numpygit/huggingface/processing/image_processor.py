@@ -8,6 +8,7 @@ Source: transformers 4.37.2, CLIPImageProcessor for stills and VideoMAEImageProc
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from PIL import Image
 from ... import loading
 from ...errors import UserError
 from ...loading.config import GitConfig
+from ...loading.fields import PREPROCESSOR, checked
+from ..reading import PictureOptions, check_picture, is_one_picture
 from .encoding import BatchEncoding, check_names, wants_arrays
 from .picture_steps import SETTINGS, ImageProcessor
 
@@ -50,6 +53,10 @@ class GitImageProcessor:
         self.is_video = kind.startswith("VideoMAE")
         self.settings = {**(VIDEO_DEFAULTS if self.is_video else DEFAULTS), **settings}
         self.steps = ImageProcessor.from_dict(self.settings)
+
+    def read_with(self, options: PictureOptions) -> None:
+        """Say how pictures are read from files, and how they are fitted."""
+        self.steps = replace(self.steps, options=options)
 
     def __getattr__(self, name: str) -> Any:
         settings = self.__dict__.get("settings", {})
@@ -90,7 +97,8 @@ class GitImageProcessor:
             crop = {"height": size, "width": size}
             given = {**kind, "size": {"shortest_edge": size}, "crop_size": crop}
         else:
-            given = loading.read_json(folder / "preprocessor_config.json")
+            path = folder / "preprocessor_config.json"
+            given = checked(loading.read_json(path), PREPROCESSOR, where=path)
         return cls(**{**given, **settings})
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,7 +126,9 @@ class GitImageProcessor:
         steps = self.steps
         if overrides:
             check_names(overrides, SETTINGS)
-            steps = ImageProcessor.from_dict({**self.settings, **overrides})
+            steps = ImageProcessor.from_dict(
+                {**self.settings, **overrides}, options=self.steps.options
+            )
         pixels: list[Any]
         if self.is_video:
             pixels = [[steps(frame) for frame in clip] for clip in clips_of(images)]
@@ -142,9 +152,9 @@ class GitImageProcessor:
 
 def pictures_of(images: Any) -> list[Any]:
     """Make a list of pictures of whatever was given: one, several, or an array of several."""
-    if is_picture(images):
-        return [images]
-    pictures = list(images) if isinstance(images, list | tuple | np.ndarray) else [images]
+    if is_one_picture(images):
+        return [checked_picture(images)]
+    pictures = as_list(images)
     if not pictures:
         raise UserError("got an empty list of pictures")
     return [checked_picture(picture) for picture in pictures]
@@ -152,27 +162,28 @@ def pictures_of(images: Any) -> list[Any]:
 
 def clips_of(images: Any) -> list[list[Any]]:
     """Make a list of clips: a picture is a clip of one frame, a list of pictures is one clip."""
-    if is_picture(images):
-        return [[images]]
-    clips = list(images) if isinstance(images, list | tuple | np.ndarray) else [images]
-    if clips and all(is_picture(each) for each in clips):
-        return [clips]
+    if is_one_picture(images):
+        return [[checked_picture(images)]]
+    clips = as_list(images)
+    if clips and all(is_one_picture(each) for each in clips):
+        return [[checked_picture(each) for each in clips]]
     return [pictures_of(clip) for clip in clips]
 
 
-def is_picture(given: Any) -> bool:
-    """Tell one picture from several."""
-    return isinstance(given, Image.Image | str | Path) or (
-        hasattr(given, "__array__") and np.ndim(given) in (2, 3)
-    )
+def as_list(images: Any) -> list[Any]:
+    """List the members of a list, a tuple, or an array of any library; others are one thing."""
+    if hasattr(images, "__array__"):
+        return list(np.asarray(images))
+    return list(images) if isinstance(images, list | tuple) else [images]
 
 
 def checked_picture(given: Any) -> Any:
     """Refuse what is no picture; take arrays of any library as NumPy's."""
-    if not is_picture(given):
+    check_picture(given)
+    is_array = hasattr(given, "__array__") and not isinstance(given, Image.Image | memoryview)
+    if is_array and np.ndim(given) not in (2, 3):
         raise UserError(
-            f"a picture must be a Pillow picture, a path, or an array of shape (H, W, C), "
-            f"(C, H, W) or (H, W); got {type(given).__name__}"
-            + (f" of shape {np.shape(given)}" if hasattr(given, "__array__") else "")
+            f"a picture array must be of shape (H, W, C), (C, H, W) or (H, W); got "
+            f"{np.shape(given)}"
         )
-    return given if isinstance(given, Image.Image | str | Path) else np.asarray(given)
+    return np.asarray(given) if is_array else given

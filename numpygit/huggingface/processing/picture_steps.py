@@ -5,18 +5,20 @@ Source: transformers 4.37.2, CLIPImageProcessor for stills and VideoMAEImageProc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ...errors import UserError
-from ...model.image import centre_crop, normalise, open_picture, resize, scale, to_rgb
+from ...loading.fields import PREPROCESSOR, checked
+from ...model.image import centre_crop, normalise, resize, scale
 from ...model.params import Array
-
-Picture = Image.Image | str | Path
+from ..reading import DEFAULT, PictureOptions, open_picture
+from ..reading import Picture as Picture
+from ..reading.opening import handed_over
 
 SETTINGS = {
     "size", "crop_size", "resample", "rescale_factor", "image_mean", "image_std",
@@ -43,47 +45,29 @@ class ImageProcessor:
     do_center_crop: bool = True
     do_rescale: bool = True
     do_normalize: bool = True
+    options: PictureOptions = DEFAULT  # how files are read, and what is done instead of cropping
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> ImageProcessor:
+    def from_dict(
+        cls,
+        values: Mapping[str, Any],
+        *,
+        options: PictureOptions = DEFAULT,
+        where: object = "preprocessor_config.json",
+    ) -> ImageProcessor:
         """Take the settings from the file's values; refuse what cannot be honoured."""
+        values = checked(values, PREPROCESSOR, where=where)
         size, crop = values.get("size", 224), values.get("crop_size", 224)
         exact, edge = None, size
         if isinstance(size, dict) and {"height", "width"} <= set(size):
             exact, edge = (size["height"], size["width"]), 224
         elif isinstance(size, dict):
-            edge = size.get("shortest_edge")
-        if edge is None:
-            raise UserError(
-                f"preprocessor_config.json: size {size} has neither 'shortest_edge' nor 'height' "
-                "and 'width'"
-            )
+            edge = size["shortest_edge"]
         if not isinstance(crop, dict):
             crop = {"height": crop, "width": crop}
         settings = (SETTINGS - {"size", "crop_size"}) & set(values)
-        height, width = crop.get("height", 0), crop.get("width", 0)
         given = {name: values[name] for name in settings}
-        made = cls(edge, height, width, exact_size=exact, **given)
-        made.check()
-        return made
-
-    def check(self) -> None:
-        """Refuse settings that no picture could be prepared with."""
-        edge, crop = self.shortest_edge, (self.crop_height, self.crop_width)
-        mean, std = self.image_mean, self.image_std
-        fine = {
-            f"size {edge!r}": are_numbers([edge], int) and edge > 0,
-            f"size {self.exact_size}": self.exact_size is None
-            or (are_numbers(self.exact_size, int) and min(self.exact_size) > 0),
-            f"crop_size {crop}": are_numbers(crop, int) and min(crop) > 0,
-            f"resample {self.resample!r}": self.resample in list(Image.Resampling),
-            f"rescale_factor {self.rescale_factor!r}": are_numbers([self.rescale_factor]),
-            f"image_mean {mean!r}": are_numbers(mean) and len(mean) == 3,
-            f"image_std {std!r}": are_numbers(std) and len(std) == 3 and 0 not in std,
-        }
-        for setting, is_fine in fine.items():
-            if not is_fine:
-                raise UserError(f"preprocessor_config.json: {setting} cannot be used")
+        return cls(edge, crop["height"], crop["width"], exact_size=exact, options=options, **given)
 
     def as_settings(self) -> dict[str, Any]:
         """List the settings under the names of `preprocessor_config.json`."""
@@ -94,23 +78,13 @@ class ImageProcessor:
         rest = {name: getattr(self, name) for name in SETTINGS - {"size", "crop_size"}}
         return {"size": size, "crop_size": crop, **rest}
 
-    def __call__(self, picture: Picture | Array) -> Array:
-        """Prepare one picture: a Pillow picture, a path or an array -> pixels (C, H, W) float32.
+    def __call__(self, picture: Picture) -> Array:
+        """Prepare one picture, however it is held -> pixels (C, H, W) float32.
 
         An array may have its channels first or last, or none, in 0 to 255 or in 0 to 1.
         """
-        given, is_scaled = picture, False
-        if isinstance(given, np.ndarray):
-            given, is_scaled = picture_of(given)
-        if not isinstance(given, Image.Image):
-            given = open_picture(given)
-        rgb = to_rgb(given)
-        if self.do_resize and self.exact_size is not None:
-            height, width = self.exact_size
-            rgb = rgb.resize((width, height), resample=Image.Resampling(self.resample))
-        elif self.do_resize:
-            rgb = resize(rgb, shortest_edge=self.shortest_edge, resample=self.resample)
-        colours = np.asarray(rgb)
+        rgb, is_scaled = as_rgb(picture, self.options)
+        colours = np.asarray(self.fitted(rgb))
         if self.do_center_crop:
             colours = centre_crop(colours, height=self.crop_height, width=self.crop_width)
         if self.do_rescale or is_scaled:
@@ -119,6 +93,43 @@ class ImageProcessor:
         if self.do_normalize:
             colours = normalise(colours, mean=self.image_mean, std=self.image_std)
         return np.ascontiguousarray(colours.transpose(2, 0, 1), np.float32)  # (C, H, W)
+
+    def fitted(self, rgb: Image.Image) -> Image.Image:
+        """Bring a picture to the size that the square is cut from, or to the square itself."""
+        how = Image.Resampling(self.resample)
+        if self.options.fit == "squash":
+            return rgb.resize((self.crop_width, self.crop_height), how)
+        if self.options.fit == "pad":
+            mean = [round(255 * min(max(level, 0), 1)) for level in self.image_mean]
+            return padded(rgb, self.crop_width, self.crop_height, resample=how, colour=mean)
+        if self.do_resize and self.exact_size is not None:
+            height, width = self.exact_size
+            return rgb.resize((width, height), how)
+        if self.do_resize:
+            return resize(rgb, shortest_edge=self.shortest_edge, resample=self.resample)
+        return rgb
+
+
+def as_rgb(picture: Any, options: PictureOptions) -> tuple[Image.Image, bool]:
+    """Open a picture, and say whether it was an array of colours in 0 to 1."""
+    if isinstance(picture, Image.Image):
+        return handed_over(picture, options), False
+    if hasattr(picture, "__array__") and not isinstance(picture, memoryview):
+        given, is_scaled = picture_of(np.asarray(picture))
+        return handed_over(given, options), is_scaled
+    return open_picture(picture, options), False
+
+
+def padded(
+    rgb: Image.Image, width: int, height: int, *, resample: Image.Resampling, colour: list[int]
+) -> Image.Image:
+    """Bring a whole picture into a frame, in proportion, in the middle of a plain colour."""
+    share = min(width / rgb.width, height / rgb.height)
+    size = (max(1, round(rgb.width * share)), max(1, round(rgb.height * share)))
+    ground = Image.new("RGB", (width, height), tuple(colour))
+    place = ((width - size[0]) // 2, (height - size[1]) // 2)
+    ground.paste(rgb.resize(size, resample), place)
+    return ground
 
 
 def picture_of(array: Array) -> tuple[Image.Image, bool]:
@@ -129,6 +140,12 @@ def picture_of(array: Array) -> tuple[Image.Image, bool]:
     more: the official code does so, and the model sees black.
     """
     colours = np.asarray(array)
+    if colours.dtype.kind not in "buif":
+        raise UserError(f"a picture array must hold numbers; got dtype {colours.dtype}")
+    if colours.dtype.kind == "b":
+        colours = colours * np.uint8(255)
+    if colours.size == 0:
+        raise UserError(f"a picture array must have pixels; got shape {colours.shape}")
     if colours.ndim == 3 and colours.shape[0] in (1, 3, 4):
         colours = colours.transpose(1, 2, 0)
     if colours.ndim == 3 and colours.shape[2] == 1:
@@ -147,8 +164,3 @@ def picture_of(array: Array) -> tuple[Image.Image, bool]:
     is_scaled = bool(np.issubdtype(colours.dtype, np.floating) and high <= 1)
     whole = np.rint(colours * 255.0) if is_scaled else np.rint(colours)
     return Image.fromarray(whole.astype(np.uint8)), is_scaled
-
-
-def are_numbers(values: object, kind: type | tuple[type, ...] = (int, float)) -> bool:
-    """Tell whether something is a list of numbers of a kind."""
-    return isinstance(values, list | tuple) and all(isinstance(v, kind) for v in values)

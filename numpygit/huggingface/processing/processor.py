@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from ... import loading
 from ...errors import UserError
 from ...loading.config import GitConfig
 from ...loading.formats.authors_settings import parameters_of
 from ...model.params import Array
+from ..reading import Picture, PictureOptions, frames_of, is_file, is_one_picture
 from .authors import OriginalImageProcessor, cut_question
 from .encoding import BatchEncoding, check_names
 from .image_processor import GitImageProcessor, pictures_of
-from .picture_steps import SETTINGS, ImageProcessor, Picture
+from .picture_steps import SETTINGS, ImageProcessor
 from .tokenizer import WORD_SETTINGS, GitTokenizer, Text
-from .video import is_video, read_clip
+from .video import open_frames
 from .vocabulary import Words
 
 PREPROCESSING = ("hf", "original")
@@ -154,21 +155,42 @@ class GitProcessor:
         """Tell whether pictures and questions are prepared as the authors do it."""
         return isinstance(self.image_processor, OriginalImageProcessor)
 
+    @property
+    def options(self) -> PictureOptions:
+        """How pictures are read from files, and how they are fitted."""
+        settings = self.image_processor
+        return (
+            settings.options
+            if isinstance(settings, OriginalImageProcessor)
+            else settings.steps.options
+        )
+
+    def read_with(self, options: PictureOptions) -> None:
+        """Say how pictures are read from files, and how they are fitted."""
+        if isinstance(self.image_processor, OriginalImageProcessor):
+            if options.fit != "crop":
+                raise UserError(
+                    f"fit is {options.fit!r}, but the authors' preparation has its own way to fit "
+                    'pictures; use preprocessing "hf"'
+                )
+            self.image_processor = replace(self.image_processor, options=options)
+        else:
+            self.image_processor.read_with(options)
+
     def pixels(self, picture: Picture | Sequence[Picture], *, frames: int | None = None) -> Array:
         """Prepare a picture -> (1, C, H, W), or a list of frames -> (1, frames, C, H, W).
 
         With `frames`, a file that holds a clip becomes a list of at most so many frames, evenly
         spaced; without, its first frame is the picture.
         """
-        if isinstance(picture, str | Path) and (frames or is_video(picture)):
-            clip = read_clip(picture, frames or 1)
+        if is_file(picture):
+            clip = open_frames(picture, frames, self.options)
             picture = clip if len(clip) > 1 else clip[0]
-        if isinstance(picture, Image.Image | str | Path):
-            pixels = self.image_processor.steps(picture)[None]
+        if is_one_picture(picture):
+            one: Any = picture
+            pixels = self.image_processor.steps(one)[None]
             return pixels[None] if self.stills_are_clips else pixels
-        if len(picture) == 0:
-            raise UserError("got an empty list of frames; pass a picture, or at least one frame")
-        prepared = [self.image_processor.steps(frame) for frame in picture]
+        prepared = [self.image_processor.steps(frame) for frame in frames_of(picture)]
         if len({frame.shape for frame in prepared}) > 1:
             raise UserError("the frames of a clip must all be of one size")
         return np.stack(prepared)[None]

@@ -12,9 +12,10 @@ import numpy as np
 from PIL import Image
 
 from ...errors import UserError
-from ...huggingface.processing.picture_steps import Picture
-from ...huggingface.processing.video import is_video, read_clip
-from ...model.image import open_picture, to_rgb
+from ...huggingface.processing.picture_steps import as_rgb
+from ...huggingface.processing.video import open_frames
+from ...huggingface.reading import Picture, is_file, is_one_picture
+from ...huggingface.reading import frames_of as each_frame
 from ...model.params import Array
 from ..takes import Captioner
 
@@ -117,21 +118,12 @@ def watch(
 
 def frames_of(captioner: Captioner, picture: Picture | Sequence[Picture]) -> list[Image.Image]:
     """Open a picture or a clip: as many frames as the model will look at."""
-    frames = captioner.model.config.num_image_with_embedding
-    if isinstance(picture, Image.Image):
-        return [to_rgb(picture)]
-    if isinstance(picture, str | Path):
-        if frames or is_video(picture):
-            return read_clip(picture, frames or 1)
-        return [open_picture(picture)]
-    if len(picture) == 0:
-        raise UserError("got an empty list of frames; pass a picture, or at least one frame")
-    return [frame_of(frame) for frame in picture]
-
-
-def frame_of(frame: Picture) -> Image.Image:
-    """Open one frame."""
-    return to_rgb(frame) if isinstance(frame, Image.Image) else open_picture(frame)
+    frames, options = captioner.model.config.num_image_with_embedding, captioner.processor.options
+    if is_file(picture):
+        return open_frames(picture, frames, options)
+    if is_one_picture(picture):
+        return [as_rgb(picture, options)[0]]
+    return [as_rgb(frame, options)[0] for frame in each_frame(picture)]
 
 
 def log_softmax(logits: Array) -> Array:
