@@ -15,7 +15,7 @@ from .decoding.constrained import best_of
 from .decoding.decode import Generation, decode
 from .decoding.options import AUTHORS, GenerationConfig, load_options
 from .decoding.plan import make_plan
-from .errors import UserError
+from .errors import UserError, shown
 from .fast.threads import blas_threads, check_threads
 from .huggingface.call import threads_of, towers_of
 from .huggingface.models import GitForCausalLM
@@ -305,13 +305,7 @@ def classify(
     The captioner prepares picture and question its own way; no option of `generate` takes part.
     Source: generation-based classification, arXiv 2205.14100, section 4.3.
     """
-    if isinstance(labels, str):
-        raise UserError(f"labels is the text {labels!r}; give a list of labels")
-    words, model = captioner.processor.words, captioner.model
-    texts = [words.encode(label) for label in labels]
-    empty = [label for label, ids in zip(labels, texts, strict=True) if not ids]
-    if empty or not texts:
-        raise UserError(f"give labels, one or more, with words in them; got {empty or labels!r}")
+    model, texts = captioner.model, encode_labels(captioner, labels)
     if top < 1:
         raise UserError(f"top is {top}; it must be at least 1")
     found = best_of(
@@ -330,6 +324,17 @@ def classify(
         share = None if beams is not None else math.exp(score - highest) / all_labels
         named.append(Label(labels[number], score, share))
     return named
+
+
+def encode_labels(captioner: Captioner, labels: Sequence[str]) -> list[list[int]]:
+    """Turn labels into token ids; refuse a single text, and labels without words."""
+    if isinstance(labels, str):
+        raise UserError(f"labels is the text {shown(labels)!r}; give a list of labels")
+    texts = [captioner.processor.words.encode(label) for label in labels]
+    empty = [label for label, ids in zip(labels, texts, strict=True) if not ids]
+    if empty or not texts:
+        raise UserError(f"give labels, one or more, with words in them; got {empty or labels!r}")
+    return texts
 
 
 def look(captioner: Captioner, picture: Subject) -> Cache:
