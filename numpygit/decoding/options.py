@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ import numpy as np
 
 from ..errors import UserError
 from ..loading.config import GitConfig
+from ..loading.fields import GENERATION as FIELDS
+from ..loading.fields import MOST_BEAMS, Object, check_name, checked
 from ..loading.find import find
 from ..loading.formats import read_json
 from ..loading.hub import GENERATION_FILES
@@ -23,8 +24,6 @@ from ..loading.write_whole import write_whole
 DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
 OFFICIAL_MAX_LENGTH = 20
 NEW_HERE = ("seed", "generator", "beam_form", "per_node_beam_size", "output_log_probabilities")
-KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false",
-         "str": "a text", "None": "null"}  # fmt: skip
 TOKEN_OPTIONS = ("bad_words_ids", "sequence_bias", "suppress_tokens", "begin_suppress_tokens",
                  "forced_bos_token_id", "forced_eos_token_id")  # fmt: skip
 
@@ -102,12 +101,16 @@ class GenerationConfig:
         cannot be; warns of options for a kind of generation that is not here.
         """
         given = {name: value for name, value in values.items() if value is not None}
+        for name in given:
+            check_name(name)
         if given.get("_from_model_config") and given.get("max_length") == OFFICIAL_MAX_LENGTH:
             del given["max_length"]
         for name in sorted(given.keys() & ABSENT.keys()):
             if not is_neutral(name, given[name]):
                 warnings.warn(f"{unknown_option(name, set())}; it is ignored", stacklevel=2)
-        check_kinds(given)
+        bias = given.get("sequence_bias")
+        table = {**FIELDS, "sequence_bias": Object({})} if isinstance(bias, Mapping) else FIELDS
+        given = checked({n: given[n] for n in given if n not in ABSENT}, table)
         if "sequence_bias" in given:
             given["sequence_bias"] = read_bias(given["sequence_bias"])
         known = {field.name for field in fields(cls)}
@@ -199,9 +202,11 @@ def check(options: GenerationConfig) -> None:
     """Refuse options that cannot be, before any work."""
     beams, groups, texts = options.num_beams, options.num_beam_groups, options.num_return_sequences
     require("num_beams", beams, beams >= 1, "at least 1")
+    require("num_beams", beams, beams <= MOST_BEAMS, f"at most {MOST_BEAMS}")
     fits = groups >= 1 and beams % groups == 0
     require("num_beam_groups", groups, fits, f"a divisor of num_beams, {beams}")
     require("num_return_sequences", texts, texts >= 1, "at least 1")
+    require("num_return_sequences", texts, texts <= MOST_BEAMS, f"at most {MOST_BEAMS}")
     most = texts if options.do_sample and beams == 1 else beams
     require("num_return_sequences", texts, texts <= most, f"at most num_beams, {beams}")
     early = options.early_stopping in (True, False, "never")
@@ -246,27 +251,6 @@ def check_penalties(options: GenerationConfig) -> None:
     for words in options.bad_words_ids or ():
         fine = not isinstance(words, int) and len(words) > 0
         require("bad_words_ids", words, fine, "lists of token ids, none of them empty")
-
-
-def check_kinds(values: Mapping[str, Any]) -> None:
-    """Refuse values from a file that are of another kind than the option: words for numbers, ..."""
-    for field in fields(GenerationConfig):
-        kinds = str(field.type).split(" | ")
-        value = values.get(field.name)
-        if value is not None and not any(is_kind(value, kind) for kind in kinds):
-            expected = " or ".join(KINDS.get(kind, "a list of numbers") for kind in kinds)
-            raise UserError(f"{field.name} is {value!r}; it must be {expected}")
-
-
-def is_kind(value: object, kind: str) -> bool:
-    """Tell whether a value from a file is what a field is declared to be."""
-    if kind in ("int", "float"):
-        number = Integral if kind == "int" else Real
-        return isinstance(value, number) and not isinstance(value, bool)
-    if kind in ("bool", "str"):
-        return type(value).__name__ == kind
-    is_list = isinstance(value, Iterable) and not isinstance(value, str)
-    return is_list and all(is_kind(leaf, "float") for leaf in leaves(value))
 
 
 def as_tuple(words: int | Sequence[int]) -> tuple[int, ...]:

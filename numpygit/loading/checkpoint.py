@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..model.params import Array, Git, Linear, Vision
-from .authors import authors_config
-from .config import GitConfig, GitVisionConfig, read_config, stored
-from .find import is_authors
+from .config import GitConfig, GitVisionConfig, read_config
 from .formats import read_tensors
 from .names import IGNORED, check_tensors, official_name, params_from, walk_vision
 
@@ -19,12 +17,8 @@ TOWER = "git.image_encoder."
 
 def load_body(folder: Path) -> tuple[GitConfig, Git]:
     """Read a model without its vocabulary head, from a file that may lack one."""
-    config = read_config(folder)
-    tensors = read_tensors(folder)
-    V, D = config.vocab_size, config.hidden_size
-    tensors.setdefault("output.weight", np.broadcast_to(np.float32(0), (V, D)))
-    tensors.setdefault("output.bias", np.broadcast_to(np.float32(0), (V,)))
-    return config, headless(params_from(tensors, config, source=str(folder)))
+    config, params = load(folder, with_head=False)
+    return config, headless(params)
 
 
 def load_tower(folder: Path) -> tuple[GitVisionConfig, Vision]:
@@ -44,28 +38,37 @@ def load_tower(folder: Path) -> tuple[GitVisionConfig, Vision]:
         return found[name]
 
     walk_vision(whole, note)
-    named = {official_name(n): a for n, a in read_tensors(folder).items()}
-    found = {
-        name: array
-        for name, array in named.items()
-        if name.startswith(TOWER) and name not in IGNORED
-    }
+    check_tensors(tower_of(folder, look_only=True), expected, source=str(folder))
+    found = tower_of(folder)
     check_tensors(found, expected, source=str(folder))
     return config, walk_vision(whole, take)
+
+
+def tower_of(folder: Path, *, look_only: bool = False) -> dict[str, Array]:
+    """Read the tensors of the picture tower."""
+    tensors = read_tensors(folder, look_only=look_only)
+    named = {official_name(name): array for name, array in tensors.items()}
+    return {n: a for n, a in named.items() if n.startswith(TOWER) and n not in IGNORED}
 
 
 # ---------------------------------------------------------------- files -> tensors
 
 
-def load(folder: Path) -> tuple[GitConfig, Git]:
-    """Read config and parameters of a checkpoint folder."""
-    if is_authors(folder):
-        tensors = read_tensors(folder)
-        config = stored(authors_config(folder, tensors))
-    else:
-        config = read_config(folder)
-        tensors = read_tensors(folder)
-    return config, params_from(tensors, config, source=str(folder))
+def load(folder: Path, *, with_head: bool = True) -> tuple[GitConfig, Git]:
+    """Read config and parameters of a checkpoint folder.
+
+    Names and shapes are held against the config before a number is read, so that a file that does
+    not fit costs nothing.
+    """
+    config = read_config(folder)
+    for look_only in (True, False):
+        tensors = read_tensors(folder, look_only=look_only)
+        if not with_head:
+            V, D = config.vocab_size, config.hidden_size
+            tensors.setdefault("output.weight", np.broadcast_to(np.float32(0), (V, D)))
+            tensors.setdefault("output.bias", np.broadcast_to(np.float32(0), (V,)))
+        params = params_from(tensors, config, source=str(folder))
+    return config, params
 
 
 def headless(params: Git) -> Git:

@@ -11,10 +11,11 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from ..model.config import Config, VisionConfig
 from ..model.layers import activate
 from .authors import authors_config
+from .fields import CONFIG, MOST_PATCHES, VISION, check_name, checked
 from .find import find, is_authors
 from .formats import read_json, read_tensors
 from .hub import CONFIG_FILES
@@ -50,6 +51,8 @@ class Settings:
         """
         given = {**values, **more}
         given.pop("model_type", None)
+        for name in given:
+            check_name(name)
         return cls(**given)
 
     def to_json_string(self, use_diff: bool = False) -> str:
@@ -74,7 +77,9 @@ class Settings:
     @classmethod
     def from_json_file(cls: type[Kind], json_file: str | Path) -> Kind:
         """Read the settings from a file."""
-        return cls.from_dict(read_json(Path(json_file)))
+        path = Path(json_file)
+        table = VISION if cls.model_type == GitVisionConfig.model_type else CONFIG
+        return usable(cls, checked(read_json(path), table, where=path), path)
 
     def save_pretrained(self, save_directory: str | Path) -> None:
         """Write `config.json` into a folder, which is made if need be."""
@@ -136,9 +141,11 @@ class GitVisionConfig(Settings, VisionConfig):
             files=CONFIG_FILES,
         )
         if not is_authors(folder):
-            values = read_json(folder / "config.json")
+            path = folder / "config.json"
+            values = read_json(path)
             if values.get("model_type") == cls.model_type:
-                return cls.from_dict(values, **settings)
+                found = usable(cls, checked(values, VISION, where=path), path)
+                return cls.from_dict(found.to_dict(), **settings) if settings else found
         config = read_config(folder).vision_config
         return cls.from_dict(config.to_dict(), **settings) if settings else config
 
@@ -184,42 +191,32 @@ class GitConfig(Settings, Config):
 def read_config(folder: Path) -> GitConfig:
     """Read `config.json`, or what stands for it in a folder of the authors."""
     if is_authors(folder):
-        return stored(authors_config(folder, read_tensors(folder)))
-    values = read_json(folder / "config.json")
-    if values.get("model_type", "git") != "git":
+        return stored(authors_config(folder, read_tensors(folder, look_only=True)))
+    path = folder / "config.json"
+    values = read_json(path)
+    kind = values.get("model_type", "git")
+    if kind != "git":
         raise UserError(
-            f"{folder / 'config.json'} describes a {values['model_type']!r} model; "
-            "numpygit runs models of type 'git'"
+            f"{path} describes a {shown(str(kind))!r} model; numpygit runs models of type 'git'"
         )
+    return usable(GitConfig, checked(values, CONFIG, where=path), path)
+
+
+def usable(kind: type[Kind], values: Mapping[str, Any], path: Path) -> Kind:
+    """Make settings of what a file holds, after its fields were checked one by one."""
     try:
-        check_numbers(values, GitConfig)
-        check_numbers(values.get("vision_config") or {}, GitVisionConfig)
-        config = GitConfig.from_dict(values)
-        for activation in (config.hidden_act, config.vision_config.hidden_act):
-            activate(np.zeros(1, np.float32), name=activation)
+        config: Any = kind.from_dict(values)
+        vision = config.vision_config if isinstance(config, GitConfig) else config
+        if vision.num_patches > MOST_PATCHES:
+            raise UserError(
+                f"image_size {vision.image_size} and patch_size {vision.patch_size} make "
+                f"{vision.num_patches} patches; the most is {MOST_PATCHES}"
+            )
+        for part in (config, vision):
+            activate(np.zeros(1, np.float32), name=part.hidden_act)
     except UserError as error:
-        raise UserError(f"{folder / 'config.json'}: {error}") from None
-    return config
-
-
-def check_numbers(values: Any, config_class: type) -> None:
-    """Refuse numbers of a config that are none: text, null, halves, sizes below 1."""
-    if not isinstance(values, dict):
-        raise UserError(f"{config_class.__name__} is {values!r}, expected an object {{...}}")
-    for known in fields(config_class):
-        value, least = values.get(known.name, known.default), 0 if "_id" in known.name else 1
-        if known.name == "eos_token_id" and isinstance(value, list) and value:
-            check_ends(value)
-        elif type(known.default) is int and (type(value) is not int or value < least):
-            raise UserError(f"{known.name} is {value!r}, expected a whole number from {least} on")
-        if type(known.default) is float and type(value) not in (int, float):
-            raise UserError(f"{known.name} is {value!r}, expected a number")
-
-
-def check_ends(ends: list[Any]) -> None:
-    """Refuse a list of end tokens that are no token ids."""
-    if any(type(end) is not int or end < 0 for end in ends):
-        raise UserError(f"eos_token_id is {ends!r}, expected whole numbers from 0 on")
+        raise UserError(f"{path}: {error}") from None
+    return config  # type: ignore[no-any-return]
 
 
 def stored(config: Config) -> GitConfig:

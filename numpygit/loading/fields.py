@@ -14,8 +14,8 @@ from numbers import Real
 from typing import Any, TypeAlias
 
 from ..errors import UserError, shown
+from ..model.config import POSITIONS
 
-POSITIONS = ("absolute", "relative_key", "relative_key_query")
 OWN_NAMES = ("self", "cls")  # beside those in double underscores: names of Python's own
 MOST_PATCHES = 4096  # of one picture; git-base-vqav2 has 900
 DEEPEST = 30  # objects and lists inside each other
@@ -126,6 +126,7 @@ class ListOf:
 
     def take(self, value: Any) -> list[Any]:
         """Return the list, or raise MisfitError."""
+        value = value.tolist() if hasattr(value, "tolist") else value  # an array
         if not isinstance(value, list | tuple) or len(value) < self.least:
             raise MisfitError
         if self.length is not None and len(value) != self.length:
@@ -274,7 +275,10 @@ PROCESSOR: Table = {
     "image_processor": either(Object(PREPROCESSOR), Null()),
 }
 
-BEAMS = Whole(-(10**6), 256)  # what is below 1 is refused with a reason of its own: options.py
+MOST_BEAMS = 256  # 1000 of a vocabulary of 30522 would take gigabytes
+BEAMS = Whole(
+    -(10**6), MOST_BEAMS
+)  # what is below 1 is refused with a reason of its own: options.py
 LENGTH = Whole(-(10**9), 10**9)
 FACTOR = Number(-1e9, 1e9)
 GENERATION: Table = {
@@ -349,7 +353,7 @@ TOKENIZER: Table = {
 # ------------------------------------------------------------------ a file against its table
 
 
-def checked(values: Mapping[str, Any], table: Table, *, where: object) -> dict[str, Any]:
+def checked(values: Mapping[str, Any], table: Table, *, where: object = "") -> dict[str, Any]:
     """Hold the fields of a file against its table: -> the values, whole numbers as whole numbers.
 
     `where` names the file in messages. Raises UserError that names file, field and value.
@@ -369,20 +373,25 @@ def taken(name: str, value: Any, kind: Kind, where: object) -> Any:
     """Take one value; the fields of an object are told of by their own names."""
     objects = [each for each in getattr(kind, "kinds", (kind,)) if isinstance(each, Object)]
     if isinstance(value, Mapping) and len(objects) == 1 and not objects[0].needed:
-        return checked(value, objects[0].known, where=f"{where}: {name}")
+        return checked(value, objects[0].known, where=told(where, name))
     return kind.take(value)
 
 
-def check_name(name: str, *, where: object) -> None:
+def check_name(name: str, *, where: object = "") -> None:
     """Refuse names that Python keeps for itself, and such as no file needs."""
     is_own = name in OWN_NAMES or (name.startswith("__") and name.endswith("__"))
     if is_own or not name or len(name) > 200:
-        raise UserError(f"{where}: {shown(repr(name), 60)} cannot be the name of a setting")
+        raise UserError(told(where, f"{shown(repr(name), 60)} cannot be the name of a setting"))
 
 
 def misfit(name: str, value: object, expected: str, where: object) -> UserError:
     """Say which field has which value, and what it should be."""
-    return UserError(f"{where}: {name} is {brief(value)}, expected {expected}")
+    return UserError(told(where, f"{shown(name)} is {brief(value)}, expected {expected}"))
+
+
+def told(where: object, what: str) -> str:
+    """Write a message with the name of its file before it, if there is one."""
+    return f"{where}: {what}" if where else what
 
 
 def brief(value: object) -> str:

@@ -7,6 +7,7 @@ token_type_ids, [CLS] before and [SEP] after a text unless `add_special_tokens=F
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 
 from ... import loading
 from ...errors import UserError
+from ...loading.fields import TOKENIZER, checked
 from .encoding import BatchEncoding, check_names, wants_arrays
 from .vocabulary import SPECIAL, Words, read_words
 
@@ -66,12 +68,12 @@ class GitTokenizer:
     def from_folder(cls, folder: Path, **settings: Any) -> GitTokenizer:
         """Read the vocabulary and settings of a checkpoint folder; `settings` win."""
         path = folder / "tokenizer_config.json"
-        values = {**(loading.read_json(path) if path.is_file() else {}), **settings}
-        length = values.get("model_max_length")
+        given = loading.read_json(path) if os.path.lexists(path) else {}
+        values = {**checked(given, TOKENIZER, where=path), **settings}
         return cls(
             read_words(folder),
-            padding_side=str(values.get("padding_side", "right")),
-            model_max_length=length if isinstance(length, int) else 512,
+            padding_side=values.get("padding_side", "right"),
+            model_max_length=values.get("model_max_length", 512),
         )
 
     def save_pretrained(self, save_directory: str | Path) -> None:

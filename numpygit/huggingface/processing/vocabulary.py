@@ -6,10 +6,14 @@ Source: transformers 4.37.2, BertTokenizerFast and `clean_up_tokenization`.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import NotFoundError, UserError
+from ...errors import NotFoundError, UserError, shown
+from ...loading.fields import TOKENIZER, checked
+from ...loading.formats.small_files import read_json, read_text
+from .tokenizer_file import LONGEST, MOST_WORDS, check_token, read_tokenizer_file
 
 if TYPE_CHECKING:  # the package loads only when a tokenizer is made, which keeps `import` fast
     from tokenizers import Tokenizer
@@ -57,18 +61,10 @@ class Words:
 
 def read_words(folder: Path) -> Words:
     """Read the vocabulary of a checkpoint folder: `tokenizer.json`, or else `vocab.txt`."""
-    from tokenizers import Tokenizer
-
     path = folder / "tokenizer.json"
-    if path.is_file():
-        try:
-            tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the package raises a bare Exception
-            raise UserError(f"{path} is not a tokenizer file: {error}") from None
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        return Words(tokenizer)
-    if not (folder / "vocab.txt").is_file():
+    if os.path.lexists(path):
+        return Words(from_tokenizer_file(path))
+    if not os.path.lexists(folder / "vocab.txt"):
         raise NotFoundError(
             f"{folder} has neither tokenizer.json nor vocab.txt; the official models have the "
             "vocabulary of google-bert/bert-base-uncased: put its vocab.txt there"
@@ -76,17 +72,25 @@ def read_words(folder: Path) -> Words:
     return from_vocabulary(folder / "vocab.txt", lower_case=reads_lower_case(folder))
 
 
+def from_tokenizer_file(path: Path) -> Tokenizer:
+    """Build the tokenizer of a `tokenizer.json`, of which only BERT's parts are handed on."""
+    from tokenizers import Tokenizer
+
+    text = json.dumps(read_tokenizer_file(path))
+    try:
+        return Tokenizer.from_str(text)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a bare Exception, or a panic of Rust, which is no Exception
+        raise UserError(f"{path} is not a tokenizer file: {shown(str(error), 200)}") from None
+
+
 def reads_lower_case(folder: Path) -> bool:
     """Look up whether capitals are made small: the default for BERT vocabularies here."""
     path = folder / "tokenizer_config.json"
-    if not path.is_file():
+    if not os.path.lexists(path):
         return True
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(settings, dict):
-        raise UserError(f"{path} holds {type(settings).__name__}, expected an object {{...}}")
+    settings = checked(read_json(path), TOKENIZER, where=path)
     return bool(settings.get("do_lower_case", True))
 
 
@@ -94,10 +98,11 @@ def from_vocabulary(path: Path, *, lower_case: bool = True) -> Words:
     """Build the BERT tokenizer around a `vocab.txt`, one token a line."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not a text file of one token a line: {error}") from None
+    lines = read_text(path, longest=LONGEST).split("\n")
+    if len(lines) > MOST_WORDS:
+        raise UserError(f"{path} has {len(lines)} lines; a vocabulary has at most {MOST_WORDS}")
+    for line in lines:
+        check_token(line, path)
     vocabulary = {token: i for i, token in enumerate(lines) if token or i < len(lines) - 1}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower_case)

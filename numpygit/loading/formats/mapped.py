@@ -17,6 +17,7 @@ import numpy as np
 
 from ...errors import UserError
 from ...model.params import Array
+from .small_files import LFS_POINTER
 
 DTYPES: dict[str, np.dtype[Any]] = {  # named as in .safetensors
     "F64": np.dtype("<f8"),
@@ -31,7 +32,6 @@ DTYPES: dict[str, np.dtype[Any]] = {  # named as in .safetensors
     "BOOL": np.dtype("?"),
 }
 FLOATS = ("F32", "F16", "BF16", "F64")
-NO_FILE = b"version https://git-lfs"  # what a clone without git-lfs has in place of a large file
 MOST_DIMENSIONS = 8
 MOST_NUMBERS = 2**40  # in one tensor; git-large's word embedding has 2**25
 
@@ -45,7 +45,7 @@ def map_file(path: Path) -> mmap:
         raise UserError("it is empty") from None
     except OSError as error:
         raise UserError(f"it cannot be read: {error.strerror}") from None
-    if data[: len(NO_FILE)] == NO_FILE:
+    if data[: len(LFS_POINTER)] == LFS_POINTER:
         raise UserError("it only stands for a file in git-lfs; `git lfs pull` fetches that")
     return data
 
@@ -87,6 +87,12 @@ def read_array(
     array = to_float32(raw, dtype) if dtype in FLOATS else np.asarray(raw, order="C")
     array.flags.writeable = False  # copied or mapped, it behaves alike
     return array
+
+
+def stand_in(dtype: str, shape: tuple[int, ...]) -> Array:
+    """Make an array of a tensor's shape and kind of numbers that takes no memory."""
+    kind = np.dtype(np.float32) if dtype in FLOATS else DTYPES[dtype]
+    return np.broadcast_to(np.zeros((), kind), shape)
 
 
 def to_float32(raw: Array, dtype: str) -> Array:
