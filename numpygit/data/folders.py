@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,18 +12,20 @@ from typing import Any
 from PIL import Image
 
 from ..errors import UserError
-from ..video import VIDEO_SUFFIXES
+from ..huggingface.processing.video import VIDEO_SUFFIXES
 from .rows import Row, inside
 from .tables import answers_of, picture_column, read_table, texts_of
 
 METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 SIDECARS = (".txt", ".caption")
 MOST_SIDECAR = 2**20  # bytes
+
+Report = Callable[[str], object]
 NEVER_READ = ("BUFR", "GRIB", "HDF5", "MPEG")  # Pillow knows their names, but has no decoder
 
 
-def find_pictures(folder: Path, *, recursive: bool) -> tuple[list[str], list[Row]]:
-    """List the pictures of a folder in order, and the folders that cannot be read as errors.
+def find_pictures(folder: Path, *, recursive: bool, report: Report) -> tuple[list[str], int]:
+    """List the pictures of a folder in order, and count the folders that cannot be read.
 
     Names that begin with a dot are left out, and links to other folders are not followed.
     """
@@ -37,9 +39,9 @@ def find_pictures(folder: Path, *, recursive: bool) -> tuple[list[str], list[Row
             is_picture = path.suffix.lower() in suffixes and not name.startswith(".")
             if is_picture and (os.path.isfile(path) or not os.path.exists(path)):  # no pipe, ...
                 found.append(path.relative_to(folder).as_posix())
-    errors = {str(error.filename): error.strerror for error in unreadable}
-    failed = [Row(name, None, error=f"{name} cannot be read: {errors[name]}") for name in errors]
-    return sorted(found), sorted(failed, key=lambda row: row.key)
+    for error in sorted(unreadable, key=lambda error: str(error.filename)):
+        report(f"{error.filename} cannot be read: {error.strerror}")
+    return sorted(found), len(unreadable)
 
 
 def picture_suffixes() -> set[str]:

@@ -15,6 +15,7 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -131,15 +132,13 @@ def read_folder(folder: Path, asked: Asked) -> Iterator[Row]:
     if table is not None:
         is_parquet = table.suffix == ".parquet"
         return parquet(table) if is_parquet else imagefolder(table, folder=asked.pictures)
-    found, unreadable = find_pictures(folder, recursive=asked.recursive)
-    if not found and not unreadable:
+    reports: list[str] = []
+    found, _ = find_pictures(folder, recursive=asked.recursive, report=reports.append)
+    if not found and not reports:
         hint = "" if asked.recursive else "; --recursive looks into its folders too"
         raise UserError(f"{folder} has no pictures in it{hint}")
-    return (
-        row
-        for rows in (unreadable, plain_folder(folder, found, with_texts=asked.with_texts))
-        for row in rows
-    )
+    failed = (Row(why.partition(" cannot")[0], None, error=why) for why in reports)
+    return chain(failed, plain_folder(folder, found, with_texts=asked.with_texts))
 
 
 def read_json_file(path: Path, asked: Asked) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ..errors import UserError
+from ..model.image import open_picture
 from .rows import Row, as_file
 
 Item = TypeVar("Item")
@@ -71,7 +72,7 @@ def open_row(row: Row) -> Any:
     if isinstance(content, Path):
         return content
     try:
-        return open_picture(as_file(content))
+        return open_picture(as_file(content))  # type: ignore[arg-type]
     except UserError as error:
         raise UserError(f"{row.key}: {error}") from None
 

@@ -1,4 +1,4 @@
-"""VQA accuracy: an answer is right as far as other people gave it too.
+r"""VQA accuracy: an answer is right as far as other people gave it too.
 
 Ten people answered each question. Leaving out one after the other, an answer scores min(1, equal
 answers among the other nine / 3); the accuracy is the mean of the ten: 0, 0.3, 0.6, 0.9 or 1 for
@@ -6,7 +6,7 @@ answers among the other nine / 3); the accuracy is the mean of the ten: 0, 0.3, 
 because published figures have them:
 
 - answers are normalised only where the people disagree: "Yes" against ten "yes" scores 0;
-- the lookbehind before a full stop is written `(?!<=\\d)`, which never holds anything back, so the
+- the lookbehind before a full stop is written `(?!<=\d)`, which never holds anything back, so the
   full stop of "3." goes although a digit stands before it;
 - `re.UNICODE` is given where the number of replacements stands: at most 32 full stops go;
 - punctuation disappears where it stands beside a space anywhere in the answer (or where a number
@@ -20,13 +20,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-PUNCTUATION = ";/[]\"{}()=+\\_-><@`,?!"
+PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 FULL_STOP = re.compile(r"\.(?!\d)")
 NUMBER_WITH_COMMA = re.compile(r"\d,\d")
-NUMBERS = {
-    word: str(number)
-    for number, word in enumerate("zero one two three four five six seven eight nine ten".split())
-} | {"none": "0"}
+NUMBERS = "zero one two three four five six seven eight nine ten"
+DIGITS = {word: str(number) for number, word in enumerate(NUMBERS.split())} | {"none": "0"}
 ARTICLES = {"a", "an", "the"}
 EXPANDED = """
     'ow's'at 'twas ain't aren't can't could've couldn't couldn't've didn't doesn't don't hadn't
@@ -38,10 +36,10 @@ EXPANDED = """
     what's what've when's where'd where's where've who'd who'd've who'll who's who've why'll why're
     why's won't would've wouldn't wouldn't've y'all y'all'd've y'all'll you'd you'd've you'll
     you're you've
-""".split()  # each is known without one of its apostrophes
+"""  # each is known without one of its apostrophes
 CONTRACTIONS = {
     word[:place] + word[place + 1 :]: word
-    for word in EXPANDED
+    for word in EXPANDED.split()
     for place, letter in enumerate(word)
     if letter == "'"
 } | {"somebody'd": "somebodyd"}
@@ -79,5 +77,5 @@ def without_punctuation(text: str) -> str:
 
 def words(text: str) -> str:
     """Write the words of a text as the official code compares them."""
-    digits = (NUMBERS.get(word, word) for word in text.lower().split())
+    digits = (DIGITS.get(word, word) for word in text.lower().split())
     return " ".join(CONTRACTIONS.get(word, word) for word in digits if word not in ARTICLES)

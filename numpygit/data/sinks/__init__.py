@@ -1,7 +1,7 @@
 """Where captions go, by the name of the output.
 
     captions.jsonl, captions.csv   a row a picture, added at the end
-    .txt, .caption                 a text file beside each picture
+    .txt                           a text file beside each picture
     results.json                   COCO's results; VQA's, where questions were asked
     captions.tar                   a new shard, pictures included
     captions.parquet               key, question, text, error, model
@@ -21,8 +21,10 @@ from typing import Protocol
 from ...errors import UserError
 from ..rows import Row
 from ..speak import Spoken
+from .files import Rows, Screen, Sidecars
 from .published import COCO, PARQUET, VQA, Published
 from .tars import Shard
+from .texts import Texts, beside
 
 FORMATS = ("jsonl", "csv", "coco", "vqa", "tar", "parquet")
 
@@ -59,14 +61,14 @@ def sink(
     `asks` says that the rows are questions, for whom .json means VQA's results.
     """
     if output is None:
-        return Screen(model, as_json=as_json)
+        return Texts(Screen(model, as_json=as_json))
     ending = Path(output).suffix.lower()
     kind = form or {".json": "vqa" if asks else "coco"}.get(ending, ending[1:])
     path = Path(output)
-    if output in (".txt", ".caption"):
-        return Sidecars(output, model)
+    if output == ".txt":
+        return Texts(Sidecars(Path()), name=beside)
     if kind in ("jsonl", "csv"):
-        return Rows(path, model, is_csv=kind == "csv")
+        return Texts(Rows(path, model))
     if kind == "tar":
         return Shard(path, model)
     if kind in ("coco", "vqa", "parquet"):

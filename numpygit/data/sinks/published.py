@@ -178,6 +178,4 @@ def write_parquet(path: Path, rows: list[Values]) -> None:
 
 COCO = Kind("COCO's results", coco_id, "image_id", coco_values, read_results, write_results)
 VQA = Kind("VQA's results", vqa_id, "question_id", vqa_values, read_results, write_results)
-PARQUET = Kind(
-    "captions", lambda row: row.key, "key", parquet_values, read_parquet, write_parquet
-)
+PARQUET = Kind("captions", lambda row: row.key, "key", parquet_values, read_parquet, write_parquet)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from ..speak import Spoken
 from .hold import Hold, cannot_write, write_durably
 
 
-class Foreign(Exception):
+class ForeignError(Exception):
     """The file was not written by numpygit, or with another model."""
 
 
@@ -52,15 +51,15 @@ class Shard:
         try:
             for name, parts in samples(members(self.path)):
                 if torn is not None:
-                    raise Foreign(f"its sample {torn!a} is not of numpygit")
+                    raise ForeignError(f"its sample {torn!a} is not of numpygit")
                 torn = name
                 if len(parts) == 3 and {"json", "txt"} <= parts.keys():
                     self.keys.add(self.key_of(name, parts["json"]))
                     self.names.add(name)
                     end, torn = max(one.offset + padded(one.size) for one in parts.values()), None
                 elif next(iter(parts)) != "json":
-                    raise Foreign(f"its sample {name!a} is not of numpygit")
-        except Foreign as error:
+                    raise ForeignError(f"its sample {name!a} is not of numpygit")
+        except ForeignError as error:
             raise UserError(
                 f"cannot go on with {self.path}: {error}; give another file for the output"
             ) from None
@@ -70,14 +69,14 @@ class Shard:
         return end
 
     def key_of(self, name: str, told: Member) -> str:
-        """Read which row a sample is of; Foreign for one of another model."""
+        """Read which row a sample is of; ForeignError for one of another model."""
         try:
             values = json.loads(text_of(self.path, told))
             key, model = str(values["picture"]), values["model"]
         except (ValueError, KeyError, TypeError):
-            raise Foreign(f"its sample {name!a} is not of numpygit") from None
+            raise ForeignError(f"its sample {name!a} is not of numpygit") from None
         if model != self.model:
-            raise Foreign(f"its captions are of the model {model!r}, not {self.model!r}")
+            raise ForeignError(f"its captions are of the model {model!r}, not {self.model!r}")
         return key
 
     def is_torn_start(self) -> bool:
