@@ -72,8 +72,7 @@ def read(
 
     Returns
     -------
-    iterator of Row
-        Keys are unique. What cannot be used is a row with an `error`.
+    iterator of Row: keys are unique; what cannot be used is a row with an `error`.
 
     Raises
     ------

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from .rows import Row
-from .sinks import Sink
-from .speak import Spoken, batches
+from ..rows import Row
+from ..speak import Spoken, batches
+from . import Sink
 
 Speak = Callable[[Iterable[list[Row]]], Iterator[list[Spoken]]]
 Report = Callable[[str], object]
