@@ -5,16 +5,23 @@ This is the one function that the command line, the processes of `--workers`, Ra
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from PIL import Image, UnidentifiedImageError
+
 from ..errors import UserError
-from ..model.image import open_picture
 from .rows import Row, as_file
 
 Item = TypeVar("Item")
+
+BROKEN = (  # what Pillow raises for files that it cannot read
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError, ArithmeticError),
+    *(struct.error, Image.DecompressionBombError),
+)
 
 
 class Speaker(Protocol):
@@ -72,9 +79,10 @@ def open_row(row: Row) -> Any:
     if isinstance(content, Path):
         return content
     try:
-        return open_picture(as_file(content))  # type: ignore[arg-type]
-    except UserError as error:
-        raise UserError(f"{row.key}: {error}") from None
+        with Image.open(as_file(content)) as picture:
+            return picture.convert("RGB")
+    except (*BROKEN, UnidentifiedImageError) as error:
+        raise UserError(f"{row.key} is no picture, damaged or cut short: {error}") from None
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
