@@ -32,8 +32,18 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--cached", action="store_true", help="word by word, as captions are made: word.0.logits"
     )
+    add_trace(commands, [shared, run])
+    add_diff(commands)
+    step = commands.add_parser(
+        "step", parents=[shared, run], help="walk through a run, tensor by tensor"
+    )
+    step.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
+
+
+def add_trace(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
+    """Describe `trace`."""
     trace = commands.add_parser(
-        "trace", parents=[shared, run], help="print or save every tensor of a run"
+        "trace", parents=parents, help="print or save every tensor of a run"
     )
     trace.add_argument("picture", nargs="?", metavar="PICTURE", help="a picture or clip file")
     trace.add_argument("-o", "--output", metavar="FILE", help="save as FILE.safetensors")
@@ -46,6 +56,10 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
         "measures the rounding of each tensor for `diff`",
     )  # fmt: skip
     trace.add_argument("--table", action="store_true", help="list the names and their meanings")
+
+
+def add_diff(commands: Any) -> None:
+    """Describe `diff`."""
     diff = commands.add_parser(
         "diff", help="find the first tensor in which two runs differ", epilog=EXIT_CODES
     )
@@ -72,10 +86,6 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="print one JSON object a tensor, and a last one with "
         "the first difference, its causes and the notes",
     )  # fmt: skip
-    step = commands.add_parser(
-        "step", parents=[shared, run], help="walk through a run, tensor by tensor"
-    )
-    step.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
 
 
 def run_command(options: argparse.Namespace, load_model: Load) -> int:
