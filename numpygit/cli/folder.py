@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
-from tqdm import tqdm
 
 from ..captioner import Captioner
 from ..errors import NotFoundError, UserError, complain
@@ -67,6 +66,8 @@ def run(
 
     A broken picture is reported and left out, so that the next start tries it again.
     """
+    from tqdm import tqdm  # only folders need it; inside a browser there is none
+
     failures = job.failures
     total = job.done + len(job.pictures)
     is_watched = sys.stderr.isatty()
