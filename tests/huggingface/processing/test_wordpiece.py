@@ -16,7 +16,7 @@ from numpygit.huggingface.processing.vocabulary import SPECIAL, Words, from_voca
 from numpygit.huggingface.processing.wordpiece import WordPiece
 from numpygit.storybook import CHECKPOINT
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SMALL = ROOT / "golden" / "words"
 GOLDEN: dict[str, dict[str, Any]] = json.loads(
     (ROOT / "golden" / "words.json").read_text(encoding="utf-8")
