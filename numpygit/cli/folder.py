@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ..captioner import Captioner
 from ..errors import NotFoundError, UserError, complain
-from ..huggingface.processing.video import VIDEO_SUFFIXES
+from ..huggingface.processing.picture_steps import VIDEO_SUFFIXES
 from ..model.params import Array
 from .output import Results, results
 
