@@ -278,7 +278,7 @@ def check_ids(options: GenerationConfig, V: int) -> None:
     """Refuse options that name tokens beyond the vocabulary."""
     for name in TOKEN_OPTIONS:
         ids = leaves(getattr(options, name))
-        if not all(0 <= word < V for word in ids):
+        if not all(0 <= token_id < V for token_id in ids):
             raise UserError(f"{name} must name tokens from 0 to {V - 1}, the vocabulary; got {ids}")
 
 
