@@ -1,0 +1,119 @@
+"""A whole GIT backwards: pixels, words and labels -> the loss and the gradient of every parameter.
+
+    loss, gradients = loss_and_gradients(params, config, pixels, ids, labels)
+    tensors_of(gradients, config)["git.encoder.layer.0.attention.self.query.weight"]
+
+The forward call is that of the model's own files; what they trace is the tape. This is the
+definition: readable, and in float64 equal to torch to 12 digits. Training uses its fast twin,
+`numpygit/learning/fast.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ... import text, vision
+from ...config import GitConfig
+from ...errors import UserError
+from ...layers import Trace, no_trace
+from ...loss import IGNORED, cross_entropy, check_labels
+from ...params import Array, Git
+from ...trace import Recorder
+from .layers import cross_entropy_backward
+from .text import forward_backward, project_backward
+from .vision import image_tokens_backward
+
+
+def loss_and_gradients(
+    params: Git,
+    config: GitConfig,
+    pixels: Array,
+    ids: Array,
+    labels: Array,
+    *,
+    attention_mask: Array | None = None,
+    smoothing: float = 0.0,
+    trace: Trace = no_trace,
+) -> tuple[float, Git]:
+    """Run a GIT forwards and backwards.
+
+    Parameters: pixels (B, C, H, W) or (B, frames, C, H, W); ids (B, T) of the words; labels
+    (B, T), the ids themselves with -100 where there is nothing to learn (they are shifted here:
+    the label of a word is what the word before it should predict); attention_mask (B, T), 1 a
+    word, 0 padding; `smoothing` as in `loss.cross_entropy`; `trace` is given the gradient of every
+    tensor that the forward call names, the last first.
+
+    Returns the loss, the mean over all labels, and its gradients in the dataclasses of params.
+    Raises UserError for relative positions, and where there is no label. In a model with tied
+    embeddings the two gradients stand apart: add them (`tied`).
+    """
+    if config.position_embedding_type != "absolute":
+        raise UserError(
+            f"position_embedding_type is {config.position_embedding_type!r}; gradients are known "
+            "for 'absolute', which all official checkpoints use"
+        )
+    if attention_mask is None:
+        attention_mask = np.ones(ids.shape, np.int64)
+    positions = text.word_positions(attention_mask)
+    recorder = Recorder()
+    logits = forward(params, config, pixels, ids, attention_mask, recorder)
+    loss, dlogits = loss_backward(logits, labels, smoothing=smoothing)
+    tape = recorder.tensors
+    dmemory, dtext = forward_backward(
+        dlogits, ids, positions, params.text, config=config, tape=tape, trace=trace
+    )
+    eps = config.vision_config.layer_norm_eps
+    dtokens, dprojection, dnorm = project_backward(
+        dmemory, params.text, eps=eps, tape=tape, trace=trace
+    )
+    dtext = replace(dtext, projection=dprojection, projection_norm=dnorm)
+    dvision = image_tokens_backward(
+        dtokens, params.vision, config=config.vision_config, tape=tape, trace=trace
+    )
+    return loss, Git(dvision, dtext)
+
+
+def forward(
+    params: Git, config: GitConfig, pixels: Array, ids: Array, attention_mask: Array, trace: Trace
+) -> Array:
+    """Run the model's own files without a cache: -> logits (B, M + T, V)."""
+    tokens = vision.image_tokens(pixels, params.vision, config=config.vision_config, trace=trace)
+    eps = config.vision_config.layer_norm_eps
+    memory = text.project(tokens, params.text, eps=eps, trace=trace)
+    logits, _ = text.forward(
+        memory, ids, params.text, config=config, attention_mask=attention_mask, trace=trace
+    )
+    return logits
+
+
+def loss_backward(logits: Array, labels: Array, *, smoothing: float = 0.0) -> tuple[float, Array]:
+    """The loss, and its gradient with respect to all logits: (B, S, V), labels (B, T) -> (B, S, V).
+
+    The logits at a word are held against the label of the word after it; those at image tokens,
+    at last words and before a label of -100 get 0.
+    """
+    B, S, V = logits.shape
+    T = labels.shape[1]
+    M = S - T
+    check_labels(labels, logits[:, M:])
+    after = labels[:, 1:]
+    used = after != IGNORED
+    if not used.any():
+        raise UserError(f"there is no label to learn from: all are {IGNORED}, or stand first")
+    before = logits[:, M:-1][used]
+    loss = cross_entropy(before, after[used], smoothing=smoothing)
+    dbefore = cross_entropy_backward(
+        before, after[used], count=int(used.sum()), smoothing=smoothing
+    )
+    dlogits = np.zeros_like(logits)
+    dlogits[:, M:-1][used] = dbefore
+    return float(loss), dlogits
+
+
+def tied(gradients: Git) -> Git:
+    """Add both gradients of a matrix that is word embedding and vocabulary head at once."""
+    both = gradients.text.word_embedding + gradients.text.head.weight
+    head = replace(gradients.text.head, weight=both)
+    return replace(gradients, text=replace(gradients.text, word_embedding=both, head=head))
