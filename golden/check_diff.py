@@ -19,8 +19,8 @@ from PIL import Image, ImageSequence
 
 import numpygit
 from numpygit import storybook
-from numpygit.diff import compare
-from numpygit.record import Run, record
+from numpygit.inside.diff.compare import compare
+from numpygit.inside.record import Run, record
 
 FOLDER = str(storybook.CHECKPOINT)
 EXAMPLES = storybook.CHECKPOINT.parent / "examples"

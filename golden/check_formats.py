@@ -25,12 +25,13 @@ from authors import authors_tensors
 from official import build
 from seeded import seeded_pixels, seeded_tensors
 
-from numpygit import checkpoint
-from numpygit.config import GitConfig
+from numpygit import loading
 from numpygit.errors import UserError
-from numpygit.files import read_tensors, weights_file
-from numpygit.files.parameter import BUILT_IN, check_parameters
-from numpygit.model import GitForCausalLM
+from numpygit.huggingface.models import GitForCausalLM
+from numpygit.loading.authors import check_parameters
+from numpygit.loading.config import GitConfig
+from numpygit.loading.formats import read_tensors, weights_file
+from numpygit.loading.formats.authors_settings import BUILT_IN
 
 HERE = Path(__file__).parent
 SEED, EVERY = 4, 11
@@ -40,9 +41,9 @@ MEASURE = """
 import sys
 from pathlib import Path
 from numpygit import checkpoint
-from numpygit.pretrained import arrays_in
+from numpygit.huggingface.pretrained import arrays_in
 
-_, params = checkpoint.load(Path(sys.argv[1]))
+_, params = loading.load(Path(sys.argv[1]))
 total = sum(float(array.sum()) for array in arrays_in(params))
 assert total == total
 weights = sum(array.nbytes for array in arrays_in(params))
@@ -109,7 +110,7 @@ def memory(folder: Path) -> float:
 
 def compare(name: str, changes: dict, place: Path) -> None:
     """Check one size in all formats."""
-    tensors = seeded_tensors(checkpoint.tensor_shapes(GitConfig.from_dict(changes)), seed=SEED)
+    tensors = seeded_tensors(loading.tensor_shapes(GitConfig.from_dict(changes)), seed=SEED)
     for folder in saved(changes, tensors, place):
         found = read_tensors(folder)
         assert found.keys() == tensors.keys(), found.keys() ^ tensors.keys()
@@ -129,7 +130,7 @@ def compare(name: str, changes: dict, place: Path) -> None:
 def compare_words(name: str, folder: Path) -> None:
     """Hold the logits and five words against those of the official code."""
     golden = np.load(HERE / "geometries" / f"{name}.npz")
-    model = GitForCausalLM(*checkpoint.load(folder))
+    model = GitForCausalLM(*loading.load(folder))
     size, frames = model.config.vision_config.image_size, model.config.num_image_with_embedding
     shape = (1, frames, 3, size, size) if frames else (1, 3, size, size)
     pixels = seeded_pixels(shape, seed=SEED)

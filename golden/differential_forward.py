@@ -30,7 +30,7 @@ from seeded import seeded_tensors
 from transformers.activations import ACT2FN
 
 from numpygit import GitConfig, GitForCausalLM
-from numpygit.checkpoint import params_from, tensor_shapes
+from numpygit.loading.names import params_from, tensor_shapes
 
 ACT2FN["selu"] = torch.nn.SELU
 OFFICIAL_ONLY = "official_position_ids"

@@ -29,12 +29,13 @@ import transformers
 from official import build
 from seeded import seeded_tensors
 
-from numpygit.checkpoint import params_from, tensor_shapes
-from numpygit.config import POSITIONS, GitConfig
-from numpygit.decoding import GenerationConfig, allowed_next, plant
+from numpygit.decoding.constrained import allowed_next, plant
 from numpygit.decoding.logits import apply
+from numpygit.decoding.options import GenerationConfig
 from numpygit.decoding.sampling import filters
-from numpygit.model import GitForCausalLM
+from numpygit.huggingface.models import GitForCausalLM
+from numpygit.loading.config import POSITIONS, GitConfig
+from numpygit.loading.names import params_from, tensor_shapes
 
 BOS, END, OTHER_END, PAD = 2, 3, 4, 0
 MODES = ("greedy", "greedy", "beams", "beams", "beams", "groups")

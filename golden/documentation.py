@@ -246,10 +246,10 @@ def write_checkpoint(folder: Path, *, frames: int | None) -> Path:
     from safetensors.numpy import save_file
     from seeded import seeded_tensors
 
-    from numpygit.checkpoint import tensor_shapes
-    from numpygit.config import GitConfig
-    from numpygit.tokenizer import GitTokenizer
-    from numpygit.words import from_vocabulary
+    from numpygit.huggingface.processing.tokenizer import GitTokenizer
+    from numpygit.huggingface.processing.vocabulary import from_vocabulary
+    from numpygit.loading.config import GitConfig
+    from numpygit.loading.names import tensor_shapes
 
     folder.mkdir(parents=True, exist_ok=True)
     values = tiny_config(frames)

@@ -23,8 +23,8 @@ from official import capture
 from PIL import Image
 from transformers import AutoImageProcessor, AutoTokenizer, GitForCausalLM
 
-from numpygit.checkpoint import BUNDLED
-from numpygit.record import IDS, Run, check_target, distance, read, save
+from numpygit.inside.record import IDS, Run, check_target, distance, read, save
+from numpygit.loading.find import BUNDLED
 
 
 def dump(model: torch.nn.Module, pixels: torch.Tensor, ids: torch.Tensor) -> Run:

@@ -1,4 +1,4 @@
-"""Find the seven numbers of GELU_R in `numpygit/layers.py`.
+"""Find the seven numbers of GELU_R in `numpygit/model/layers.py`.
 
     python golden/fit_gelu.py           # needs scipy and mpmath; prints the numbers and the error
 

@@ -19,8 +19,8 @@ from official import build
 from safetensors.torch import save_file
 from seeded import seeded_tensors
 
-from numpygit.checkpoint import tensor_shapes
-from numpygit.config import GitConfig
+from numpygit.loading.config import GitConfig
+from numpygit.loading.names import tensor_shapes
 
 HERE = Path(__file__).parent / "files"
 CONFIG = {

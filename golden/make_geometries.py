@@ -20,8 +20,8 @@ import torch
 from official import build, capture
 from seeded import corner, seeded_pixels, seeded_tensors
 
-from numpygit.checkpoint import tensor_shapes
-from numpygit.config import GitConfig
+from numpygit.loading.config import GitConfig
+from numpygit.loading.names import tensor_shapes
 
 HERE = Path(__file__).parent
 SEED = 4

@@ -16,8 +16,8 @@ from official import build
 from seeded import seeded_tensors
 from transformers import BertTokenizerFast, CLIPImageProcessor, GitProcessor
 
-from numpygit.checkpoint import tensor_shapes
-from numpygit.config import GitConfig
+from numpygit.loading.config import GitConfig
+from numpygit.loading.names import tensor_shapes
 
 HERE = Path(__file__).parent
 CONFIG = {

@@ -18,8 +18,8 @@ from official import build, capture
 from safetensors.numpy import save_file
 from seeded import seeded_tensors
 
-from numpygit.checkpoint import tensor_shapes
-from numpygit.config import GitConfig
+from numpygit.loading.config import GitConfig
+from numpygit.loading.names import tensor_shapes
 
 HERE = Path(__file__).parent / "tiny"
 CONFIG = {

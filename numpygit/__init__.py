@@ -4,7 +4,14 @@
     captioner = numpygit.load("storybook")
     captioner.caption("picture.png")
 
-Read the model in this order: image.py, layers.py, vision.py, text.py, generate.py.
+Read `model/` in this order: image.py, layers.py, vision.py, text.py, generate.py.
+
+    model/        the mathematics            fast/      the same, arranged for speed
+    loading/      name -> files -> params    decoding/  every way to choose words
+    huggingface/  the names that users of transformers know
+    inside/       record, step, compare, explain a run
+    captioner.py  picture in, words out      trace.py   the name of every tensor
+    storybook/    the bundled model          cli/       the command line
 
 One letter for each axis, in every shape comment:
 
@@ -21,8 +28,10 @@ residual stream) -> q, k, v -> scores -> weights (after softmax) -> mixed -> joi
 -> logits -> word.
 """
 
-from .asking import classify
-from .auto import (
+from .captioner import Captioner, classify, load
+from .decoding.options import GenerationConfig
+from .errors import NotFoundError, UserError
+from .huggingface.auto import (
     AutoConfig,
     AutoImageProcessor,
     AutoModel,
@@ -30,15 +39,13 @@ from .auto import (
     AutoProcessor,
     AutoTokenizer,
 )
-from .captioner import Captioner, load
-from .config import GitConfig, GitVisionConfig
-from .debugging import debug
-from .decoding import GenerationConfig
-from .errors import NotFoundError, UserError
-from .image_processor import GitImageProcessor
-from .model import GitForCausalLM, GitModel, GitVisionModel
-from .processor import GitProcessor
-from .tokenizer import GitTokenizer
+from .huggingface.models import GitForCausalLM, GitModel, GitVisionModel
+from .huggingface.processing.image_processor import GitImageProcessor
+from .huggingface.processing.processor import GitProcessor
+from .huggingface.processing.tokenizer import GitTokenizer
+from .inside.debug import debug
+from .loading.config import GitConfig, GitVisionConfig
+from .model import generate, image, layers, text, vision
 
 __version__ = "0.1.0"
 
@@ -63,5 +70,10 @@ __all__ = [
     "UserError",
     "classify",
     "debug",
+    "generate",
+    "image",
+    "layers",
     "load",
+    "text",
+    "vision",
 ]

@@ -3,10 +3,10 @@
 import os
 import sys
 
-from .cli import main
-from .debugging import debug
+from . import cli
+from .inside.debug import debug
 
 if __name__ == "__main__":
     if os.environ.get("NUMPYGIT_DEBUG", "0") not in ("", "0"):
         debug()
-    sys.exit(main())
+    sys.exit(cli.main())

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import checkpoint
-from .decoding import AUTHORS, GenerationConfig
+from . import loading
+from .decoding.constrained import best_of
+from .decoding.decode import Generation, decode
+from .decoding.options import AUTHORS, GenerationConfig, load_options
+from .decoding.plan import make_plan
 from .errors import UserError
-from .image_processor import Picture
-from .layers import Trace, no_trace
-from .model import GitForCausalLM
-from .original import original_config
-from .params import Array
-from .pretrained import load_options
-from .processor import GitProcessor
-from .text import Cache
-from .threads import check_threads
+from .fast.threads import blas_threads, check_threads
+from .huggingface.call import threads_of, towers_of
+from .huggingface.models import GitForCausalLM
+from .huggingface.processing.authors import original_config
+from .huggingface.processing.picture_steps import Picture
+from .huggingface.processing.processor import GitProcessor
+from .model.generate import keep_rows
+from .model.layers import Trace, no_trace
+from .model.params import Array
+from .model.text import Cache
 
 if TYPE_CHECKING:
-    from .explain import Explanation
+    from .inside.explain import Explanation
 
 Subject = Picture | Sequence[Picture] | Cache  # what one can ask about
 
@@ -134,8 +139,10 @@ class Captioner:
         max_length: int | None = None,
         measure: bool = True,
     ) -> Explanation:
-        """Make a page of how a caption or an answer comes about; see `numpygit.explain`."""
-        from .explain import explain  # a page is seldom asked for, and takes a while to import
+        """Make a page of how a caption or an answer comes about; see `numpygit.inside.explain`."""
+        from .inside.explain import (
+            explain,  # a page is seldom asked for, and takes a while to import
+        )
 
         return explain(self, picture, question, max_length=max_length, measure=measure)
 
@@ -202,12 +209,130 @@ def load(
     through; else fast.py takes part.
     """
     check_threads(threads)
-    folder = checkpoint.find(name, revision=revision, local_files_only=local_files_only)
+    folder = loading.find(name, revision=revision, local_files_only=local_files_only)
     processor = GitProcessor.from_folder(folder, preprocessing=preprocessing)
-    config, params = checkpoint.load(folder)
+    config, params = loading.load(folder)
     if processor.original:
         config = original_config(config)
     options = load_options(folder, config)
     model = GitForCausalLM(config, params, generation_config=options)
     model.threads, model.plain = threads, plain
-    return Captioner(model, processor, str(name), source=checkpoint.weights_file(folder))
+    return Captioner(model, processor, str(name), source=loading.weights_file(folder))
+
+
+class ScoredText(NamedTuple):
+    """A caption or an answer, and how likely the model finds it."""
+
+    text: str
+    log_probability: float  # of the whole text, its end token included
+    mean: float  # the same for each token: comparable between texts of different lengths
+    words: list[tuple[str, float]]  # each token and its log-probability
+
+
+class Label(NamedTuple):
+    """One of a list of labels, and how likely the model finds it."""
+
+    label: str
+    log_probability: float  # of its tokens and the end token
+    share: float | None  # of the probability of all labels; None after a search with beams
+
+
+def captions(
+    captioner: Captioner,
+    picture: Subject,
+    question: str | None = None,
+    **options: Any,
+) -> list[ScoredText]:
+    """Say what a picture shows, or answer, with scores: the options of `generate` -> texts.
+
+    As many texts as num_return_sequences, the best first.
+    """
+    cache = look(captioner, picture)
+    prompt = captioner.processor.prompt(question)
+    found = speak(captioner, cache, prompt, {**options, "output_log_probabilities": True})
+    scores = found.log_probabilities
+    if scores is None:
+        raise AssertionError("asked for just above")
+    words = captioner.processor.words
+    texts = []
+    for row, ids in enumerate(found.sequences[:, prompt.shape[1] :].tolist()):
+        counted = scores.words[row].tolist()
+        ended = next((i for i, word in enumerate(ids) if word == words.end_id), len(ids) - 1)
+        said = [
+            (words.tokenizer.id_to_token(i) or "", s) for i, s in zip(ids, counted, strict=True)
+        ]
+        text, total, mean = words.decode(ids), float(scores.total[row]), float(scores.mean[row])
+        texts.append(ScoredText(text, total, mean, said[: ended + 1]))
+    return texts
+
+
+def answers(
+    captioner: Captioner,
+    picture: Subject,
+    questions: Iterable[str],
+    **options: Any,
+) -> Iterator[str]:
+    """Answer one question after the other; only their words are read anew."""
+    cache = look(captioner, picture)
+    for question in questions:
+        if not question.strip():
+            raise UserError("a question is empty; ask something, or ask for a caption")
+        prompt = captioner.processor.prompt(question)
+        ids = speak(captioner, cache, prompt, options).sequences[0, prompt.shape[1] :]
+        yield captioner.processor.words.decode(ids.tolist())
+
+
+def classify(
+    captioner: Captioner,
+    picture: Subject,
+    labels: Sequence[str],
+    *,
+    top: int = 5,
+    question: str | None = None,
+    beams: int | None = None,
+) -> list[Label]:
+    """Say which of the labels the model would rather say of a picture, the best first.
+
+    Every label is scored exactly: the log-probability of its tokens and the end token. For lists
+    of many thousands `beams` searches instead, and may miss a label with an unlikely beginning.
+    The captioner prepares picture and question its own way; no option of `generate` takes part.
+    Source: generation-based classification, arXiv 2205.14100, section 4.3.
+    """
+    words, model = captioner.processor.words, captioner.model
+    texts = [words.encode(label) for label in labels]
+    empty = [label for label, ids in zip(labels, texts, strict=True) if not ids]
+    if empty or not texts:
+        raise UserError(f"give labels, one or more, with words in them; got {empty or labels!r}")
+    if top < 1:
+        raise UserError(f"top is {top}; it must be at least 1")
+    found = best_of(
+        look(captioner, picture),
+        captioner.processor.prompt(question),
+        texts,
+        model.params.text,
+        config=model.config,
+        top=len(texts) if beams is None else top,
+        beams=beams,
+    )
+    highest = found[0].log_probability if found else 0.0
+    all_labels = sum(math.exp(scored.log_probability - highest) for scored in found)
+    named = []
+    for number, score in found[:top]:
+        share = None if beams is not None else math.exp(score - highest) / all_labels
+        named.append(Label(labels[number], score, share))
+    return named
+
+
+def look(captioner: Captioner, picture: Subject) -> Cache:
+    """Encode a picture or a clip once, and let its tokens look at each other."""
+    return picture if isinstance(picture, Cache) else captioner.see(picture)
+
+
+def speak(captioner: Captioner, cache: Cache, prompt: Array, options: dict[str, Any]) -> Generation:
+    """Generate from a picture that was looked at, as `Captioner.options` says but for `options`."""
+    model = captioner.model
+    chosen = captioner.options(options.get("max_length")).change(options)
+    plan = make_plan(prompt, config=model.config, options=chosen)
+    plan = plan._replace(towers=towers_of(model))
+    with blas_threads(threads_of(model)):
+        return decode(keep_rows(cache, np.zeros(len(prompt), np.int64)), model.params.text, plan)

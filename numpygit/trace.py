@@ -23,7 +23,7 @@ from typing import NamedTuple, TextIO
 
 import numpy as np
 
-from .params import Array
+from .model.params import Array
 
 
 class Named(NamedTuple):

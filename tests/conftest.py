@@ -16,8 +16,8 @@ from safetensors.numpy import save_file
 
 import numpygit
 from numpygit.captioner import Captioner
-from numpygit.checkpoint import tensor_shapes
-from numpygit.config import GitConfig, GitVisionConfig
+from numpygit.loading.config import GitConfig, GitVisionConfig
+from numpygit.loading.names import tensor_shapes
 
 VOCABULARY = Path(__file__).parents[1] / "golden" / "words" / "vocab.txt"
 

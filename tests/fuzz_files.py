@@ -24,9 +24,9 @@ from pathlib import Path
 from made_files import FOUR, entry, new, old, safe
 from safetensors import SafetensorError, safe_open
 
-from numpygit import checkpoint
+from numpygit import loading
 from numpygit.errors import UserError
-from numpygit.files import read_tensors
+from numpygit.loading.formats import read_tensors
 
 FILES = Path(__file__).parent.parent / "golden" / "files"
 MEMORY = 400 * 2**20  # address space beyond what the process has when it begins
@@ -104,7 +104,7 @@ def judge(folder: Path, name: str) -> tuple[str, str]:
     try:
         read_tensors(folder)
         outcome = "read, but no model of its config"
-        checkpoint.load(folder)
+        loading.load(folder)
         outcome = "loaded"
     except UserError as error:
         said = str(error)

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from numpygit import checkpoint
-from numpygit.model import GitForCausalLM
+from numpygit import loading
+from numpygit.huggingface.models import GitForCausalLM
 
 TINY = Path(__file__).parent.parent / "golden" / "tiny"
 
 
 def tiny_model() -> GitForCausalLM:
-    return GitForCausalLM(*checkpoint.load(TINY))
+    return GitForCausalLM(*loading.load(TINY))
 
 
 def tiny_inputs(kind: str) -> dict[str, np.ndarray]:

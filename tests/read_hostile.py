@@ -10,7 +10,7 @@ import sys
 import tracemalloc
 from pathlib import Path
 
-from numpygit import checkpoint
+from numpygit import loading
 from numpygit.errors import UserError
 
 EVENTS: list[str] = []
@@ -31,7 +31,7 @@ def read(folder: Path) -> dict[str, object]:
     before = tracemalloc.get_traced_memory()[0]
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
-        checkpoint.load(folder)
+        loading.load(folder)
         end = "loaded"
     except UserError as error:
         end = f"UserError: {error}"

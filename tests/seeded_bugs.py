@@ -19,11 +19,12 @@ from unittest import mock
 import numpy as np
 from golden_inputs import tiny_inputs, tiny_model
 
-from numpygit import call, layers, text, vision
-from numpygit.diff import Report, compare
-from numpygit.model import GitForCausalLM
-from numpygit.params import Block, Git
-from numpygit.record import Run, distance, in_float64
+from numpygit.huggingface import call
+from numpygit.huggingface.models import GitForCausalLM
+from numpygit.inside.diff.compare import Report, compare
+from numpygit.inside.record import Run, distance, in_float64
+from numpygit.model import layers, text, vision
+from numpygit.model.params import Block, Git
 from numpygit.trace import Recorder
 
 MODEL = tiny_model()

@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_generation_golden import MODEL
 
-from numpygit import asking, text
-from numpygit.captioner import Captioner
-from numpygit.checkpoint import load
-from numpygit.decoding import GenerationConfig, allowed_next, best_of, plant, score_texts
+from numpygit.captioner import Captioner, answers, captions, classify
+from numpygit.decoding.constrained import allowed_next, best_of, plant, score_texts
 from numpygit.decoding.logits import log_softmax
+from numpygit.decoding.options import GenerationConfig
 from numpygit.errors import UserError
-from numpygit.model import GitForCausalLM
-from numpygit.processor import GitProcessor
+from numpygit.huggingface.models import GitForCausalLM
+from numpygit.huggingface.processing.processor import GitProcessor
+from numpygit.loading.checkpoint import load
+from numpygit.model import text
 
 P, CONFIG = MODEL.params.text, MODEL.config
 END = 3
@@ -107,52 +108,52 @@ def labels_of(captioner: Captioner) -> list[str]:
 
 def test_classes_of_a_picture(captioner, picture):
     labels = labels_of(captioner)
-    found = asking.classify(captioner, picture, labels, top=3)
-    everything = asking.classify(captioner, picture, labels, top=len(labels))
+    found = classify(captioner, picture, labels, top=3)
+    everything = classify(captioner, picture, labels, top=len(labels))
     assert found == everything[:3]
     assert sorted(label.label for label in everything) == sorted(labels)
     assert math.isclose(sum(label.share for label in everything), 1, rel_tol=1e-6)
     scores = [label.log_probability for label in everything]
     assert scores == sorted(scores, reverse=True)
-    beams = asking.classify(captioner, picture, labels, top=1, beams=6)
+    beams = classify(captioner, picture, labels, top=1, beams=6)
     assert beams[0].label == found[0].label
     assert beams[0].share is None
 
 
 def test_classes_that_cannot_be(captioner, picture):
     with pytest.raises(UserError, match="give labels"):
-        asking.classify(captioner, picture, [])
+        classify(captioner, picture, [])
     with pytest.raises(UserError, match=r"give labels, .* got \[' '\]"):
-        asking.classify(captioner, picture, ["a", " "])
+        classify(captioner, picture, ["a", " "])
     with pytest.raises(UserError, match="top is 0"):
-        asking.classify(captioner, picture, ["a"], top=0)
+        classify(captioner, picture, ["a"], top=0)
 
 
 def test_answers_are_those_of_one_question_alone(captioner, picture):
     first, second, third, *_ = labels_of(captioner)
     questions = [f"{first}?", f"{second} {third}", second]
-    found = list(asking.answers(captioner, picture, questions, max_length=15))
+    found = list(answers(captioner, picture, questions, max_length=15))
     assert found == [captioner.answer(picture, q, max_length=15) for q in questions]
     with pytest.raises(UserError, match="a question is empty"):
-        next(asking.answers(captioner, picture, [" "]))
+        next(answers(captioner, picture, [" "]))
 
 
 def test_the_picture_is_encoded_once_for_all_questions(captioner, picture, monkeypatch):
     seen = []
     memory = GitForCausalLM.memory
     monkeypatch.setattr(GitForCausalLM, "memory", lambda *a, **k: seen.append(1) or memory(*a, **k))
-    list(asking.answers(captioner, picture, ["a", "b", "c"], max_length=8))
+    list(answers(captioner, picture, ["a", "b", "c"], max_length=8))
     assert len(seen) == 1
 
 
 def test_captions_with_scores(captioner, picture):
-    found = asking.captions(captioner, picture, num_beams=3, num_return_sequences=2, max_length=9)
+    found = captions(captioner, picture, num_beams=3, num_return_sequences=2, max_length=9)
     assert len(found) == 2
     for caption in found:
         scores = [score for _, score in caption.words]
         assert math.isclose(caption.log_probability, sum(scores), rel_tol=1e-5)
         assert math.isclose(caption.mean, sum(scores) / len(scores), rel_tol=1e-5)
-    greedy = asking.captions(captioner, picture, max_length=9)
+    greedy = captions(captioner, picture, max_length=9)
     assert [scored.text for scored in greedy] == [captioner.caption(picture, max_length=9)]
 
 
@@ -160,7 +161,7 @@ def test_placeholders_are_not_said_in_captions(captioner, picture, monkeypatch):
     pixels = captioner.processor.pixels(picture)
     said = captioner.model.generate(pixels, max_length=4)[0, 1:].tolist()
     monkeypatch.setattr(type(captioner.processor.words), "unused", lambda self: said)
-    other = asking.captions(captioner, picture, max_length=4)[0]
+    other = captions(captioner, picture, max_length=4)[0]
     names = {captioner.processor.words.tokenizer.id_to_token(i) for i in said}
     assert not names & {word for word, _ in other.words}
     assert other.text == captioner.caption(picture, max_length=4)
@@ -168,7 +169,7 @@ def test_placeholders_are_not_said_in_captions(captioner, picture, monkeypatch):
 
 
 def test_the_placeholders_of_a_vocabulary(tmp_path):
-    from numpygit.words import from_vocabulary
+    from numpygit.huggingface.processing.vocabulary import from_vocabulary
 
     tokens = ["[PAD]", "[unused0]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused99]"]
     (tmp_path / "vocab.txt").write_text("\n".join([*tokens, "cat"]) + "\n")
@@ -178,4 +179,4 @@ def test_the_placeholders_of_a_vocabulary(tmp_path):
 def test_scores_need_no_options(captioner, picture):
     options = GenerationConfig().change({"output_log_probabilities": True})
     assert options.output_log_probabilities
-    assert len(asking.captions(captioner, picture, max_new_tokens=1)[0].words) == 1
+    assert len(captions(captioner, picture, max_new_tokens=1)[0].words) == 1

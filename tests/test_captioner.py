@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import numpygit
-from numpygit import call, model
 from numpygit.captioner import Captioner
-from numpygit.cli import main
+from numpygit.cli.commands import main
 from numpygit.errors import UserError
-from numpygit.generate import Step
+from numpygit.huggingface import call, models
+from numpygit.model.generate import Step
 from numpygit.trace import Recorder
 
 QUESTIONS = ["how many stars?", "what is it?", "is it red?", "what is above the big moon?"]
@@ -58,14 +58,14 @@ def test_answers_about_a_clip(tiny):
 
 def test_the_picture_is_looked_at_once_for_all_questions(tiny, monkeypatch):
     count, encode = Counter(), call.memory_of
-    monkeypatch.setattr(model, "memory_of", lambda *a, **k: encode(*a, **{**k, "trace": count}))
+    monkeypatch.setattr(models, "memory_of", lambda *a, **k: encode(*a, **{**k, "trace": count}))
     tiny.answers(picture(1), QUESTIONS)
     assert count.times["vision.image_tokens"] == 1
 
 
 def test_the_command_looks_at_the_picture_once(tiny, tmp_path, monkeypatch, capsys):
     count, encode = Counter(), call.memory_of
-    monkeypatch.setattr(model, "memory_of", lambda *a, **k: encode(*a, **{**k, "trace": count}))
+    monkeypatch.setattr(models, "memory_of", lambda *a, **k: encode(*a, **{**k, "trace": count}))
     picture(1).save(tmp_path / "picture.png")
     assert main(["answer", "--model", tiny.name, str(tmp_path / "picture.png"), *QUESTIONS]) == 0
     assert count.times["vision.image_tokens"] == 1

@@ -7,18 +7,11 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from numpygit import NotFoundError, checkpoint
-from numpygit.catalogue import (
-    CATALOGUE,
-    config_of,
-    describe,
-    is_cached,
-    nearest,
-    parameters,
-    table,
-)
-from numpygit.checkpoint import tensor_shapes
-from numpygit.cli import main
+from numpygit import NotFoundError, loading
+from numpygit.cli.commands import main
+from numpygit.loading.catalogue import config_of, describe, is_cached, parameters, table
+from numpygit.loading.names import tensor_shapes
+from numpygit.loading.official_models import CATALOGUE, nearest
 
 BY_NAME = {entry.name: entry for entry in CATALOGUE}
 GEOMETRIES = json.loads((Path(__file__).parents[1] / "golden" / "geometries.json").read_text())
@@ -153,7 +146,7 @@ def test_the_nearest_names_are_suggested(name, suggested):
     hint = nearest(name)
     assert hint.startswith(f"; did you mean {suggested}")
     with pytest.raises(NotFoundError) as caught:
-        checkpoint.find(name, local_files_only=True)
+        loading.find(name, local_files_only=True)
     assert str(caught.value).endswith(hint)
 
 

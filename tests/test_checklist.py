@@ -21,9 +21,9 @@ from numpygit import (
     GitVisionModel,
     UserError,
 )
-from numpygit.config import POSITIONS
-from numpygit.image_processor import GitImageProcessor
-from numpygit.tokenizer import GitTokenizer
+from numpygit.huggingface.processing.image_processor import GitImageProcessor
+from numpygit.huggingface.processing.tokenizer import GitTokenizer
+from numpygit.model.config import POSITIONS
 
 B, T, V, D, LAYERS, HEADS = 13, 7, 99, 32, 2, 4
 M = (32 // 16) ** 2 + 1

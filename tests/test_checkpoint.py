@@ -14,12 +14,15 @@ import pytest
 from conftest import Tensors, WriteFolder
 from safetensors.numpy import save_file
 
-from numpygit import checkpoint
-from numpygit.checkpoint import find, load, read_config, read_safetensors, tensor_shapes
-from numpygit.config import GitConfig
+from numpygit import loading
 from numpygit.errors import NotFoundError, UserError
-from numpygit.files.mapped import is_mapped
-from numpygit.params import Git
+from numpygit.loading.checkpoint import load
+from numpygit.loading.config import GitConfig, read_config
+from numpygit.loading.find import find
+from numpygit.loading.formats.mapped import is_mapped
+from numpygit.loading.formats.safetensors_file import read_safetensors
+from numpygit.loading.names import tensor_shapes
+from numpygit.model.params import Git
 
 WORD_TABLE = "git.embeddings.word_embeddings.weight"
 FIRST_TIME = "git.img_temperal_embedding.0"
@@ -497,7 +500,7 @@ def test_a_config_that_is_a_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_the_bundled_name_is_found() -> None:
-    assert find("storybook") == Path(checkpoint.__file__).parent / "storybook" / "checkpoint"
+    assert find("storybook") == Path(loading.__file__).parent.parent / "storybook" / "checkpoint"
 
 
 @pytest.mark.parametrize("kind", [str, Path])

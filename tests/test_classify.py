@@ -10,11 +10,10 @@ import pytest
 from PIL import Image
 
 import numpygit
-from numpygit import call, model
-from numpygit.asking import classify
-from numpygit.captioner import Captioner
-from numpygit.cli import main, read_labels
+from numpygit.captioner import Captioner, classify
+from numpygit.cli.commands import main, read_labels
 from numpygit.errors import NotFoundError, UserError
+from numpygit.huggingface import call, models
 
 LABELS = ["a big moon", "a red star", "two hearts", "a moon", "blue"]
 
@@ -59,7 +58,7 @@ def test_a_clip_is_seen_whole(tiny, picture, monkeypatch):
         shapes.append(pixels.shape)
         return encode(pixels, *arguments, **settings)
 
-    monkeypatch.setattr(model, "memory_of", watching)
+    monkeypatch.setattr(models, "memory_of", watching)
     classify(tiny, picture.with_name("clip.gif"), LABELS)
     assert shapes == [(1, 2, 3, 18, 18)]
 
@@ -67,7 +66,7 @@ def test_a_clip_is_seen_whole(tiny, picture, monkeypatch):
 def test_a_picture_that_was_seen_is_not_looked_at_again(tiny, picture, monkeypatch):
     expected = classify(tiny, picture, LABELS)
     seen = tiny.see(picture)
-    monkeypatch.delattr(model, "memory_of")
+    monkeypatch.delattr(models, "memory_of")
     assert classify(tiny, seen, LABELS) == expected
 
 

@@ -17,9 +17,10 @@ from PIL import Image
 
 import numpygit
 from numpygit.captioner import Captioner
-from numpygit.cli import main
-from numpygit.config import GitConfig
-from numpygit.storybook import Scene, Thing, render
+from numpygit.cli.commands import main
+from numpygit.loading.config import GitConfig
+from numpygit.storybook.drawing import render
+from numpygit.storybook.scene import Scene, Thing
 
 Done = subprocess.CompletedProcess
 Run = Callable[..., "Done[str]"]
@@ -427,7 +428,7 @@ def test_a_missing_picture_is_told_before_a_model_is_looked_for(monkeypatch, cap
     def never(*arguments: object, **options: object) -> None:
         raise AssertionError("the model was asked for")
 
-    monkeypatch.setattr("numpygit.cli.load", never)
+    monkeypatch.setattr("numpygit.cli.commands.load", never)
     for command in (["caption", "nowhere.jpg"], ["answer", "nowhere.jpg", "what is it?"]):
         assert main(command) == 1
         assert capsys.readouterr().err == "numpygit: no such picture file: nowhere.jpg\n"

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from numpygit import GitConfig, GitVisionConfig, UserError
-from numpygit.checkpoint import tensor_shapes
+from numpygit.loading.names import tensor_shapes
 
 LARGE = {
     "hidden_size": 1024,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import numpygit
-from numpygit.debugging import MANY, describe_array
+from numpygit.inside.debug import MANY, describe_array
 
 ROOT = Path(__file__).parent.parent
 X = np.linspace(-1, 3, 24, dtype=np.float32).reshape(2, 3, 4)

@@ -10,11 +10,13 @@ from golden_inputs import TINY
 from safetensors.numpy import load_file, save_file
 from seeded_bugs import RIGHT, SEEDED, diagnose
 
-from numpygit import cli, diff
-from numpygit.diff import DIFF, MISSING, OK, SHAPE, Comparer, compare
-from numpygit.diff_report import report_lines
+import numpygit
+import numpygit.inside.diff.compare as room
+from numpygit import cli
 from numpygit.errors import UserError
-from numpygit.record import Distance, Run, read, save
+from numpygit.inside.diff.compare import DIFF, MISSING, OK, SHAPE, Comparer, compare
+from numpygit.inside.diff.report import report_lines
+from numpygit.inside.record import Distance, Run, read, save
 from numpygit.trace import TABLE, find
 
 EXAMPLE = Path(__file__).parent.parent / "numpygit" / "storybook" / "examples" / "relation.png"
@@ -182,8 +184,8 @@ def test_nothing_in_common_is_a_mistake_with_a_hint():
 
 
 def test_every_tensor_has_its_usual_suspects_and_a_function():
-    from numpygit.diff_report import where
-    from numpygit.evidence import usual_suspects
+    from numpygit.inside.diff.report import where
+    from numpygit.inside.diff.suspects import usual_suspects
 
     for row in TABLE:
         assert usual_suspects(row.name.replace("{i}", "0"))
@@ -248,7 +250,7 @@ def test_equal_files_end_with_0(traced, capsys):
 def test_a_difference_ends_with_1_and_its_cause_needs_no_option(traced, tmp_path, capsys, suffix):
     run = read(traced)
     tensors = dict(run.tensors)
-    storybook = cli.load("storybook").model.params.text.blocks[1].attention.key
+    storybook = numpygit.load("storybook").model.params.text.blocks[1].attention.key
     x = tensors["text.0.x"] @ storybook.weight.T
     heads = tensors["text.1.k"].shape[1]
     tensors["text.1.k"] = x.reshape(*x.shape[:2], heads, -1).transpose(0, 2, 1, 3)
@@ -261,7 +263,7 @@ def test_a_difference_ends_with_1_and_its_cause_needs_no_option(traced, tmp_path
     out = capsys.readouterr().out
     assert "First difference: text.1.k" in out
     assert "Theirs equals ours without the bias" in out
-    assert "`keys_and_values`, numpygit/layers.py:" in out
+    assert "`keys_and_values`, numpygit/model/layers.py:" in out
 
 
 def test_json_has_a_row_for_each_tensor(traced, capsys):
@@ -339,4 +341,4 @@ def test_float64_of_theirs_is_said(tmp_path):
 def test_the_factor_is_that_of_the_goldens():
     from test_golden_tiny import FACTOR
 
-    assert diff.FACTOR == FACTOR
+    assert room.FACTOR == FACTOR

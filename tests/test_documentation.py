@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))
 from documentation import EXAMPLES, answers, changed, code_of, run, write_checkpoint
 
 import numpygit
-from numpygit.checkpoint import BUNDLED
+from numpygit.loading.find import BUNDLED
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT.parent / "shared" / "data" / "git-documentation-v4.37.2.txt"

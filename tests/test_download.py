@@ -24,9 +24,9 @@ import pytest
 from huggingface_hub.utils import HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from PIL import Image
 
-from numpygit import checkpoint
-from numpygit.config import GitConfig
+from numpygit import loading
 from numpygit.errors import NotFoundError, UserError
+from numpygit.loading.config import GitConfig
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -219,7 +219,7 @@ def test_some_files_come_without_the_rest(
 ) -> None:
     small = {"config.json", "vocab.txt"}
     hub.revisions["main"] = files
-    program = "import sys; from numpygit import checkpoint as c; "
+    program = "import sys; from numpygit import loading as c; "
     program += "folder = c.find(sys.argv[1], files=(*c.CONFIG_FILES, *c.WORD_FILES)); "
     program += "print(c.read_config(folder).vocab_size, *sorted(p.name for p in folder.iterdir()))"
     environment = offline | {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0"}
@@ -351,7 +351,7 @@ def large_files(
     """The files of a model with 24 MB of weights: it has places for very long texts."""
     config = replace(tiny_config, max_position_embeddings=300_000)
     rng = np.random.default_rng(8)
-    shapes = checkpoint.tensor_shapes(config)
+    shapes = loading.tensor_shapes(config)
     tensors = {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
     folder = write_folder(tmp_path / "large", config=config.to_dict(), tensors=tensors)
     (folder / "generation_config.json").write_text('{"num_beams": 4}')
@@ -602,7 +602,7 @@ def test_every_exception_becomes_one_sentence(
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     with pytest.raises(kind) as caught:
-        checkpoint.find("a/b")
+        loading.find("a/b")
     assert type(caught.value) is kind
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -615,13 +615,13 @@ def test_a_keyboard_interrupt_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", stop)
     with pytest.raises(KeyboardInterrupt):
-        checkpoint.find("a/b")
+        loading.find("a/b")
 
 
 @pytest.mark.parametrize("name", ["a b/c", "a/b--c", "-a/b", "a/b.git", "C:/models"])
 def test_names_that_the_hub_does_not_allow(name: str) -> None:
     with pytest.raises(NotFoundError, match="cannot be the name of a model on the Hub"):
-        checkpoint.find(name, local_files_only=True)
+        loading.find(name, local_files_only=True)
 
 
 def test_the_network_can_be_switched_off(
@@ -634,6 +634,6 @@ def test_the_network_can_be_switched_off(
         return str(tiny_folder)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", note)
-    assert checkpoint.find("a/b", local_files_only=True) == tiny_folder
-    assert checkpoint.find("a/b", revision="v1") == tiny_folder
+    assert loading.find("a/b", local_files_only=True) == tiny_folder
+    assert loading.find("a/b", revision="v1") == tiny_folder
     assert asked == [("a/b", None, True), ("a/b", "v1", False)]

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from numpygit.cli import main
+from numpygit.cli.commands import main
 from numpygit.errors import UserError
-from numpygit.explain import Explanation, data_of
-from numpygit.explain.importance import cuts
-from numpygit.explain.pack import exact, shares, unpack_shares
-from numpygit.layers import softmax
+from numpygit.inside.explain import Explanation, data_of
+from numpygit.inside.explain.importance import cuts
+from numpygit.inside.explain.pack import exact, shares, unpack_shares
+from numpygit.model.layers import softmax
+from numpygit.model.text import full_mask
 from numpygit.storybook import EXAMPLES
-from numpygit.text import full_mask
 from numpygit.trace import Recorder
 
 PICTURE = EXAMPLES / "relation.png"
@@ -107,7 +107,7 @@ def test_stages_name_a_function_where_it_stands(data):
     for stage in [*data["stages"]["picture"], *data["stages"]["words"][0]]:
         found = re.fullmatch(r"(\w+\.py)(?:, line (\d+): (\w+))?", stage["where"])
         assert found, stage["where"]
-        lines = (package / found[1]).read_text().splitlines()
+        lines = (package / "model" / found[1]).read_text().splitlines()
         if found[2]:
             assert lines[int(found[2]) - 1].startswith(f"def {found[3]}(")
 
@@ -339,7 +339,7 @@ def test_a_page_that_cannot_be_written(page, tmp_path):
 
 
 def test_numbers_that_do_not_fit_are_left_out(storybook, monkeypatch):
-    monkeypatch.setattr("numpygit.explain.MOST_WEIGHTS", (0,))
+    monkeypatch.setattr("numpygit.inside.explain.MOST_WEIGHTS", (0,))
     data = data_of(storybook.explain(PICTURE, measure=False).html)
     assert data["attention"]["heads"] is None
     assert data["attention"]["means"]["shape"][0] == 4
@@ -365,13 +365,13 @@ def test_git_base_fits_into_a_page(size, frames, preprocessing, grid, tmp_path):
     from test_golden_git_base import seeded_tensors
 
     from numpygit.captioner import Captioner
-    from numpygit.checkpoint import params_from, tensor_shapes
-    from numpygit.config import GitConfig, GitVisionConfig
-    from numpygit.image_processor import GitImageProcessor
-    from numpygit.model import GitForCausalLM
-    from numpygit.original import OriginalImageProcessor
-    from numpygit.processor import GitProcessor
-    from numpygit.words import from_vocabulary
+    from numpygit.huggingface.models import GitForCausalLM
+    from numpygit.huggingface.processing.authors import OriginalImageProcessor
+    from numpygit.huggingface.processing.image_processor import GitImageProcessor
+    from numpygit.huggingface.processing.processor import GitProcessor
+    from numpygit.huggingface.processing.vocabulary import from_vocabulary
+    from numpygit.loading.config import GitConfig, GitVisionConfig
+    from numpygit.loading.names import params_from, tensor_shapes
 
     config = GitConfig(
         vision_config=GitVisionConfig(image_size=size),

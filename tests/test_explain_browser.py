@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpygit.explain import data_of
+from numpygit.inside.explain import data_of
 from numpygit.storybook import EXAMPLES
 from numpygit.trace import Recorder
 
@@ -51,7 +51,9 @@ def pages(storybook, tmp_path_factory) -> dict[str, Path]:
         "question": storybook.explain(PICTURE, "is it </script>?", measure=False),
     }
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("numpygit.explain.MOST_WEIGHTS", (0,))  # no single heads, one picture layer
+        patch.setattr(
+            "numpygit.inside.explain.MOST_WEIGHTS", (0,)
+        )  # no single heads, one picture layer
         made["few"] = storybook.explain(EXAMPLES / "sign.png")
     for name, explanation in made.items():
         explanation.save(folder / f"{name}.html")

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 import numpygit
-from numpygit import cli, fast, layers, text, vision
-from numpygit.config import GitConfig
-from numpygit.generate import keep_rows
-from numpygit.model import GitForCausalLM, GitVisionModel
-from numpygit.params import LayerNorm
+from numpygit import cli
+from numpygit.fast import towers
+from numpygit.huggingface.models import GitForCausalLM, GitVisionModel
+from numpygit.loading.config import GitConfig
+from numpygit.model import layers, text, vision
+from numpygit.model.generate import keep_rows
+from numpygit.model.params import LayerNorm
 from numpygit.trace import Recorder
 
 TINY = Path(__file__).parents[1] / "golden" / "tiny"
@@ -51,18 +53,18 @@ def test_each_layer_of_the_picture_tower(traced):
     for i, block in enumerate(model.params.vision.blocks):
         here = {name: tensors[f"vision.{i}.{name}"] for name in LAYER}
         eps, heads = config.layer_norm_eps, config.num_attention_heads
-        normed = fast.layer_norm(columns(tensors[before]), block.attention_norm, eps=eps)
+        normed = towers.layer_norm(columns(tensors[before]), block.attention_norm, eps=eps)
         assert_close(normed.T, here["attention_input"][0])
-        attended, own = fast.image_attention(normed, block.attention, heads=heads)
+        attended, own = towers.image_attention(normed, block.attention, heads=heads)
         assert_close(own.k, here["k"])
         assert_close(own.v, here["v"])
         assert_close(attended.T, here["attended"][0])
-        normed = fast.layer_norm(columns(here["after_attention"]), block.mlp_norm, eps=eps)
+        normed = towers.layer_norm(columns(here["after_attention"]), block.mlp_norm, eps=eps)
         assert_close(normed.T, here["mlp_input"][0])
-        hidden = fast.product(block.mlp.up.weight, normed)
-        fast.activate(hidden, block.mlp.up.bias, name=config.hidden_act)
+        hidden = towers.product(block.mlp.up.weight, normed)
+        towers.activate(hidden, block.mlp.up.bias, name=config.hidden_act)
         assert_close(hidden.T, here["activated"][0])
-        thought = fast.mlp(normed, block.mlp, activation=config.hidden_act)
+        thought = towers.mlp(normed, block.mlp, activation=config.hidden_act)
         assert_close(thought.T, here["thought"][0])
         before = f"vision.{i}.x"
 
@@ -77,25 +79,25 @@ def test_each_layer_of_the_text_tower(traced):
     M = tensors["memory"].shape[1]
     x, image = columns(tensors["memory"]), []
     for i, block in enumerate(p.blocks):
-        attended, own = fast.image_attention(x, block.attention, heads=config.num_attention_heads)
+        attended, own = towers.image_attention(x, block.attention, heads=config.num_attention_heads)
         assert_close(attended.T, tensors[f"text.{i}.attended"][0, :M])
-        x = fast.after(x, attended, block, config=config)
+        x = towers.after(x, attended, block, config=config)
         assert_close(x.T, tensors[f"text.{i}.x"][0, :M])
         image.append(own)
-    seen = fast.see_picture(columns(tensors["memory"]), p, config=config)
+    seen = towers.see_picture(columns(tensors["memory"]), p, config=config)
     for i, (kept, own) in enumerate(zip(seen, image, strict=True)):
         assert_close(kept.k, tensors[f"text.{i}.k"][:, :, :M])
         assert_close(kept.v, own.v)
-    cache = fast.see(tensors["memory"], p, config=config)
+    cache = towers.see(tensors["memory"], p, config=config)
     mask = text.word_mask(np.ones((1, 3), int), image=0, now=3)
     x = columns(tensors["words"])
     for i, block in enumerate(p.blocks):
-        attended, own = fast.word_attention(
+        attended, own = towers.word_attention(
             x, block.attention, cache.image[i], cache.words[i], mask=mask
         )
         assert_close(own.k, tensors[f"text.{i}.k"][:, :, M:])
         assert_close(attended.T, tensors[f"text.{i}.attended"][0, M:])
-        x = fast.after(x, attended, block, config=config)
+        x = towers.after(x, attended, block, config=config)
         assert_close(x.T, tensors[f"text.{i}.x"][0, M:])
 
 
@@ -103,13 +105,13 @@ def test_each_layer_of_the_text_tower(traced):
 def test_the_official_answers(kind):
     """No further from the official float64 result than the plain functions may be."""
     golden = load_file(TINY / f"{kind}.safetensors")
-    model = GitForCausalLM(*numpygit.checkpoint.load(TINY))
+    model = GitForCausalLM(*numpygit.loading.load(TINY))
     memory = model.memory(golden["input/pixel_values"])
     exact, rounded = golden["float64/memory"], golden["float32/memory"]
     assert np.abs(memory - exact).max() < 8 * max(1e-6, np.abs(rounded - exact).max())
     cache = model.see(golden["input/pixel_values"])
     ids, mask = golden["input/input_ids"], golden["input/attention_mask"]
-    logits, _ = fast.read(ids, cache, model.params.text, config=model.config, attention_mask=mask)
+    logits, _ = towers.read(ids, cache, model.params.text, config=model.config, attention_mask=mask)
     exact, rounded = golden["float64/logits"], golden["float32/logits"]
     whole = mask[:, -1] == 1  # of a padded row the last word is none
     worst = np.abs(logits[whole, 0] - exact[whole, -1]).max()
@@ -138,12 +140,12 @@ def test_seeing_and_reading(conversation):
     memory, texts, ids, mask, pieces, order = conversation
     fork = np.arange(len(memory)).repeat(texts)
     plain = keep_rows(text.see(memory, P, config=CONFIG), fork)
-    quick = keep_rows(fast.see(memory, P, config=CONFIG), fork)
+    quick = keep_rows(towers.see(memory, P, config=CONFIG), fork)
     for piece in pieces:
         expected, plain = text.read(
             ids[:, piece], plain, P, config=CONFIG, attention_mask=mask[:, piece]
         )
-        got, quick = fast.read(
+        got, quick = towers.read(
             ids[:, piece], quick, P, config=CONFIG, attention_mask=mask[:, piece]
         )
         words = mask[:, piece[-1]] == 1
@@ -157,7 +159,7 @@ def test_no_pictures_are_encoded_and_seen_as_the_plain_functions_do():
     size = CONFIG.vision_config.image_size
     memory = MODEL.memory(np.zeros((0, 3, size, size), np.float32))
     assert memory.shape == (0, (size // CONFIG.vision_config.patch_size) ** 2 + 1, 30)
-    cache = fast.see(memory, P, config=CONFIG)
+    cache = towers.see(memory, P, config=CONFIG)
     assert len(cache.image) == len(P.blocks)
     assert len(cache.attention_mask) == 0
 
@@ -167,7 +169,7 @@ def test_a_cache_of_one_goes_into_the_other(storybook):
     memory = model.memory(storybook.pixels(EXAMPLES[1]))
     first, second = np.array([[2, 5]]), np.array([[7]])
     logits = []
-    for one, other in [(text, fast), (fast, text)]:
+    for one, other in [(text, towers), (towers, text)]:
         cache = one.see(memory, model.params.text, config=model.config)
         _, cache = other.read(first, cache, model.params.text, config=model.config)
         last, _ = one.read(second, cache, model.params.text, config=model.config)
@@ -183,10 +185,10 @@ def test_stills_clips_and_other_sizes(threads):
     for shape in [(3, 3, size, size), (2, 2, 3, size, size)]:
         pixels = rng.standard_normal(shape, np.float32)
         plain = vision.image_tokens(pixels, p, config=config)
-        assert_close(fast.image_tokens(pixels, p, config=config, threads=threads), plain)
+        assert_close(towers.image_tokens(pixels, p, config=config, threads=threads), plain)
     pixels = rng.standard_normal((1, 3, size + 9, size), np.float32)
     plain = vision.image_tokens(pixels, p, config=config, interpolate=True)
-    assert_close(fast.image_tokens(pixels, p, config=config, interpolate=True), plain)
+    assert_close(towers.image_tokens(pixels, p, config=config, interpolate=True), plain)
 
 
 @pytest.mark.parametrize("name", ["quick_gelu", "gelu", "gelu_new", "relu", "silu", "selu", abs])
@@ -195,7 +197,7 @@ def test_activations(name):
     x = np.concatenate([x, np.array([[-200], [-60], [60], [200]], np.float32)])
     bias = np.full(len(x), 0.25, np.float32)
     mine = x.copy()
-    fast.activate(mine, bias, name=name)
+    towers.activate(mine, bias, name=name)
     plain = layers.activate(x + bias[:, None], name=name)
     assert np.abs(mine - plain).max() < 1e-6 * 12
 
@@ -204,25 +206,25 @@ def test_activations(name):
 def test_activations_of_huge_numbers_are_all_or_nothing(name):
     x = np.array([[-3e38], [-1e4], [1e4], [3e38]], np.float32)
     mine = x.copy()
-    fast.activate(mine, np.zeros(4, np.float32), name=name)
+    towers.activate(mine, np.zeros(4, np.float32), name=name)
     np.testing.assert_array_equal(mine, np.maximum(x, 0))
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 31, 32])
 def test_products_in_slices(count, monkeypatch):
-    monkeypatch.setattr(fast, "SLICE", 40)
+    monkeypatch.setattr(towers, "SLICE", 40)
     rng = np.random.default_rng(count)
     weight, x = (
         rng.standard_normal((50, 8), np.float32),
         rng.standard_normal((8, count), np.float32),
     )
-    assert_close(fast.product(weight, x), weight @ x)
+    assert_close(towers.product(weight, x), weight @ x)
 
 
 def test_norms_of_large_and_of_equal_numbers():
     p = LayerNorm(np.linspace(0.5, 2, 16, dtype=np.float32), np.ones(16, np.float32))
     x = np.stack([np.full(16, 7), np.arange(16) * 1e4, np.arange(16) - 3e2]).astype(np.float32)
-    assert_close(fast.layer_norm(x.T.copy(), p, eps=1e-5).T, layers.layer_norm(x, p, eps=1e-5))
+    assert_close(towers.layer_norm(x.T.copy(), p, eps=1e-5).T, layers.layer_norm(x, p, eps=1e-5))
 
 
 def test_a_trace_runs_the_plain_functions_and_names_everything(storybook):
@@ -255,7 +257,7 @@ def test_plain_runs_no_fast_function(storybook, monkeypatch):
     plain = numpygit.load("storybook", plain=True)
     expected = plain.caption(EXAMPLES[0])
     for name in ("image_tokens", "see", "read"):
-        monkeypatch.delattr(fast, name)
+        monkeypatch.delattr(towers, name)
     assert plain.caption(EXAMPLES[0]) == expected
     with pytest.raises(NameError):
         storybook.caption(EXAMPLES[0])
@@ -266,7 +268,7 @@ def test_the_command_runs_the_plain_functions_when_asked(monkeypatch, capsys):
     assert cli.main(command) == 0
     said = capsys.readouterr().out
     for name in ("image_tokens", "see", "read"):
-        monkeypatch.delattr(fast, name)
+        monkeypatch.delattr(towers, name)
     assert cli.main([*command, "--plain"]) == 0
     assert capsys.readouterr().out == said
 

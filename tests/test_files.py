@@ -11,12 +11,14 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 import numpygit
-from numpygit import checkpoint
-from numpygit.checkpoint import tensor_shapes
-from numpygit.config import GitConfig
+from numpygit import loading
 from numpygit.errors import NotFoundError, UserError
-from numpygit.files import original, read_file, read_tensors, weights_file
-from numpygit.files.mapped import is_mapped
+from numpygit.loading.authors import config_from
+from numpygit.loading.config import GitConfig, stored
+from numpygit.loading.formats import read_file, read_tensors, weights_file
+from numpygit.loading.formats.authors_names import official_names
+from numpygit.loading.formats.mapped import is_mapped
+from numpygit.loading.names import tensor_shapes
 
 FILES = Path(__file__).parent.parent / "golden" / "files"
 TRUE = load_file(FILES / "true.safetensors")
@@ -105,7 +107,7 @@ def test_the_authors_layout(folder):
 def test_an_authors_file_that_holds_the_tied_words_once():
     theirs = read_file(FILES / "authors" / "model.pt")
     del theirs["textual.output.weight"]
-    renamed = original.official_names(theirs)
+    renamed = official_names(theirs)
     assert renamed["output.weight"] is renamed["git.embeddings.word_embeddings.weight"]
 
 
@@ -123,7 +125,7 @@ def test_a_folder_makes_the_same_model_as_its_safetensors(folder, tmp_path):
 
 
 def test_the_config_of_an_authors_file_comes_from_its_shapes():
-    config, _ = checkpoint.load(FILES / "authors")
+    config, _ = loading.load(FILES / "authors")
     expected = GitConfig.from_dict(json.loads((FILES / "true_authors.json").read_text()))
     expected.bos_token_id, expected.eos_token_id = 101, 102  # no shape tells these
     assert config == expected
@@ -147,7 +149,7 @@ def test_shapes_tell_the_config_of_every_published_size(model):
     config = GitConfig.from_dict({"vision_config": vision, "num_image_with_embedding": frames})
     shapes = tensor_shapes(config)
     tensors = {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes.items()}
-    assert original.config_from(tensors) == config
+    assert stored(config_from(tensors)) == config
 
 
 # ---------------------------------------------------------------- mapped or copied

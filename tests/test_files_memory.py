@@ -12,7 +12,7 @@ from made_files import archive, entry, old, program, safe, state, storage, tenso
 MEASURE = """
 import sys
 from pathlib import Path
-from numpygit.files import read_file
+from numpygit.loading.formats import read_file
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()

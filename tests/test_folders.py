@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import numpygit
-from numpygit import folders
 from numpygit.captioner import Captioner
-from numpygit.cli import main
+from numpygit.cli import folder
+from numpygit.cli.commands import main
+from numpygit.cli.folder import caption_folder, find_pictures, picture_suffixes, plan, run
+from numpygit.cli.output import Rows, results
 from numpygit.errors import NotFoundError, UserError
-from numpygit.folders import caption_folder, find_pictures, picture_suffixes, plan, run
-from numpygit.results import Rows, results
 
 OUTPUTS = ["captions.jsonl", "captions.csv", ".txt"]
 
@@ -174,9 +174,9 @@ def test_names_are_found_by_their_endings_and_sorted(tmp_path):
 
 def test_videos_are_looked_for_where_they_can_be_read(tmp_path, monkeypatch):
     (tmp_path / "clip.mp4").touch()
-    monkeypatch.setattr(folders, "find_spec", lambda name: None)
+    monkeypatch.setattr(folder, "find_spec", lambda name: None)
     assert find_pictures(tmp_path, recursive=False, report=print) == ([], 0)
-    monkeypatch.setattr(folders, "find_spec", lambda name: name)
+    monkeypatch.setattr(folder, "find_spec", lambda name: name)
     assert find_pictures(tmp_path, recursive=False, report=print) == (["clip.mp4"], 0)
 
 
@@ -365,8 +365,8 @@ def test_killed_in_the_middle_and_started_again(kind, tiny, model, offline, tmp_
 BEGUN = """
 import sys, time
 from pathlib import Path
-from numpygit.folders import plan
-from numpygit.results import results
+from numpygit.cli.folder import plan
+from numpygit.cli.output import results
 folder, output, model = sys.argv[1:]
 job = plan(folder, results(output, Path(folder), model=model), recursive=False, report=print)
 print(len(job.pictures), flush=True)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numpygit import GitConfig, GitForCausalLM, GitModel, GitVisionConfig, GitVisionModel, UserError
-from numpygit.adapt import mask_heads
+from numpygit.huggingface.edit_params import mask_heads
 from numpygit.trace import Recorder
 
 MODEL = tiny_model()

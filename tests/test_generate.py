@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from golden_inputs import tiny_inputs, tiny_model
 
-from numpygit import text
 from numpygit.errors import UserError
-from numpygit.generate import Choice, greedy
+from numpygit.model import text
+from numpygit.model.generate import Choice, greedy
 from numpygit.trace import Recorder
 
 MODEL = tiny_model()

@@ -13,23 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_generation_golden import MODEL, inputs
 
-from numpygit import text
-from numpygit.decoding import (
-    AUTHORS,
-    Calls,
-    GenerationConfig,
-    allowed_next,
-    decode,
-    make_plan,
-    plant,
-)
 from numpygit.decoding.beams import Search, search_beams
+from numpygit.decoding.constrained import allowed_next, plant
+from numpygit.decoding.decode import begin, chooser, decode, steps_of
 from numpygit.decoding.logits import log_softmax
-from numpygit.decoding.plan import changes_of
-from numpygit.decoding.run import begin, chooser, steps_of
+from numpygit.decoding.options import AUTHORS, GenerationConfig
+from numpygit.decoding.plan import Calls, changes_of, make_plan
 from numpygit.decoding.sampling import draw, draw_several
 from numpygit.errors import UserError
-from numpygit.generate import keep_rows
+from numpygit.model import text
+from numpygit.model.generate import keep_rows
 from numpygit.trace import Recorder
 
 P, CONFIG = MODEL.params.text, MODEL.config

@@ -10,8 +10,9 @@ from golden_inputs import TINY, tiny_inputs, tiny_model
 from PIL import Image
 
 import numpygit
-from numpygit import GenerationConfig, GitConfig, GitForCausalLM, UserError, asking
-from numpygit.decoding import AUTHORS
+from numpygit import GenerationConfig, GitConfig, GitForCausalLM, UserError
+from numpygit.captioner import answers, captions
+from numpygit.decoding.options import AUTHORS
 
 MODEL = tiny_model()
 PIXELS = tiny_inputs("still")["pixel_values"]
@@ -204,23 +205,21 @@ def test_captions_and_answers_follow_the_file(tiny_folder: Path, picture: Image.
     expected = words.decode(longer.sequences[0, 1:].tolist())
     assert captioner.caption(picture, max_length=9) == expected  # the caller has the last word
     question = words.tokenizer.id_to_token(60)
-    (answer,) = asking.answers(captioner, picture, [question])
+    (answer,) = answers(captioner, picture, [question])
     assert answer == captioner.answer(picture, question)
-    found = asking.captions(captioner, picture, num_return_sequences=2)
+    found = captions(captioner, picture, num_return_sequences=2)
     assert [found[0].text, len(found)] == [captioner.caption(picture), 2]
 
 
 def test_asking_the_authors_way_is_their_search(tiny_folder: Path, picture: Image.Image) -> None:
     captioner = numpygit.load(tiny_folder, preprocessing="original")
     question = captioner.processor.words.tokenizer.id_to_token(60)
-    (found,) = asking.captions(captioner, picture)
+    (found,) = captions(captioner, picture)
     assert found.text == captioner.caption(picture)
-    assert list(asking.answers(captioner, picture, [question])) == [
-        captioner.answer(picture, question)
-    ]
+    assert list(answers(captioner, picture, [question])) == [captioner.answer(picture, question)]
     options = captioner.options()
     assert (options.num_beams, options.beam_form) == (AUTHORS.num_beams, "authors")
-    assert len(asking.captions(captioner, picture, num_return_sequences=3)) == 3
+    assert len(captions(captioner, picture, num_return_sequences=3)) == 3
 
 
 # ---------------------------------------------------------------- head masks

@@ -13,9 +13,12 @@ import pytest
 from golden_inputs import tiny_inputs, tiny_model
 from safetensors.numpy import load_file
 
-from numpygit.decoding import Calls, allowed_next, decode, make_plan, plant, sampling
+from numpygit.decoding import sampling
+from numpygit.decoding.constrained import allowed_next, plant
+from numpygit.decoding.decode import decode
 from numpygit.decoding.options import GenerationConfig
-from numpygit.model import GitForCausalLM
+from numpygit.decoding.plan import Calls, make_plan
+from numpygit.huggingface.models import GitForCausalLM
 
 HERE = Path(__file__).parent.parent / "golden" / "generation"
 ASKED = json.loads((HERE / "asked.json").read_text())

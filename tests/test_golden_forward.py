@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))
 from seeded import seeded_tensors
 
 from numpygit import GitConfig, GitForCausalLM
-from numpygit.checkpoint import params_from, tensor_shapes
-from numpygit.loss import cross_entropy, next_word_loss
+from numpygit.huggingface.loss import cross_entropy, next_word_loss
+from numpygit.loading.names import params_from, tensor_shapes
 
 GOLDEN = dict(np.load(Path(__file__).parents[1] / "golden" / "forward.npz"))
 SEEDS = sorted({int(key.split("/")[0]) for key in GOLDEN if key[0].isdigit()})

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from numpygit.checkpoint import params_from, tensor_shapes
-from numpygit.config import GitConfig
-from numpygit.model import GitForCausalLM
+from numpygit.huggingface.models import GitForCausalLM
+from numpygit.loading.config import GitConfig
+from numpygit.loading.names import params_from, tensor_shapes
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SIZES = json.loads((GOLDEN / "geometries.json").read_text())

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpygit.checkpoint import params_from, tensor_shapes
-from numpygit.config import GitConfig
-from numpygit.model import GitForCausalLM
+from numpygit.huggingface.models import GitForCausalLM
+from numpygit.loading.config import GitConfig
+from numpygit.loading.names import params_from, tensor_shapes
 from numpygit.trace import Recorder
 
 GOLDEN = Path(__file__).parent.parent / "golden"

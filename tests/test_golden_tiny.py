@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from numpygit import checkpoint
-from numpygit.model import GitForCausalLM
+from numpygit import loading
+from numpygit.huggingface.models import GitForCausalLM
 from numpygit.trace import TABLE, Recorder
 
 TINY = Path(__file__).parent.parent / "golden" / "tiny"
@@ -22,7 +22,7 @@ BLOCKED = -1e30  # masks hold -inf or the lowest float: blocked either way
 
 def run(kind: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     golden = load_file(TINY / f"{kind}.safetensors")
-    model = GitForCausalLM(*checkpoint.load(TINY))
+    model = GitForCausalLM(*loading.load(TINY))
     recorder = Recorder()
     model.logits(
         golden["input/input_ids"],

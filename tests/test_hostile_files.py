@@ -26,7 +26,7 @@ from made_files import (
 )
 
 from numpygit.errors import UserError
-from numpygit.files import read_file
+from numpygit.loading.formats import read_file
 
 TESTS = Path(__file__).parent
 CONFIG = TESTS.parent / "golden" / "files" / "bin" / "config.json"

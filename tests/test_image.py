@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 
 from numpygit.errors import NotFoundError, UserError
-from numpygit.image import centre_crop, normalise, open_picture, resize, scale, to_rgb
-from numpygit.image_processor import ImageProcessor
-from numpygit.processor import GitProcessor
+from numpygit.huggingface.processing.picture_steps import ImageProcessor
+from numpygit.huggingface.processing.processor import GitProcessor
+from numpygit.model.image import centre_crop, normalise, open_picture, resize, scale, to_rgb
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "golden" / "pixels"

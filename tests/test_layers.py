@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from numpygit.errors import UserError
-from numpygit.layers import (
+from numpygit.model.layers import (
     ACTIVATIONS,
     activate,
     attention,
@@ -21,7 +21,7 @@ from numpygit.layers import (
     softmax,
     split_heads,
 )
-from numpygit.params import Attention, LayerNorm, Linear
+from numpygit.model.params import Attention, LayerNorm, Linear
 
 NUMBERS = np.linspace(-12, 12, 200_001, dtype=np.float32)
 

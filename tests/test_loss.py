@@ -7,7 +7,13 @@ import pytest
 from golden_inputs import tiny_inputs, tiny_model
 
 from numpygit.errors import UserError
-from numpygit.loss import IGNORED, answer_labels, cross_entropy, log_softmax, next_word_loss
+from numpygit.huggingface.loss import (
+    IGNORED,
+    answer_labels,
+    cross_entropy,
+    log_softmax,
+    next_word_loss,
+)
 
 MODEL = tiny_model()
 

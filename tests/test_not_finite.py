@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 import numpygit
-from numpygit import GitForCausalLM, GitModel, GitVisionModel, UserError, asking
-from numpygit.cli import main
-from numpygit.config import GitConfig
+from numpygit import GitForCausalLM, GitModel, GitVisionModel, UserError
+from numpygit.captioner import answers, captions, classify
+from numpygit.cli.commands import main
+from numpygit.loading.config import GitConfig
 
 BAD = [np.nan, np.inf, -np.inf]
 SAID = "the weights are damaged: params.* numbers that are not finite"
@@ -124,10 +125,10 @@ def test_the_commands_print_one_line_and_no_words(name, bad, damaged, picture, t
 def test_so_do_scores_and_labels(name, bad, damaged, picture):
     captioner = numpygit.load(damaged(name, bad))
     for use in (
-        lambda: asking.captions(captioner, picture),
-        lambda: list(asking.answers(captioner, picture, ["red ?"])),
-        lambda: asking.classify(captioner, picture, ["red", "blue"]),
-        lambda: asking.classify(captioner, picture, ["red", "blue"], beams=2),
+        lambda: captions(captioner, picture),
+        lambda: list(answers(captioner, picture, ["red ?"])),
+        lambda: classify(captioner, picture, ["red", "blue"]),
+        lambda: classify(captioner, picture, ["red", "blue"], beams=2),
     ):
         with pytest.raises(UserError, match="not finite"):
             use()

@@ -25,12 +25,12 @@ import pytest
 from PIL import Image
 
 import numpygit
-from numpygit import checkpoint
+from numpygit import loading
 from numpygit.captioner import Captioner
 from numpygit.errors import UserError
-from numpygit.image_processor import ImageProcessor
-from numpygit.model import GitForCausalLM
-from numpygit.text import forward
+from numpygit.huggingface.models import GitForCausalLM
+from numpygit.huggingface.processing.picture_steps import ImageProcessor
+from numpygit.model.text import forward
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PUBLISHED = json.loads((GOLDEN / "published.json").read_text(encoding="utf-8"))
@@ -57,7 +57,7 @@ def model_folder(name: str, official: str | None) -> Path | str:
     if official and own.is_dir():
         return own
     try:
-        return checkpoint.find(name)
+        return loading.find(name)
     except UserError as error:
         return f"no model: {error}. It would be {name.partition('/')[2]}/ there"
 
@@ -310,7 +310,7 @@ def test_a_reason_names_what_is_missing_and_what_to_do(monkeypatch: pytest.Monke
     def find(name: str) -> Path:
         raise UserError("no network")
 
-    monkeypatch.setattr(checkpoint, "find", find)
+    monkeypatch.setattr(loading, "find", find)
     model_folder.cache_clear()
     found = model_folder("microsoft/git-base", None)
     model_folder.cache_clear()

@@ -14,15 +14,21 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 import numpygit
-from numpygit import UserError, checkpoint, original
-from numpygit.catalogue import CATALOGUE, config_of
-from numpygit.checkpoint import params_from
-from numpygit.cli import main
-from numpygit.decoding import AUTHORS
-from numpygit.image_processor import ImageProcessor
-from numpygit.model import GitForCausalLM
-from numpygit.original import OriginalImageProcessor, cut_question, shortest_edge
-from numpygit.processor import GitProcessor
+from numpygit import UserError, loading
+from numpygit.cli.commands import main
+from numpygit.decoding.options import AUTHORS
+from numpygit.huggingface.models import GitForCausalLM
+from numpygit.huggingface.processing import authors
+from numpygit.huggingface.processing.authors import (
+    OriginalImageProcessor,
+    cut_question,
+    shortest_edge,
+)
+from numpygit.huggingface.processing.picture_steps import ImageProcessor
+from numpygit.huggingface.processing.processor import GitProcessor
+from numpygit.loading.catalogue import config_of
+from numpygit.loading.names import params_from
+from numpygit.loading.official_models import CATALOGUE
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ANSWERS = dict(np.load(GOLDEN / "original.npz"))
@@ -117,9 +123,9 @@ def test_a_question_keeps_the_last_38_of_its_first_40_tokens():
 
 @pytest.mark.parametrize("eps", [1e-8, 1e-12])
 def test_embedded_words_are_normalised_with_the_given_epsilon(eps):
-    config = checkpoint.read_config(GOLDEN / "tiny")
+    config = loading.read_config(GOLDEN / "tiny")
     if eps == 1e-8:
-        config = original.original_config(config)
+        config = authors.original_config(config)
     assert (config.embedding_eps, config.layer_norm_eps) == (eps, 1e-12)
     tensors = load_file(GOLDEN / "tiny" / "model.safetensors")
     for name in ("word_embeddings", "position_embeddings"):
@@ -153,7 +159,7 @@ def test_a_model_loads_in_either_mode(tiny_folder):
 
 
 def test_whole_pictures_go_through_the_model(tiny_folder, monkeypatch):
-    monkeypatch.setitem(original.LONGEST_EDGE, 18, 24)
+    monkeypatch.setitem(authors.LONGEST_EDGE, 18, 24)
     captioner = numpygit.load(tiny_folder, preprocessing="original")
     seen = {}
 

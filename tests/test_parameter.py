@@ -10,13 +10,14 @@ import pytest
 from PIL import Image
 
 import numpygit
-from numpygit import UserError, checkpoint
-from numpygit.catalogue import CATALOGUE, config_of
-from numpygit.cli import main
-from numpygit.files import parameter
-from numpygit.files.parameter import BUILT_IN, Parameters, check_parameters, parameters_of
-from numpygit.original import LONGEST_EDGE, OriginalImageProcessor
-from numpygit.processor import GitProcessor
+from numpygit import UserError, loading
+from numpygit.cli.commands import main
+from numpygit.huggingface.processing.authors import LONGEST_EDGE, OriginalImageProcessor
+from numpygit.huggingface.processing.processor import GitProcessor
+from numpygit.loading.authors import check_parameters
+from numpygit.loading.catalogue import config_of
+from numpygit.loading.formats.authors_settings import BUILT_IN, Parameters, parameters_of
+from numpygit.loading.official_models import CATALOGUE
 
 FILES = Path(__file__).parents[1] / "golden" / "files"
 TINY = Parameters("", 9, 0, 2)  # golden/files/authors
@@ -166,7 +167,7 @@ def test_the_plain_mode_is_that_of_the_hub(folder):
     assert (clip["image_mean"], clip["resample"], clip["crop_size"]) == (
         [0.5] * 3, 2, {"height": 9, "width": 9})  # fmt: skip
     assert clip["size"] == {"shortest_edge": 9}
-    still = replace(checkpoint.read_config(folder), num_image_with_embedding=None)
+    still = replace(loading.read_config(folder), num_image_with_embedding=None)
     settings = numpygit.GitImageProcessor.from_folder(folder, still).to_dict()
     assert settings["image_mean"][0] == 0.48145466
     assert settings["resample"] == 3
@@ -176,7 +177,7 @@ def test_the_other_classes_take_such_a_folder_too(folder):
     config = json.loads((FILES / "true_authors.json").read_text())
     expected = numpygit.GitConfig.from_dict(config)
     assert numpygit.AutoConfig.from_pretrained(folder).hidden_size == expected.hidden_size
-    assert numpygit.GitConfig.from_pretrained(folder.parent) == checkpoint.read_config(folder)
+    assert numpygit.GitConfig.from_pretrained(folder.parent) == loading.read_config(folder)
     tower = numpygit.GitVisionConfig.from_pretrained(folder)
     assert tower.image_size == expected.vision_config.image_size == 9
     assert numpygit.GitVisionModel.from_pretrained(folder).config == tower
@@ -191,14 +192,14 @@ def test_settings_that_the_weights_contradict_are_told(folder, monkeypatch):
         f"{small / 'model.pt'} cannot be used: test_crop_size is 420 in the authors' settings of "
         "GIT_LARGE_VQAv2, and 9 in the file of weights"
     )
-    monkeypatch.setitem(parameter.BUILT_IN, "GIT_LARGE_VQAv2", replace(TINY, test_crop_size=9))
+    monkeypatch.setitem(BUILT_IN, "GIT_LARGE_VQAv2", replace(TINY, test_crop_size=9))
     assert numpygit.load(small).source == small / "model.pt"
     frames = replace(TINY, num_image_with_embedding=6)
     with pytest.raises(UserError, match="num_image_with_embedding is 6 in x, and 2 in the file"):
-        check_parameters(checkpoint.read_config(folder), frames, source="x")
+        check_parameters(loading.read_config(folder), frames, source="x")
     encoder = replace(TINY, image_encoder_type="CLIPViT_B_16")
     with pytest.raises(UserError, match=r"is \(768, 16\) in x, and \(64, 3\) in the file"):
-        check_parameters(checkpoint.read_config(folder), encoder, source="x")
+        check_parameters(loading.read_config(folder), encoder, source="x")
 
 
 def test_a_missing_vocabulary_is_told(folder):

@@ -12,7 +12,7 @@ from golden_inputs import tiny_model
 
 import numpygit
 from numpygit.errors import UserError
-from numpygit.positions import cubic_matrix, keys_kernel, resize_positions
+from numpygit.model.variants.other_sizes import cubic_matrix, keys_kernel, resize_positions
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ANSWERS = dict(np.load(GOLDEN / "positions.npz"))

@@ -24,8 +24,9 @@ from numpygit import (
     GitVisionModel,
     UserError,
 )
-from numpygit.checkpoint import read_tensors, tensor_shapes
-from numpygit.pretrained import tensors_of
+from numpygit.huggingface.pretrained import tensors_of
+from numpygit.loading.formats import read_tensors
+from numpygit.loading.names import tensor_shapes
 
 MODEL = tiny_model()
 IDS, PIXELS = tiny_inputs("still")["input_ids"], tiny_inputs("still")["pixel_values"]

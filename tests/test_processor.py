@@ -16,7 +16,7 @@ from numpygit import (
     GitTokenizer,
     UserError,
 )
-from numpygit.words import from_vocabulary
+from numpygit.huggingface.processing.vocabulary import from_vocabulary
 
 ROOT = Path(__file__).parents[1] / "golden"
 GOLDEN = dict(np.load(ROOT / "processor.npz"))

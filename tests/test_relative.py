@@ -8,16 +8,17 @@ from golden_inputs import TINY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpygit import GitConfig, GitForCausalLM, UserError, checkpoint, text
-from numpygit.layers import attention
-from numpygit.params import Attention, Linear, Relative
-from numpygit.relative import relative_scores, word_places
+from numpygit import GitConfig, GitForCausalLM, UserError, loading
+from numpygit.model import text
+from numpygit.model.layers import attention
+from numpygit.model.params import Attention, Linear, Relative
+from numpygit.model.variants.relative_positions import relative_scores, word_places
 
 KINDS = ["relative_key", "relative_key_query"]
 
 
 def model_of(kind: str) -> GitForCausalLM:
-    values = {**checkpoint.read_json(TINY / "config.json"), "position_embedding_type": kind}
+    values = {**loading.read_json(TINY / "config.json"), "position_embedding_type": kind}
     model = GitForCausalLM(GitConfig.from_dict(values | {"initializer_range": 0.3}), seed=3)
     return model
 

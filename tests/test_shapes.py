@@ -20,13 +20,21 @@ import pytest
 from golden_inputs import tiny_inputs, tiny_model
 
 import numpygit
-from numpygit import GitConfig, GitForCausalLM, generate, image, layers, text
-from numpygit.image_processor import ImageProcessor
+from numpygit import GitConfig, GitForCausalLM
+from numpygit.huggingface.processing.picture_steps import ImageProcessor
+from numpygit.model import generate, image, layers, text
 
 PACKAGE = Path(numpygit.__file__).parent
 MODEL = ("image", "layers", "vision", "text", "generate")
-BESIDE = ("activations", "relative", "positions", "loss", "fast")
-FILES = [str(PACKAGE / f"{name}.py") for name in MODEL + BESIDE]
+BESIDE = (
+    "model/variants/activations",
+    "model/variants/relative_positions",
+    "model/variants/other_sizes",
+    "huggingface/loss",
+    "fast/towers",
+)
+FILES = [str(PACKAGE / "model" / f"{name}.py") for name in MODEL]
+FILES += [str(PACKAGE / f"{name}.py") for name in BESIDE]
 SHAPE = re.compile(r"#\s*(\(.*\))")
 
 

@@ -11,9 +11,10 @@ import pytest
 
 import numpygit
 from numpygit import cli
-from numpygit.record import record
-from numpygit.sketch import sketch
-from numpygit.step import Walker, line_of
+from numpygit.inside.character_pictures import sketch
+from numpygit.inside.record import record
+from numpygit.inside.source_line import line_of
+from numpygit.inside.step import Walker
 from numpygit.trace import TABLE
 
 EXAMPLES = Path(numpygit.__file__).parent / "storybook" / "examples"
@@ -84,7 +85,7 @@ def test_a_stop_at_a_shape_is_reached(step):
 
 
 def test_a_stop_at_nan_finds_the_first(step, monkeypatch):
-    from numpygit import text
+    from numpygit.model import text
 
     assert shown(step("stop nan", "c", "q")) == ["pixels"]  # -inf in masks is no mistake
     right = text.mlp

@@ -6,8 +6,8 @@ from golden_inputs import tiny_inputs, tiny_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpygit import text
 from numpygit.errors import UserError
+from numpygit.model import text
 
 MODEL = tiny_model()
 P, CONFIG = MODEL.params.text, MODEL.config

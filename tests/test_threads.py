@@ -12,7 +12,8 @@ import pytest
 import numpygit
 from numpygit import cli
 from numpygit.errors import UserError
-from numpygit.threads import (
+from numpygit.fast import threads, towers
+from numpygit.fast.threads import (
     blas_threads,
     container_limit,
     cores,
@@ -88,19 +89,17 @@ def test_between_the_words_of_a_stream_the_old_number_holds(storybook):
 def test_models_use_what_they_are_told_and_put_it_back(monkeypatch):
     captioner = numpygit.load("storybook", threads=2)
     used = []
-    read = numpygit.fast.read
-    monkeypatch.setattr(
-        numpygit.fast, "read", lambda *a, **k: (used.append(BLAS.get()), read(*a, **k))[1]
-    )
+    read = towers.read
+    monkeypatch.setattr(towers, "read", lambda *a, **k: (used.append(BLAS.get()), read(*a, **k))[1])
     captioner.caption(PICTURE)
     captioner.model.generate(captioner.pixels(PICTURE), max_length=4, num_beams=2)
     assert set(used) == {2}
 
 
 def test_work_side_by_side_keeps_its_order():
-    for threads in (1, 2, 3, 4):
+    for workers in (1, 2, 3, 4):
         for count in range(10):
-            found = side_by_side(lambda i: i * i, list(range(count)), threads=threads)
+            found = side_by_side(lambda i: i * i, list(range(count)), threads=workers)
             assert found == [i * i for i in range(count)]
 
 
@@ -126,7 +125,7 @@ def test_the_containers_limit(tmp_path, written, limit):
     assert container_limit(tmp_path / "missing") is None
 
 
-ASK = "from numpygit import threads; print(threads.cores(), threads.default_threads())"
+ASK = "from numpygit.fast import threads; print(threads.cores(), threads.default_threads())"
 
 
 @needs_openblas
@@ -163,7 +162,7 @@ def test_the_command_takes_threads(capsys):
 
 
 def test_without_openblas_pictures_go_one_after_the_other(monkeypatch):
-    monkeypatch.setattr(numpygit.threads, "find_openblas", lambda: None)
+    monkeypatch.setattr(threads, "find_openblas", lambda: None)
     assert default_threads() == 1
     names = side_by_side(lambda _: threading.current_thread().name, [0, 1, 2, 3], threads=2)
     assert set(names) == {threading.current_thread().name}
@@ -174,7 +173,7 @@ def test_without_openblas_pictures_go_one_after_the_other(monkeypatch):
 FAULTS = """
 import resource, sys
 import numpy as np
-from numpygit.threads import keep_freed_memory
+from numpygit.fast.threads import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 np.ones(2**20, np.float32)

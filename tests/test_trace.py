@@ -13,9 +13,10 @@ from benchmarks.trace_off import untraced
 from golden_inputs import tiny_inputs, tiny_model
 
 import numpygit
-from numpygit import cli, layers
+from numpygit import cli
 from numpygit.errors import UserError
-from numpygit.record import names_of, read, record
+from numpygit.inside.record import names_of, read, record
+from numpygit.model import layers
 from numpygit.trace import TABLE, Named, Printer, Recorder, find, order
 
 EXAMPLES = Path(numpygit.__file__).parent / "storybook" / "examples"
@@ -66,7 +67,7 @@ def test_the_functions_of_the_table_exist(row):
     import importlib
 
     module, _, function = row.function.partition(".")
-    room = importlib.import_module(f"numpygit.{module}")
+    room = importlib.import_module(f"numpygit.model.{module}")
     assert not function or callable(getattr(room, function))
 
 
@@ -296,7 +297,7 @@ def test_mistakes_are_one_line(arguments, said, capsys, monkeypatch):
 
 
 def test_a_disk_that_fills_up_leaves_the_old_file(tmp_path, monkeypatch, storybook):
-    from numpygit import record as room
+    from numpygit.inside import record as room
 
     path = tmp_path / "run.safetensors"
     path.write_bytes(b"old")

@@ -14,10 +14,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import numpygit
-from numpygit import video
 from numpygit.captioner import Captioner
 from numpygit.errors import NotFoundError, UserError
-from numpygit.video import count_frames, evenly_spaced, read_clip, read_frames, sample_frame_indices
+from numpygit.huggingface.processing import video
+from numpygit.huggingface.processing.video import (
+    count_frames,
+    evenly_spaced,
+    read_clip,
+    read_frames,
+    sample_frame_indices,
+)
 
 SIZE = (32, 24)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from golden_inputs import tiny_inputs, tiny_model
 
-from numpygit import vision
 from numpygit.errors import UserError
+from numpygit.model import vision
 
 MODEL = tiny_model()
 CONFIG = MODEL.config.vision_config

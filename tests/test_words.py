@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from numpygit.errors import NotFoundError, UserError
-from numpygit.image_processor import ImageProcessor
-from numpygit.processor import GitProcessor
-from numpygit.words import Words, from_vocabulary, read_words
+from numpygit.huggingface.processing.picture_steps import ImageProcessor
+from numpygit.huggingface.processing.processor import GitProcessor
+from numpygit.huggingface.processing.vocabulary import Words, from_vocabulary, read_words
 
 ROOT = Path(__file__).parents[1]
 SMALL = ROOT / "golden" / "words"

@@ -3,9 +3,9 @@
 #
 # After this tutorial you can stop the model at five places and say what every array there is.
 #
-# Open `numpygit/generate.py` and `numpygit/layers.py` beside this file. Run the cells one after
-# the other (VS Code, Spyder and Jupyter with jupytext know the `# %%` marks), or all at once with
-# `python`. Every claim is an `assert`: change something and see which one breaks.
+# Open `numpygit/model/generate.py` and `numpygit/model/layers.py` beside this file. Run the cells
+# one after the other (VS Code, Spyder and Jupyter with jupytext know the `# %%` marks), or all at
+# once with `python`. Every claim is an `assert`: change something and see which one breaks.
 
 # %%
 import sys
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 import numpygit
-from numpygit.generate import Choice
+from numpygit.model.generate import Choice
 from numpygit.storybook import EXAMPLES
 
 # %% [markdown]

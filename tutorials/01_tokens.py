@@ -3,7 +3,7 @@
 #
 # After this tutorial you can turn a picture into the numbers that enter the first layer, by hand.
 #
-# Open `numpygit/image.py` and the second half of `numpygit/vision.py` beside this file.
+# Open `numpygit/model/image.py` and the second half of `numpygit/model/vision.py` beside this file.
 
 # %%
 from dataclasses import replace
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 import numpygit
-from numpygit import image, text, vision
+from numpygit.model import image, text, vision
 from numpygit.storybook import EXAMPLES
 
 # %%

@@ -3,7 +3,7 @@
 #
 # After this tutorial you can work out one attention weight, and what it gathers, with a for-loop.
 #
-# Open `numpygit/layers.py` at `attention` beside this file.
+# Open `numpygit/model/layers.py` at `attention` beside this file.
 
 # %%
 import math
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 import numpygit
-from numpygit import layers, text
+from numpygit.model import layers, text
 from numpygit.storybook import EXAMPLES
 
 # %%

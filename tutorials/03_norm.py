@@ -4,8 +4,8 @@
 # After this tutorial you can say what layer normalisation does, and why the two towers grow
 # differently.
 #
-# Open `numpygit/vision.py` and `numpygit/text.py` beside this file, both at `block`. They are
-# twins: the same parameters, in another order.
+# Open `numpygit/model/vision.py` and `numpygit/model/text.py` beside this file, both at `block`.
+# They are twins: the same parameters, in another order.
 
 # %%
 from itertools import pairwise
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import numpygit
-from numpygit import layers, text, vision
+from numpygit.model import layers, text, vision
 from numpygit.storybook import EXAMPLES
 
 # %%
@@ -153,7 +153,7 @@ yours = ...
 solution = [-1, 1]
 ones, zeros = np.ones(2, np.float32), np.zeros(2, np.float32)
 pair = np.array([[1, 3]], np.float32)
-two = layers.layer_norm(pair, numpygit.params.LayerNorm(ones, zeros), eps=1e-5)
+two = layers.layer_norm(pair, numpygit.model.params.LayerNorm(ones, zeros), eps=1e-5)
 assert np.allclose(two, solution, atol=1e-4)
 assert yours is ... or list(yours) == solution
 

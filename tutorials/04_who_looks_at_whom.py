@@ -4,7 +4,7 @@
 # After this tutorial you can write the mask of GIT from memory, and say what its rules are good
 # for.
 #
-# Open `numpygit/text.py` at `full_mask` and `word_mask` beside this file.
+# Open `numpygit/model/text.py` at `full_mask` and `word_mask` beside this file.
 
 # %%
 from dataclasses import replace
@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 import numpygit
-from numpygit import layers, text
-from numpygit.generate import generate
+from numpygit.model import layers, text
+from numpygit.model.generate import generate
 from numpygit.storybook import EXAMPLES
 
 # %%

@@ -3,8 +3,8 @@
 #
 # After this tutorial you can write the loop that makes a sentence, and say what it throws away.
 #
-# Open `numpygit/generate.py` beside this file. We use the slow definition, `text.forward`, which
-# reads everything anew for each word. Tutorial 06 makes it fast.
+# Open `numpygit/model/generate.py` beside this file. We use the slow definition, `text.forward`,
+# which reads everything anew for each word. Tutorial 06 makes it fast.
 
 # %%
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 import numpygit
-from numpygit import layers, text
+from numpygit.model import layers, text
 from numpygit.storybook import EXAMPLES
 
 # %%

@@ -4,7 +4,7 @@
 # After this tutorial you can say what a cache of keys and values holds, what it saves, and why its
 # numbers are not equal in the last digit.
 #
-# Open `numpygit/text.py` at `see` and `read` beside this file.
+# Open `numpygit/model/text.py` at `see` and `read` beside this file.
 
 # %%
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 import numpygit
-from numpygit import layers, text
+from numpygit.model import layers, text
 from numpygit.storybook import EXAMPLES
 
 # %%

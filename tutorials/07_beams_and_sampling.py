@@ -4,7 +4,8 @@
 # After this tutorial you can write a beam search of two functions and a loop, and draw words like
 # a lottery.
 #
-# Open `numpygit/generate.py` at `keep_rows`, and `numpygit/decoding/sampling.py` beside this file.
+# Open `numpygit/model/generate.py` at `keep_rows`, and `numpygit/decoding/sampling.py` beside
+# this file.
 
 # %%
 from pathlib import Path
@@ -13,9 +14,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import numpygit
-from numpygit import layers, text
 from numpygit.decoding.sampling import keep_mass, keep_top
-from numpygit.generate import keep_rows
+from numpygit.model import layers, text
+from numpygit.model.generate import keep_rows
 from numpygit.storybook import EXAMPLES
 
 # %% [markdown]

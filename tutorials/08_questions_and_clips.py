@@ -3,7 +3,7 @@
 #
 # After this tutorial you can ask about a picture, feed a clip, and say where the model keeps time.
 #
-# Open `numpygit/vision.py` at `image_tokens` beside this file.
+# Open `numpygit/model/vision.py` at `image_tokens` beside this file.
 
 # %%
 from dataclasses import replace
@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 import numpygit
-from numpygit import text, vision
+from numpygit.huggingface.processing.video import read_clip
+from numpygit.model import text, vision
 from numpygit.storybook import EXAMPLES
-from numpygit.video import read_clip
 
 # %%
 storybook = numpygit.load("storybook", plain=True)
@@ -110,7 +110,7 @@ start = np.array([[2]])
 forwards = still_life.model.logits(start, pixels)[0, -1]
 backwards = still_life.model.logits(start, pixels[:, ::-1])[0, -1]
 assert np.allclose(forwards, backwards, atol=1e-4)
-shapes = numpygit.checkpoint.tensor_shapes(config).values()
+shapes = numpygit.loading.tensor_shapes(config).values()
 assert sum(int(np.prod(shape)) for shape in shapes) == 2636154
 
 # %% [markdown]

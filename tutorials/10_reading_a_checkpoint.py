@@ -4,8 +4,8 @@
 # After this tutorial you can find one tensor in a `.safetensors` file with `struct` and `json`,
 # and write such a file yourself.
 #
-# Open `numpygit/checkpoint.py` at `walk`, and `numpygit/files/safetensors_file.py` beside this
-# file.
+# Open `numpygit/loading/names.py` at `walk`, and `numpygit/loading/formats/safetensors_file.py`
+# beside this file.
 
 # %%
 import json
@@ -18,7 +18,7 @@ import numpy as np
 import safetensors.numpy
 from PIL import Image
 
-from numpygit import checkpoint
+from numpygit import loading
 from numpygit.storybook import CHECKPOINT
 
 # %% [markdown]
@@ -52,7 +52,7 @@ assert end - begin == 154 * 160 * 2
 # It is the row that the model uses.
 
 # %%
-config, params = checkpoint.load(CHECKPOINT)
+config, params = loading.load(CHECKPOINT)
 start = 8 + length + begin + 136 * 160 * 2
 row = struct.unpack("<160e", data[start : start + 320])
 vocabulary = (CHECKPOINT / "vocab.txt").read_text().split("\n")
@@ -76,11 +76,11 @@ assert not np.array_equal(rounded, numbers)
 
 # %% [markdown]
 # ## Names, with their mistakes
-# The names come from the official code, spelling mistakes included. One table, `checkpoint.walk`,
+# The names come from the official code, spelling mistakes included. One table, `loading.walk`,
 # knows all of them. It is asked here for names and shapes alone; no file is needed.
 
 # %%
-expected = checkpoint.tensor_shapes(config)
+expected = loading.tensor_shapes(config)
 assert set(expected) == set(header)
 assert all(tuple(header[name]["shape"]) == shape for name, shape in expected.items())
 assert "git.image_encoder.vision_model.pre_layrnorm.weight" in header
@@ -168,7 +168,7 @@ assert safetensors.numpy.load(ours)["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
 with TemporaryDirectory() as folder:
     path = Path(folder) / "ours.safetensors"
     path.write_bytes(ours)
-    tensors = checkpoint.read_safetensors(path)
+    tensors = loading.read_safetensors(path)
     assert tensors["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
     assert tensors["b"].dtype == np.float32
     del tensors  # it looks at the file, which is about to go

@@ -16,9 +16,9 @@ decoded after. None changes an argument. Source: transformers 4.37.2, `generatio
 """
 
 from .constrained import Scored, allowed_next, best_of, plant, score_texts
+from .decode import Generation, decode, lazily
 from .options import AUTHORS, GenerationConfig
 from .plan import Calls, Plan, make_plan
-from .run import Generation, decode, lazily
 from .scores import WordScores, word_scores
 
 __all__ = [

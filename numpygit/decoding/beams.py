@@ -21,11 +21,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..config import GitConfig
-from ..generate import Read, keep_rows
-from ..layers import Trace, no_trace, scope
-from ..params import Array, Text
-from ..text import Cache
+from ..loading.config import GitConfig
+from ..model.generate import Read, keep_rows
+from ..model.layers import Trace, no_trace, scope
+from ..model.params import Array, Text
+from ..model.text import Cache
 from .logits import Change, apply, as_told, log_softmax, penalise_chosen, require_finite
 from .options import GenerationConfig
 from .sampling import draw_several

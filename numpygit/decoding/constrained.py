@@ -15,14 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..config import GitConfig
 from ..errors import UserError
-from ..generate import keep_rows
-from ..params import Array, Text
-from ..text import Cache, read
+from ..loading.config import GitConfig
+from ..model.generate import keep_rows
+from ..model.params import Array, Text
+from ..model.text import Cache, read
+from .decode import decode
 from .options import GenerationConfig
 from .plan import Calls, make_plan
-from .run import decode
 from .scores import word_scores
 
 Trie = dict[int, "Trie"]

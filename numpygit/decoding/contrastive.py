@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..config import GitConfig
-from ..generate import Step, keep_rows
-from ..layers import Trace, no_trace, scope, softmax
-from ..params import Array, Text
-from ..text import Cache, read
+from ..loading.config import GitConfig
+from ..model.generate import Step, keep_rows
+from ..model.layers import Trace, no_trace, scope, softmax
+from ..model.params import Array, Text
+from ..model.text import Cache, read
 from ..trace import Recorder, together
 from .logits import apply, as_told
 from .plan import Plan, bias_of, changes_of

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from ..errors import NotFiniteError, UserError
-from ..params import Array
+from ..model.params import Array
 
 Change = Callable[[Array, Array], Array]
 PADDING = -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -12,8 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..config import GitConfig
 from ..errors import UserError
+from ..loading.config import GitConfig
+from ..loading.find import find
+from ..loading.formats import read_json
+from ..loading.hub import GENERATION_FILES
+from ..loading.write_whole import write_whole
 
 DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
 OFFICIAL_MAX_LENGTH = 20
@@ -121,20 +126,16 @@ class GenerationConfig:
         cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
     ) -> GenerationConfig:
         """Read the options of "storybook", a folder, or a model of the Hugging Face Hub."""
-        from .. import checkpoint, pretrained
-
-        folder = checkpoint.find(
+        folder = find(
             name,
             revision=revision,
             local_files_only=local_files_only,
-            files=checkpoint.GENERATION_FILES,
+            files=GENERATION_FILES,
         )
-        return pretrained.load_options(folder)
+        return load_options(folder)
 
     def save_pretrained(self, save_directory: str | Path) -> None:
         """Write `generation_config.json` into a folder, which is made if need be."""
-        from ..pretrained import save_options
-
         save_options(save_directory, self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -295,3 +296,25 @@ def require(name: str, value: object, is_fine: bool, expected: str) -> None:
     """Raise the error that says which option is wrong, and how it should be."""
     if not is_fine:
         raise UserError(f"{name} is {value!r}; it must be {expected}")
+
+
+GENERATION = "generation_config.json"
+
+
+def load_options(folder: Path, config: GitConfig | None = None) -> GenerationConfig:
+    """Read `generation_config.json`; without one, what `config` says of generation."""
+    path = folder / GENERATION
+    if config is not None and not path.is_file():
+        return GenerationConfig.from_model_config(config)
+    values = read_json(path)
+    try:
+        return GenerationConfig.from_dict(values)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def save_options(folder: str | Path, options: GenerationConfig) -> None:
+    """Write `generation_config.json`: what is not at its default."""
+    text = json.dumps(options.to_dict(), indent=2, sort_keys=True) + "\n"
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    write_whole(Path(folder) / GENERATION, lambda path: path.write_text(text, encoding="utf-8"))

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..config import GitConfig
 from ..errors import UserError
-from ..fast import PLAIN, Towers
-from ..params import Array
+from ..fast.towers import PLAIN, Towers
+from ..loading.config import GitConfig
+from ..model.params import Array
 from .logits import (
     PADDING,
     Change,

@@ -11,8 +11,8 @@ from functools import partial
 
 import numpy as np
 
-from ..layers import softmax
-from ..params import Array
+from ..model.layers import softmax
+from ..model.params import Array
 from .logits import Change, log_softmax, normalise
 from .options import GenerationConfig
 

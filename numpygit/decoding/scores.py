@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..config import GitConfig
-from ..params import Array, Text
-from ..text import Cache, read
+from ..loading.config import GitConfig
+from ..model.params import Array, Text
+from ..model.text import Cache, read
 from .logits import log_softmax, require_finite
 from .options import as_tuple
 

@@ -72,8 +72,8 @@ def make_folders(place: Path, peer: str | None) -> dict[str, Path]:
     sys.path.insert(0, str(ROOT / "golden"))
     from seeded import seeded_tensors
 
-    from numpygit.checkpoint import tensor_shapes
-    from numpygit.config import GitConfig
+    from numpygit.loading.config import GitConfig
+    from numpygit.loading.names import tensor_shapes
 
     folders = {"safetensors": place / "safetensors"}
     folders["safetensors"].mkdir()

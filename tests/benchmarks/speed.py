@@ -64,8 +64,8 @@ def make_checkpoint(folder: Path, size: str) -> None:
     from safetensors.numpy import save_file
     from seeded import seeded_tensors
 
-    from numpygit.checkpoint import tensor_shapes
-    from numpygit.config import GitConfig
+    from numpygit.loading.config import GitConfig
+    from numpygit.loading.names import tensor_shapes
 
     changes = json.loads((ROOT / "golden" / "geometries.json").read_text())[size]
     tensors = seeded_tensors(tensor_shapes(GitConfig.from_dict(changes)), seed=2)

@@ -1,4 +1,4 @@
-"""What each technique of fast.py brings, alone: its job with it and without it, in turns.
+"""What each technique of towers.py brings, alone: its job with it and without it, in turns.
 
     python tests/benchmarks/techniques.py [--rounds 7]
 
@@ -26,12 +26,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "golden")]
 
 from seeded import seeded_tensors  # noqa: E402
 
-from numpygit import fast, layers, text, threads, vision  # noqa: E402
-from numpygit.checkpoint import params_from, tensor_shapes  # noqa: E402
-from numpygit.config import GitConfig  # noqa: E402
-from numpygit.generate import keep_rows  # noqa: E402
-from numpygit.layers import KeyValue  # noqa: E402
-from numpygit.text import Cache  # noqa: E402
+from numpygit.fast import threads, towers  # noqa: E402
+from numpygit.loading.config import GitConfig  # noqa: E402
+from numpygit.loading.names import params_from, tensor_shapes  # noqa: E402
+from numpygit.model import layers, text, vision  # noqa: E402
+from numpygit.model.generate import keep_rows  # noqa: E402
+from numpygit.model.layers import KeyValue  # noqa: E402
+from numpygit.model.text import Cache  # noqa: E402
 
 CONFIG = GitConfig()
 CORES = threads.default_threads()
@@ -47,8 +48,8 @@ def whole_last_layer(x: np.ndarray, p: Any, *, config: GitConfig) -> list[KeyVal
     """Run the last layer for the image tokens too, which nobody reads."""
     kept = []
     for block in p.blocks:
-        attended, own = fast.image_attention(x, block.attention, heads=config.num_attention_heads)
-        x = fast.after(x, attended, block, config=config)
+        attended, own = towers.image_attention(x, block.attention, heads=config.num_attention_heads)
+        x = towers.after(x, attended, block, config=config)
         kept.append(own)
     return kept
 
@@ -70,19 +71,19 @@ def techniques(params: Any) -> Iterator[tuple[str, str, Callable, Callable, Any]
     p, tower = params.text, CONFIG.vision_config
 
     def look(count: int = 1) -> Any:
-        return fast.image_tokens(pixels[:count], params.vision, config=tower, threads=CORES)
+        return towers.image_tokens(pixels[:count], params.vision, config=tower, threads=CORES)
 
     memory = text.project(look(), p, eps=tower.layer_norm_eps)
-    cache = fast.see(memory, p, config=CONFIG, threads=CORES)
+    cache = towers.see(memory, p, config=CONFIG, threads=CORES)
     beams = keep_rows(cache, np.zeros(4, np.int64))
     words = np.random.default_rng(1).integers(200, 9000, (4, 8))
-    _, beams = fast.read(words, beams, p, config=CONFIG)
+    _, beams = towers.read(words, beams, p, config=CONFIG)
 
     def say(known: Cache = beams) -> Any:
-        return fast.read(words[:, :1], known, p, config=CONFIG)
+        return towers.read(words[:, :1], known, p, config=CONFIG)
 
     def see() -> Any:
-        return fast.see(memory, p, config=CONFIG, threads=CORES)
+        return towers.see(memory, p, config=CONFIG, threads=CORES)
 
     def plain_look() -> Any:
         return vision.image_tokens(pixels[:1], params.vision, config=tower)
@@ -92,16 +93,16 @@ def techniques(params: Any) -> Iterator[tuple[str, str, Callable, Callable, Any]
     huge = 10**12
     yield "all of them", "picture tower", look, plain_look, nothing
     yield "activation in blocks, by exp", "picture tower", look, look, lambda: put(
-        fast, "activate", whole_activation)  # fmt: skip
+        towers, "activate", whole_activation)  # fmt: skip
     yield "last layer: keys and values only", "text tower, picture", see, see, lambda: put(
-        fast, "see_picture", whole_last_layer)  # fmt: skip
+        towers, "see_picture", whole_last_layer)  # fmt: skip
     yield "pictures side by side", "8 pictures", lambda: look(8), lambda: look(8), lambda: put(
-        fast, "side_by_side", one_by_one)  # fmt: skip
+        towers, "side_by_side", one_by_one)  # fmt: skip
     yield "beams share their picture", "a word of 4 beams", say, lambda: say(
         copied(beams, 4)), nothing  # fmt: skip
-    yield "products in slices", "a word of 4 beams", say, say, lambda: put(fast, "SLICE", huge)
+    yield "products in slices", "a word of 4 beams", say, say, lambda: put(towers, "SLICE", huge)
     prompt, known = words[:1], keep_rows(cache, np.zeros(1, np.int64))
-    yield "last word's logits only", "a question of 8 words", lambda: fast.read(
+    yield "last word's logits only", "a question of 8 words", lambda: towers.read(
         prompt, known, p, config=CONFIG), lambda: text.read(
         prompt, known, p, config=CONFIG), nothing  # fmt: skip
 
@@ -118,7 +119,7 @@ def profile(params: Any) -> None:
     spent: Counter[str] = Counter()
 
     def timed(name: str) -> Callable:
-        function = getattr(fast, name)
+        function = getattr(towers, name)
 
         def run(*values: Any, **named: Any) -> Any:
             start = time.perf_counter()
@@ -132,20 +133,20 @@ def profile(params: Any) -> None:
     pixels = np.random.default_rng(0).standard_normal((1, 3, 224, 224), np.float32)
     with contextlib.ExitStack() as stack:
         for name in parts:
-            stack.enter_context(mock.patch.object(fast, name, timed(name)))
+            stack.enter_context(mock.patch.object(towers, name, timed(name)))
         tower = CONFIG.vision_config
         memory = np.zeros((1, 197, 768), np.float32)
-        cache = fast.see(memory, params.text, config=CONFIG, threads=CORES)
+        cache = towers.see(memory, params.text, config=CONFIG, threads=CORES)
         rows = keep_rows(cache, np.zeros(4, np.int64))
         jobs: dict[str, Callable] = {
-            "picture tower": lambda: fast.image_tokens(
+            "picture tower": lambda: towers.image_tokens(
                 pixels, params.vision, config=tower, threads=CORES
             ),
-            "text tower, picture": lambda: fast.see(
+            "text tower, picture": lambda: towers.see(
                 memory, params.text, config=CONFIG, threads=CORES
             ),
-            "a word": lambda: fast.read(np.array([[101]]), cache, params.text, config=CONFIG),
-            "a word of 4 beams": lambda: fast.read(
+            "a word": lambda: towers.read(np.array([[101]]), cache, params.text, config=CONFIG),
+            "a word of 4 beams": lambda: towers.read(
                 np.full((4, 1), 101), rows, params.text, config=CONFIG
             ),
         }

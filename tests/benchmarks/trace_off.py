@@ -28,7 +28,7 @@ from unittest import mock
 import numpy as np
 
 import numpygit
-from numpygit import layers
+from numpygit.model import layers
 
 MODEL = ["layers", "vision", "text", "generate"]
 PICTURE = Path(numpygit.__file__).parent / "storybook" / "examples" / "relation.png"
@@ -69,7 +69,7 @@ def untraced() -> Iterator[int]:
     before: list[tuple[FunctionType, CodeType]] = []
     try:
         for name in MODEL:
-            for function, code in cut_functions(importlib.import_module(f"numpygit.{name}")):
+            for function, code in cut_functions(importlib.import_module(f"numpygit.model.{name}")):
                 before.append((function, function.__code__))
                 function.__code__ = code
         yield len(before)
@@ -114,7 +114,7 @@ def counted(storybook: numpygit.Captioner, pixels: np.ndarray) -> tuple[float, i
 
     with contextlib.ExitStack() as stack:
         for name in MODEL[1:]:
-            room = importlib.import_module(f"numpygit.{name}")
+            room = importlib.import_module(f"numpygit.model.{name}")
             stack.enter_context(mock.patch.object(room, "scope", scope))
         *_, _ = storybook.say(pixels, storybook.processor.prompt(), trace=trace)
     rounds = 100_000

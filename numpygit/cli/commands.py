@@ -1,0 +1,289 @@
+"""The command line: `numpygit caption`, `answer`, `classify`, `models`, the table of the official
+checkpoints, and `trace`, `diff`, `step`, `explain`, which look inside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..captioner import Captioner, Subject, classify, load
+from ..errors import NotFoundError, UserError, complain
+from ..huggingface.processing.processor import PREPROCESSING
+from ..inside.explain import check_writable
+from ..loading import catalogue
+from ..loading.official_models import CATALOGUE
+from . import inside
+from .folder import plan, run
+from .output import results
+
+DEFAULT_MODEL = "microsoft/git-base-coco"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code: 0, or 1 when anything could not be done."""
+    options = parser().parse_args(arguments)
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # for odd letters in names of files
+    try:
+        with np.errstate(all="ignore"):  # numbers that are not finite end in one sentence
+            failures = run_command(options)
+    except UserError as error:
+        return complain(str(error))
+    except KeyboardInterrupt:
+        return complain("stopped")
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        drop_output()
+        return 1
+    except OSError as error:  # such as a full disk
+        drop_output()
+        return complain(str(error))
+    return 1 if failures else 0
+
+
+def shared_options() -> argparse.ArgumentParser:
+    """Describe what every command with a model takes."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="NAME",
+        help="'storybook' (bundled), an id on the Hugging Face Hub, or a folder "
+        f"(default: {DEFAULT_MODEL})",
+    )
+    shared.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub")
+    shared.add_argument("--offline", action="store_true", help="use the cache, no network")
+    shared.add_argument(
+        "--preprocessing",
+        choices=PREPROCESSING,
+        default="hf",
+        help="prepare pictures and questions as the checkpoint's files say and choose words "
+        "greedily (hf), or do both as the authors' code does, with a beam search (original)",
+    )
+    shared.add_argument(
+        "--threads", type=int, metavar="N", help="cores to use (default: all that are allowed)"
+    )
+    shared.add_argument(
+        "--plain", action="store_true", help="run the five files of the model without fast.py"
+    )
+    shared.add_argument("--json", action="store_true", help="print one JSON object a line")
+    return shared
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    shared = shared_options()
+    length = argparse.ArgumentParser(add_help=False)
+    length.add_argument(
+        "--max-length", type=int, metavar="N", help="most text tokens, the prompt included"
+    )
+    top = argparse.ArgumentParser(
+        prog="numpygit", description="Captions and answers for pictures, in NumPy."
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    caption = commands.add_parser(
+        "caption", parents=[shared, length], help="say what pictures show"
+    )
+    caption.add_argument(
+        "pictures", nargs="+", metavar="PICTURE", help="a picture or clip file, or one folder"
+    )
+    add_folder_options(caption)
+    answer = commands.add_parser("answer", parents=[shared, length], help="answer about a picture")
+    answer.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
+    answer.add_argument("questions", nargs="+", metavar="QUESTION", help="a question, in quotes")
+    choose = commands.add_parser("classify", parents=[shared], help="choose from labels")
+    choose.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
+    choose.add_argument("--labels", required=True, metavar="FILE", help="one label a line")
+    choose.add_argument(
+        "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
+    )
+    add_explain(commands, parents=[shared, length])
+    models = commands.add_parser("models", help="list the official checkpoints")
+    models.add_argument("--json", action="store_true", help="print one JSON object a line")
+    inside.add_commands(commands, shared)
+    return top
+
+
+def add_explain(commands: Any, *, parents: list[argparse.ArgumentParser]) -> None:
+    """Describe the command that makes a page."""
+    explain = commands.add_parser(
+        "explain",
+        parents=parents,
+        help="make a page that shows how a caption came about",
+        description="Make one page that shows how a caption or an answer came about. Words are "
+        "chosen greedily, at most 24 unless --max-length says more. To measure what mattered, "
+        "the picture is looked at again with each region hidden: up to 64 times.",
+    )
+    explain.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
+    explain.add_argument("--question", metavar="TEXT", help="a question, in quotes")
+    explain.add_argument("-o", "--output", required=True, metavar="PAGE.html", help="the page")
+
+
+def print_models(*, as_json: bool) -> int:
+    """Print the table of the official checkpoints; return the exit code."""
+    if as_json:
+        for entry in CATALOGUE:
+            print(json.dumps(catalogue.describe(entry)))
+    else:
+        print(catalogue.table(), flush=True)
+    return 0
+
+
+def add_folder_options(caption: argparse.ArgumentParser) -> None:
+    """Describe what is said of a folder of pictures."""
+    group = caption.add_argument_group(
+        "a folder of pictures",
+        "Stopped and started again, the command goes on with the pictures that have no caption "
+        "in the output yet. A picture that cannot be read is reported and left out, the exit code "
+        "is then 1, and the next start tries it again. Names that begin with a dot are left out.",
+    )
+    group.add_argument("--recursive", action="store_true", help="look into its folders too")
+    group.add_argument(
+        "--batch-size", type=int, default=8, metavar="N", help="pictures at once (default: 8)"
+    )
+    group.add_argument(
+        "--output",
+        metavar="FILE",
+        help="captions.jsonl or captions.csv, one row a picture; or .txt alone, for a text file "
+        "beside each picture (default: print)",
+    )
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """Do what was asked; return how many pictures or questions it could not be done for."""
+    if options.command == "models":
+        return print_models(as_json=options.json)
+    if options.command in ("trace", "diff", "step"):
+        return inside.run_command(options, load_model)
+    if options.command == "answer":
+        captioner = load_model(options)
+        seen = captioner.see(options.picture)
+        return sum(tell(captioner, seen, options, question=q) for q in options.questions)
+    if options.command == "explain":
+        return write_page(options)
+    if options.command == "classify":
+        return choose_label(options)
+    if options.output or options.recursive or any(map(os.path.isdir, options.pictures)):
+        return caption_folder(options)
+    captioner = load_model(options)
+    return sum(tell(captioner, picture, options) for picture in options.pictures)
+
+
+def caption_folder(options: argparse.Namespace) -> int:
+    """Caption a folder; what can go wrong goes wrong before the model is loaded."""
+    if len(options.pictures) > 1 or not os.path.isdir(options.pictures[0]):
+        raise UserError(
+            "expected one folder and nothing else; --output and --recursive are for folders"
+        )
+    if options.batch_size < 1:
+        raise UserError(f"--batch-size is {options.batch_size}, it must be at least 1")
+    folder = Path(options.pictures[0])
+    with closing(results(options.output, folder, model=options.model, as_json=options.json)) as to:
+        job = plan(folder, to, recursive=options.recursive, report=complain)
+        if not job.pictures:
+            return job.failures
+        return run(
+            job,
+            load_model(options),
+            batch_size=options.batch_size,
+            max_length=options.max_length,
+            report=complain,
+        )
+
+
+def choose_label(options: argparse.Namespace) -> int:
+    """Print the labels that suit a picture best, each with its share of the probability."""
+    labels = read_labels(Path(options.labels))
+    if options.top < 1:
+        raise UserError(f"--top is {options.top}, it must be at least 1")
+    captioner = load_model(options)
+    for found in classify(captioner, options.picture, labels, top=options.top):
+        if options.json:
+            row = {"picture": options.picture, **found._asdict(), "model": captioner.name}
+            print(json.dumps(row), flush=True)
+        else:
+            print(f"{found.share:7.2%}  {found.label}", flush=True)
+    return 0
+
+
+def write_page(options: argparse.Namespace) -> int:
+    """Write the page that explains a caption or an answer, and print the words."""
+    check_writable(options.output)
+    captioner = load_model(options)
+    made = captioner.explain(options.picture, options.question, max_length=options.max_length)
+    made.save(options.output)
+    row = {"picture": options.picture, "text": made.text, "page": options.output}
+    print(json.dumps({**row, "model": captioner.name}) if options.json else made.text, flush=True)
+    return 0
+
+
+def read_labels(path: Path) -> list[str]:
+    """Read labels, one a line; one that comes again is reported and counts once."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except FileNotFoundError:
+        raise NotFoundError(f"no such file of labels: {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a text of labels: {error}") from None
+    labels = [line.strip() for line in lines if line.strip()]
+    if not labels:
+        raise UserError(f"{path} has no labels in it; write one a line")
+    again = [label for label, times in Counter(labels).items() if times > 1]
+    if again:
+        complain(f"{path} has labels more than once, each counts once: {', '.join(again)}")
+    return list(dict.fromkeys(labels))
+
+
+def load_model(options: argparse.Namespace) -> Captioner:
+    """Load the model that was asked for."""
+    pictures = getattr(options, "pictures", None) or [options.picture]
+    if not any(map(os.path.exists, pictures)):  # before a model is downloaded for nothing
+        raise NotFoundError(f"no such picture file: {', '.join(pictures)}")
+    return load(
+        options.model,
+        revision=options.revision,
+        local_files_only=options.offline,
+        preprocessing=options.preprocessing,
+        threads=options.threads,
+        plain=options.plain,
+    )
+
+
+def tell(
+    captioner: Captioner, subject: Subject, options: argparse.Namespace, question: str | None = None
+) -> int:
+    """Print one caption or answer, word by word where a person watches; return 1 on a mistake."""
+    picture = options.picture if question is not None else subject
+    several = len(getattr(options, "pictures", getattr(options, "questions", ()))) > 1
+    pieces = captioner.stream(subject, question, max_length=options.max_length)
+    try:
+        first = next(pieces, "")
+        if options.json:
+            text = first + "".join(pieces)
+            kind = "caption" if question is None else "answer"
+            asked = {} if question is None else {"question": question}
+            row = {"picture": picture, **asked, kind: text, "model": captioner.name}
+            print(json.dumps(row), flush=True)
+            return 0
+        print(f"{question or picture}: {first}" if several else first, end="", flush=True)
+        for piece in pieces:
+            print(piece, end="", flush=True)
+        print(flush=True)
+    except UserError as error:
+        return complain(str(error))
+    return 0
+
+
+def drop_output() -> None:
+    """Send what is still to be written nowhere, or else Python complains when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

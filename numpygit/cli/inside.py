@@ -1,0 +1,159 @@
+"""The commands that look inside a run: `numpygit trace`, `diff` and `step`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..captioner import Captioner, load
+from ..errors import UserError
+from ..inside.diff.compare import Report, Row, compare
+from ..inside.diff.report import report_lines, table_lines
+from ..inside.record import IDS, Run, check_target, read, record, save
+from ..model.params import Array
+from ..trace import Printer
+
+Load = Callable[[argparse.Namespace], Captioner]
+
+EXIT_CODES = "The exit code is 0 if all tensors that both hold agree, and else 1."
+
+
+def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Describe the three commands."""
+    run = argparse.ArgumentParser(add_help=False)
+    run.add_argument("--question", metavar="Q", help="answer this question, else caption")
+    run.add_argument(
+        "--cached", action="store_true", help="word by word, as captions are made: word.0.logits"
+    )
+    trace = commands.add_parser(
+        "trace", parents=[shared, run], help="print or save every tensor of a run"
+    )
+    trace.add_argument("picture", nargs="?", metavar="PICTURE", help="a picture or clip file")
+    trace.add_argument("-o", "--output", metavar="FILE", help="save as FILE.safetensors")
+    trace.add_argument(
+        "--only", action="append", default=[], metavar="NAME",
+        help="only these names, such as 'text.*.weights'; may be given several times",
+    )  # fmt: skip
+    trace.add_argument(
+        "--no-noise", action="store_true", help="save without the second run, in float64, that "
+        "measures the rounding of each tensor for `diff`",
+    )  # fmt: skip
+    trace.add_argument("--table", action="store_true", help="list the names and their meanings")
+    diff = commands.add_parser(
+        "diff", help="find the first tensor in which two runs differ", epilog=EXIT_CODES
+    )
+    diff.add_argument("ours", metavar="OURS", help="a trace of numpygit")
+    diff.add_argument(
+        "theirs",
+        metavar="THEIRS",
+        help="another trace, or a .safetensors or .npz of another program",
+    )
+    diff.add_argument(
+        "--model", metavar="NAME", help="whose weights help to find the cause (default: the one "
+        "that OURS was made with)",
+    )  # fmt: skip
+    diff.add_argument("--all", action="store_true", help="go on after the first difference")
+    diff.add_argument("--json", action="store_true", help="print one JSON object a tensor")
+    step = commands.add_parser(
+        "step", parents=[shared, run], help="walk through a run, tensor by tensor"
+    )
+    step.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
+
+
+def run_command(options: argparse.Namespace, load_model: Load) -> int:
+    """Do what was asked; return the exit code."""
+    if options.command == "trace":
+        return trace_command(options, load_model)
+    if options.command == "diff":
+        return diff_command(options)
+    from ..inside.step import walk  # with pdb and all it needs: only for those who step
+
+    check_question(options.question)
+    if options.json:
+        raise UserError("step is a conversation and has no --json; `trace --json` has the numbers")
+    return walk(load_model(options), options.picture, options.question, cached=options.cached)
+
+
+def check_question(question: str | None) -> None:
+    """Refuse an empty question."""
+    if question is not None and not question.strip():
+        raise UserError("the question is empty; ask something, or leave --question out")
+
+
+def trace_command(options: argparse.Namespace, load_model: Load) -> int:
+    """Print the tensors of a run, or save them."""
+    if options.table:
+        print(*table_lines(), sep="\n")
+        return 0
+    if options.picture is None:
+        raise UserError("give a picture to trace, or --table for the names")
+    check_question(options.question)
+    asked: dict[str, Any] = {"patterns": options.only, "cached": options.cached}
+    if options.output is None:
+        asked["trace"] = print_json if options.json else Printer()
+    else:
+        asked["noise"] = not options.no_noise
+        check_target(options.output)
+    run = record(load_model(options), options.picture, options.question, **asked)
+    if options.output is not None:
+        save(options.output, run)
+        size = sum(array.nbytes for array in run.tensors.values()) / 1e6
+        said = {"file": options.output, "tensors": len(run.tensors), "text": run.facts["text"]}
+        line = f"{options.output}: {len(run.tensors)} tensors, {size:.1f} MB, {said['text']!r}"
+        print(json.dumps(said) if options.json else line)
+    return 0
+
+
+def print_json(name: str, value: Array) -> None:
+    """Print one tensor as a JSON object: what an array is, without its numbers."""
+    finite = value[np.isfinite(value)].astype(np.float64)
+    row: dict[str, Any] = {"name": name, "shape": value.shape, "dtype": str(value.dtype)}
+    if finite.size:
+        row |= {"min": finite.min(), "max": finite.max(), "mean": finite.mean()}
+    print(json.dumps(row))
+
+
+def diff_command(options: argparse.Namespace) -> int:
+    """Compare two files."""
+    ours, theirs = read(options.ours), read(options.theirs)
+    report = compare(ours, theirs)
+    if report.first is not None and report.first.name != IDS:
+        report = with_model(report, ours, theirs, options.model)
+    if options.json:
+        for row in report.rows:
+            print(row_as_json(row))
+    else:
+        print(*report_lines(report, every=options.all), sep="\n")
+    return 0 if report.equal else 1
+
+
+def row_as_json(row: Row) -> str:
+    """Write a row as a JSON object; JSON has no infinity, which NaN makes of a distance."""
+    values = row._asdict()
+    for name in ("apart", "allowed"):
+        pair = values[name]
+        if pair is not None:
+            known = {part: x if np.isfinite(x) else None for part, x in pair._asdict().items()}
+            values[name] = known
+    return json.dumps(values)
+
+
+def with_model(report: Report, ours: Run, theirs: Run, name: str | None) -> Report:
+    """Compare again with the weights at hand, if they are; nothing is downloaded for it."""
+    model = name or ours.facts.get("model")
+    why = "no model is named in the file; --model names one"
+    if model:
+        try:
+            prepared = ours.facts.get("preprocessing", "hf")
+            found = load(model, local_files_only=True, preprocessing=prepared).model
+            return compare(ours, theirs, params=found.params, config=found.config)
+        except UserError as error:
+            if name:
+                raise
+            why = str(error)
+    note = f"causes that need the weights were not tried: {why}"
+    return report._replace(notes=[*report.notes, note])

@@ -1,0 +1,1 @@
+"""The same model arranged for speed: towers, threads."""

@@ -1,0 +1,173 @@
+"""How many cores NumPy's matrix products use, work that several threads share, and memory.
+
+NumPy hands its matrix products to OpenBLAS, which has threads of its own. Here they can be counted
+and limited for a while; whoever limits them puts back what was there. Where NumPy uses another
+library (Accelerate, MKL), its threads are left as they are.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from ..errors import UserError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+NAMES = ("scipy_openblas_{}64_", "openblas_{}64_", "scipy_openblas_{}", "openblas_{}")
+
+
+class OpenBlas(NamedTuple):
+    """The two functions of the library that matter here."""
+
+    get: Callable[[], int]
+    set: Callable[[int], object]
+
+
+@cache
+def find_openblas() -> OpenBlas | None:
+    """Find the OpenBLAS that NumPy has loaded, or None where it uses another library."""
+    for path in loaded_libraries():
+        try:
+            library = ctypes.CDLL(path)
+        except OSError:
+            continue
+        for name in NAMES:
+            get = getattr(library, name.format("get_num_threads"), None)
+            put = getattr(library, name.format("set_num_threads"), None)
+            if get and put:
+                return OpenBlas(get, put)
+    return None
+
+
+def loaded_libraries() -> list[str]:
+    """List files that may be OpenBLAS: those beside NumPy, and those this process has mapped."""
+    package = Path(np.__file__).parent
+    folders = (package.parent / "numpy.libs", package / ".dylibs", package / ".libs")
+    beside = [str(path) for folder in folders for path in folder.glob("*openblas*")]
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        return beside
+    mapped = {line.split(maxsplit=5)[-1] for line in maps.read_text().splitlines()}
+    return beside + sorted(path for path in mapped if "openblas" in Path(path).name)
+
+
+def cores() -> int:
+    """Count the cores this process may use: its affinity, and the limit of its container."""
+    if hasattr(os, "sched_getaffinity"):
+        available = len(os.sched_getaffinity(0))
+    else:
+        available = os.cpu_count() or 1
+    limit = container_limit()
+    return available if limit is None else min(available, limit)
+
+
+def container_limit(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:
+    """Read how many cores the container may use at once, from Linux's control groups."""
+    try:
+        quota, period = limits.read_text().split()
+        return None if quota == "max" else max(1, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):  # another system, or one without such groups
+        return None
+
+
+def default_threads() -> int:
+    """Take as many threads as OpenBLAS was told to (OPENBLAS_NUM_THREADS), but no more than cores.
+
+    1 where NumPy uses another library: that one has threads of its own, which nobody can count.
+    """
+    blas = find_openblas()
+    return 1 if blas is None else min(blas.get(), cores())
+
+
+def check_threads(threads: int | None) -> None:
+    """Refuse what is no number of threads."""
+    if threads is not None and threads < 1:
+        raise UserError(f"threads is {threads}; give 1 or more, or None for all cores")
+
+
+_limits: dict[object, int] = {}  # in force now, the last of them counts; before all, the user's
+_lock = threading.Lock()
+
+
+@contextmanager
+def blas_threads(number: int) -> Iterator[None]:
+    """Let every matrix product use so many threads, and put the old number back at the end.
+
+    The number belongs to the process. Where several Python threads limit it at once, the last
+    one to end puts back what was there before the first.
+    """
+    blas = find_openblas()
+    if blas is None:
+        yield
+        return
+    mine = object()
+    with _lock:
+        if not _limits:
+            _limits["before"] = blas.get()
+        _limits[mine] = number
+        blas.set(number)
+    try:
+        yield
+    finally:
+        with _lock:
+            del _limits[mine]
+            blas.set(list(_limits.values())[-1])
+            if len(_limits) == 1:
+                _limits.clear()
+
+
+def limited(steps: Iterable[Item], number: int) -> Iterator[Item]:
+    """Take from an iterator with `number` threads; between the items the old number holds."""
+    iterator = iter(steps)
+    while True:
+        with blas_threads(number):
+            item = next(iterator, iterator)
+        if item is iterator:
+            return
+        yield item  # type: ignore[misc]
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Let the C library keep the memory that arrays give back, for the next array. Once is enough.
+
+    glibc asks the system for every large array anew, and each of its pages costs a fault when it is
+    first touched: a tenth of the time of a caption. When an array is freed, glibc takes its size,
+    up to 32 MB, as the bound below which it keeps memory (mallopt(3), M_MMAP_THRESHOLD). So one
+    such array, which is never touched, is made and freed. Elsewhere this does nothing.
+    """
+    np.empty(31 * 2**20, np.uint8)
+
+
+def side_by_side(
+    work: Callable[[Item], Result], items: Sequence[Item], *, threads: int
+) -> list[Result]:
+    """Do the same with several things: as many at once as there are threads, each on one.
+
+    What is left over, too few to keep the threads busy, is done one by one on all of them.
+    """
+    whole = len(items) // threads * threads
+    left = len(items) - whole
+    if 3 * left > 2 * threads:
+        whole = len(items)
+    if threads == 1 or find_openblas() is None:
+        whole = 0
+    together: list[Result] = []
+    if whole:
+        from concurrent.futures import ThreadPoolExecutor  # takes a while, and few need it
+
+        with blas_threads(1), ThreadPoolExecutor(threads) as pool:
+            together = list(pool.map(work, items[:whole]))
+    with blas_threads(threads):
+        return together + [work(item) for item in items[whole:]]

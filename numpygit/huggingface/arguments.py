@@ -1,0 +1,165 @@
+"""Check what a call was given, before any work: ids, vectors, pictures, masks, caches."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from .. import loading
+from ..errors import UserError
+from ..loading.config import GitConfig, GitVisionConfig
+from ..model.params import Array, Git, Vision
+from ..model.text import Cache
+
+Pixels = Array | list[Array]
+
+
+def as_ids(input_ids: Array) -> Array:
+    """Refuse what cannot be rows of token ids."""
+    ids = np.asarray(input_ids)
+    if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
+        raise UserError(
+            f"input_ids must be whole numbers of shape (B, T); got {ids.dtype} of shape {ids.shape}"
+        )
+    return ids
+
+
+def check_finite(result: Array, params: Git | Vision) -> None:
+    """Stop at infinities and NaN instead of handing them out."""
+    with np.errstate(all="ignore"):
+        if not np.isfinite(result.sum()) and not np.isfinite(result).all():
+            raise why_not_finite(params)
+
+
+def why_not_finite(params: Git | Vision) -> UserError:
+    """Say where infinities and NaN come from: weights that are mapped are first read here."""
+    broken = list(loading.not_finite(params))
+    if broken:
+        return UserError(
+            f"the weights are damaged: {', '.join(broken[:5])} hold numbers that are not finite"
+        )
+    return UserError(
+        "pixel_values, or vectors in place of words, hold numbers that are not finite, or far too "
+        "large"
+    )
+
+
+def same_rows(memory: Array, input_ids: Array) -> Array:
+    """Give each row of words its picture: one picture serves all rows, else one a row."""
+    rows = input_ids.shape[0]
+    if memory.shape[0] == rows:
+        return memory
+    if memory.shape[0] == 1:
+        return np.repeat(memory, rows, axis=0)
+    raise UserError(
+        f"got {memory.shape[0]} pictures and {rows} rows of input_ids; "
+        "give one row for each picture, or one picture for all rows"
+    )
+
+
+def count_rows(seen: Pixels | Cache) -> int:
+    """Count the pictures in pixels or in a Cache."""
+    return len(seen.attention_mask if isinstance(seen, Cache) else pictures(seen))
+
+
+def words_of(input_ids: Array | None, inputs_embeds: Array | None, width: int) -> Array:
+    """Take the words, ids (B, T) or vectors (B, T, D), whichever is given."""
+    if input_ids is not None and inputs_embeds is not None:
+        raise UserError("You cannot specify both input_ids and inputs_embeds at the same time")
+    if input_ids is not None:
+        return as_ids(input_ids)
+    if inputs_embeds is None:
+        raise UserError("You have to specify either input_ids or inputs_embeds")
+    return as_vectors(inputs_embeds, width)
+
+
+def as_vectors(inputs_embeds: Array, width: int) -> Array:
+    """Refuse what cannot be rows of vectors in place of words."""
+    vectors = np.asarray(inputs_embeds, np.float32)
+    if vectors.ndim != 3 or vectors.shape[2] != width:
+        raise UserError(f"inputs_embeds must be of shape (B, T, {width}); got {vectors.shape}")
+    return vectors
+
+
+def chosen(
+    config: GitConfig | GitVisionConfig,
+    output_attentions: bool | None,
+    output_hidden_states: bool | None,
+    return_dict: bool | None,
+    use_cache: bool | None = None,
+) -> dict[str, bool]:
+    """Decide what to return: what the call says, else what the config says."""
+    return {
+        "attentions": config.output_attentions if output_attentions is None else output_attentions,
+        "hidden_states": config.output_hidden_states
+        if output_hidden_states is None
+        else output_hidden_states,
+        "dict": config.use_return_dict if return_dict is None else return_dict,
+        "cache": getattr(config, "use_cache", False) if use_cache is None else use_cache,
+    }
+
+
+def warn_of_padding(ids: Array, config: GitConfig) -> None:
+    """Warn where padding would be read as words, as the official code does."""
+    ends = np.append(config.eos_token_id, config.bos_token_id)
+    if config.pad_token_id not in ends and np.any(ids[:, [0, -1]] == config.pad_token_id):
+        warnings.warn(
+            "input_ids begin or end with the pad token, and there is no attention_mask: padding "
+            "is read as words; pass the attention_mask that the processor returns",
+            stacklevel=4,
+        )
+
+
+def pictures(pixel_values: Array | list[Array] | tuple[Array, ...]) -> Array:
+    """Make one array of pictures or clips.
+
+    A list of pictures (C, H, W) is a batch, a list of frames (B, C, H, W) is a clip.
+    """
+    if isinstance(pixel_values, list | tuple):
+        try:
+            axis = 1 if np.ndim(pixel_values[0]) == 4 else 0
+            return np.stack([np.asarray(p, np.float32) for p in pixel_values], axis=axis)
+        except (ValueError, IndexError) as error:
+            raise UserError(
+                f"pixel_values is a list that makes no array: {error}; give pictures or frames "
+                "of one shape"
+            ) from None
+    return np.asarray(pixel_values, np.float32)
+
+
+def mask_of_new_words(
+    attention_mask: Array | None, shape: tuple[int, ...], past: Cache | None
+) -> tuple[Array | None, Cache | None]:
+    """Check the attention mask (B, T), and take it apart when it covers the cached words too.
+
+    -> the mask of the new words, and the cache with the mask of its own words.
+    """
+    if attention_mask is None:
+        return None, past
+    mask = (np.asarray(attention_mask) != 0).astype(np.int64)
+    known = 0 if past is None else past.attention_mask.shape[1]
+    B, T = shape
+    if past is not None and known and mask.shape == (B, known + T):
+        return mask[:, known:], past._replace(attention_mask=mask[:, :known])
+    if mask.shape != (B, T):
+        both = f" or {(B, known + T)}, with the cached words" if known else ""
+        raise UserError(
+            f"attention_mask must be of shape {(B, T)}{both}: words only, image tokens are never "
+            f"masked; got {mask.shape}"
+        )
+    return mask, past
+
+
+def check_past(past: object, rows: int, config: GitConfig) -> None:
+    """Refuse what is not a cache of this model for these rows."""
+    if not isinstance(past, Cache):
+        raise UserError(
+            f"past_key_values must be what an earlier call returned as past_key_values; got "
+            f"{type(past).__name__}. Tuples of transformers cannot be used: they lack the picture"
+        )
+    if len(past.words) != config.num_hidden_layers or len(past.attention_mask) != rows:
+        raise UserError(
+            f"past_key_values holds {len(past.words)} layers and {len(past.attention_mask)} rows; "
+            f"this call has {config.num_hidden_layers} layers and {rows} rows"
+        )

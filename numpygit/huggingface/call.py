@@ -1,0 +1,242 @@
+"""One call as Hugging Face documents it: arguments -> the five files -> what was asked for.
+
+The model's functions return what the next function needs and nothing else. What else a caller
+may ask for, hidden states, attentions, the cache, has a name on the way, and a Recorder keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ..decoding.decode import Generation
+from ..errors import UserError
+from ..fast.threads import check_threads, default_threads, keep_freed_memory
+from ..fast.towers import PLAIN, Towers, fast_towers
+from ..loading.config import GitConfig
+from ..model.layers import KeyValue, Trace, no_trace
+from ..model.params import Array, Git, Text
+from ..model.text import Cache, forward, project, read
+from ..trace import Recorder, together
+from .arguments import (
+    Pixels,
+    check_finite,
+    check_past,
+    mask_of_new_words,
+    pictures,
+    same_rows,
+    warn_of_padding,
+    words_of,
+)
+from .edit_params import mask_heads
+from .loss import next_word_loss
+from .outputs import ModelOutput, Outputs
+
+
+class Runs(Protocol):
+    """A model: its settings and parameters, and how it is to run."""
+
+    config: Any  # of GitForCausalLM or GitVisionModel
+    params: Any
+    threads: int | None
+    plain: bool
+
+
+class Ran(NamedTuple):
+    """Everything a call may be asked for."""
+
+    logits: Array  # (B, M + T, V), or (B, T, V) after a cache
+    hidden: Array  # (B, M + T, D), or (B, T, D) after a cache
+    cache: Cache
+    hidden_states: tuple[Array, ...]  # what goes into the first layer, what comes out of each
+    attentions: tuple[Array, ...]  # of each layer
+
+
+def run(
+    words: Array,
+    memory: Array,
+    params: Git,
+    *,
+    config: GitConfig,
+    attention_mask: Array | None = None,
+    position_ids: Array | None = None,
+    head_mask: Array | None = None,
+    past: Cache | None = None,
+    keep: int = 0,
+    trace: Trace = no_trace,
+) -> Ran:
+    """Run the text tower once: words (B, T) or (B, T, D), memory (B, M, D) unless in `past`."""
+    recorder = Recorder("words", "text.x", "text.*.x", "text.*.weights", "text.*.k", "text.*.v")
+    seen = together(recorder, trace)
+    if head_mask is not None:
+        params = mask_heads(params, head_mask, heads=config.num_attention_heads)
+    p, shape = params.text, words.shape[:2]
+    positions = None if position_ids is None else np.broadcast_to(position_ids, shape)
+    if past is None:
+        logits, hidden = forward(
+            memory, words, p, config=config, attention_mask=attention_mask, positions=positions,
+            keep=keep, trace=seen,
+        )  # fmt: skip
+        first = recorder.tensors["text.x"]
+        cache = cut_cache(recorder, p, attention_mask, image=memory.shape[1], words=shape)
+    else:
+        logits, cache = read(
+            words, past, p, config=config, attention_mask=attention_mask, positions=positions,
+            trace=seen,
+        )  # fmt: skip
+        logits = logits[:, -keep:]
+        first = recorder.tensors["words"]
+        hidden = last_state(recorder, p, first)
+    hidden_states = (first, *every_layer(recorder, p, "x"))
+    attentions = tuple(every_layer(recorder, p, "weights"))
+    if head_mask is not None:
+        attentions = masked_attentions(attentions, head_mask)
+    return Ran(logits, hidden, cache, hidden_states, attentions)
+
+
+def every_layer(recorder: Recorder, p: Text, name: str) -> list[Array]:
+    """Look up what has this name in each layer."""
+    return [recorder.tensors[f"text.{i}.{name}"] for i in range(len(p.blocks))]
+
+
+def last_state(recorder: Recorder, p: Text, first: Array) -> Array:
+    """Look up what the last layer gave."""
+    return recorder.tensors[f"text.{len(p.blocks) - 1}.x"] if p.blocks else first
+
+
+def cut_cache(
+    recorder: Recorder,
+    p: Text,
+    attention_mask: Array | None,
+    *,
+    image: int,
+    words: tuple[int, ...],
+) -> Cache:
+    """Make the cache of an uncached run: what `see` and `read` would have kept."""
+    of_image, of_words = [], []
+    for i in range(len(p.blocks)):
+        k, v = recorder.tensors[f"text.{i}.k"], recorder.tensors[f"text.{i}.v"]
+        of_image.append(KeyValue(k[:, :, :image], v[:, :, :image]))
+        of_words.append(KeyValue(k[:, :, image:], v[:, :, image:]))
+    if attention_mask is None:
+        attention_mask = np.ones(words, np.int64)
+    return Cache(tuple(of_image), tuple(of_words), attention_mask)
+
+
+def masked_attentions(attentions: Sequence[Array], head_mask: Array) -> tuple[Array, ...]:
+    """Multiply attention weights by a head mask, as the official code shows them."""
+    mask = np.broadcast_to(head_mask, (len(attentions), attentions[0].shape[1]))
+    return tuple(a * row[:, None, None] for a, row in zip(attentions, mask, strict=True))
+
+
+def memory_of(
+    pixel_values: Array | list[Array] | None,
+    params: Git,
+    *,
+    config: GitConfig,
+    interpolate: bool = False,
+    towers: Towers = PLAIN,
+    trace: Trace = no_trace,
+) -> Array:
+    """Encode pictures for the text tower -> (B, M, D); no pictures -> (1, 0, D)."""
+    if pixel_values is None:
+        return np.zeros((1, 0, config.hidden_size), np.float32)
+    pixels = pictures(pixel_values)
+    tokens = towers.image_tokens(
+        pixels, params.vision, config=config.vision_config, interpolate=interpolate, trace=trace
+    )
+    return project(tokens, params.text, eps=config.vision_config.layer_norm_eps, trace=trace)
+
+
+SMALL = 1_000_000  # numbers of a matrix
+
+
+def threads_of(model: Runs) -> int:
+    """Say how many cores a model uses: what was asked for, else all that NumPy may.
+
+    A small model gets one: its products end before a second thread has begun, and threads that
+    wait for one another are slow on a machine that has other work.
+    """
+    check_threads(model.threads)
+    if model.threads is not None:
+        return model.threads
+    is_small = model.config.hidden_size * model.config.intermediate_size < SMALL
+    return 1 if is_small else default_threads()
+
+
+def towers_of(model: Runs) -> Towers:
+    """Choose the functions that run a model."""
+    keep_freed_memory()
+    return PLAIN if model.plain else fast_towers(threads_of(model))
+
+
+def show_masked(found: Generation, head_mask: Array | None) -> Generation:
+    """Multiply the attentions of a run, if it has any, by its head mask, if it has one."""
+    if found.attentions is None or head_mask is None:
+        return found
+    shown = tuple(masked_attentions(step, head_mask) for step in found.attentions)
+    return replace(found, attentions=shown)
+
+
+def call(
+    model: Runs,
+    input_ids: Array | None,
+    attention_mask: Array | None,
+    position_ids: Array | None,
+    pixel_values: Pixels | None,
+    head_mask: Array | None,
+    inputs_embeds: Array | None,
+    past: Cache | None,
+    interpolate: bool,
+    keep: int,
+    trace: Trace,
+) -> Ran:
+    """Check what was given, and run the model once."""
+    words = words_of(input_ids, inputs_embeds, model.config.hidden_size)
+    if past is not None:
+        check_past(past, len(words), model.config)
+    if attention_mask is None and input_ids is not None:
+        warn_of_padding(words, model.config)
+    mask, past = mask_of_new_words(attention_mask, words.shape[:2], past)
+    if past is None:
+        memory = memory_of(
+            pixel_values, model.params, config=model.config, interpolate=interpolate,
+            towers=towers_of(model), trace=trace,
+        )  # fmt: skip
+        memory = same_rows(memory, words)
+    else:
+        if pixel_values is not None and past.image[0].k.shape[2] == 0:
+            raise UserError(
+                "past_key_values comes from a call without a picture; pass pixel_values in the "
+                "first call, the later ones remember it"
+            )
+        memory = np.zeros((len(words), 0, model.config.hidden_size), np.float32)
+    ran = run(
+        words, memory, model.params, config=model.config, attention_mask=mask,
+        position_ids=position_ids, head_mask=head_mask, past=past, keep=keep, trace=trace,
+    )  # fmt: skip
+    check_finite(ran.hidden, model.params)
+    check_finite(ran.logits, model.params)
+    return ran
+
+
+def outputs_of(ran: Ran, asked: Mapping[str, bool], **first: Any) -> Outputs:
+    """Put together what was asked for; `first` comes first."""
+    outputs = ModelOutput(
+        **first,
+        past_key_values=ran.cache if asked["cache"] else None,
+        hidden_states=ran.hidden_states if asked["hidden_states"] else None,
+        attentions=ran.attentions if asked["attentions"] else None,
+    )
+    return outputs if asked["dict"] else outputs.to_tuple()
+
+
+def loss_of(ran: Ran, past: Cache | None, labels: Array, *, smoothing: float) -> Any:
+    """Hold the logits of the words that went in against their labels."""
+    known = 0 if past is None else past.words[0].k.shape[2]
+    words = ran.cache.words[0].k.shape[2] - known
+    of_words = ran.logits[:, ran.logits.shape[1] - words :]
+    return next_word_loss(of_words, np.asarray(labels), smoothing=smoothing)

@@ -1,0 +1,50 @@
+"""What a forward call returns, under the names of the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+class ModelOutput(Mapping[str, Any]):
+    """Named results, by attribute, by key, or by number as in a tuple.
+
+        outputs.logits, outputs["logits"], outputs[0], outputs[:2], outputs.to_tuple()
+
+    What was not asked for is None as an attribute and is no key; keys keep the order of the
+    documentation. Source: transformers 4.37.2, `utils/generic.py`, ModelOutput.
+    """
+
+    def __init__(self, **fields: Any) -> None:
+        self._fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        fields = self.__dict__.get("_fields", {})
+        if name not in fields:
+            known = ", ".join(fields)
+            raise AttributeError(f"this output has no {name!r}; it has: {known}")
+        return fields[name]
+
+    def __getitem__(self, key: str | int | slice) -> Any:
+        if not isinstance(key, str):
+            return self.to_tuple()[key]
+        if self._fields.get(key) is None:
+            raise KeyError(key)
+        return self._fields[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([name for name, value in self._fields.items() if value is not None])
+
+    def __len__(self) -> int:
+        return len(self.to_tuple())
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={self[name]!r}" for name in self)
+        return f"{type(self).__name__}({shown})"
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        """List the results that are not None, in their order."""
+        return tuple(value for value in self._fields.values() if value is not None)
+
+
+Outputs = ModelOutput | tuple[Any, ...]

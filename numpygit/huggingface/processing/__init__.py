@@ -1,0 +1,1 @@
+"""Pictures and texts -> what a model takes, under the names of Hugging Face."""

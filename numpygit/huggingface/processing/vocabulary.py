@@ -1,0 +1,109 @@
+"""Text <-> token ids: BERT WordPiece, through the `tokenizers` package.
+
+Source: transformers 4.37.2, BertTokenizerFast and `clean_up_tokenization`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import NotFoundError, UserError
+
+if TYPE_CHECKING:  # the package loads only when a tokenizer is made, which keeps `import` fast
+    from tokenizers import Tokenizer
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+# Spaces that the official decoding takes away, in its order.
+CLEAN_UP = (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (
+    " 'm", "'m"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re")  # fmt: skip
+
+
+class Words:
+    """The vocabulary of a checkpoint, and the way between text and its numbers."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        ids = [tokenizer.token_to_id(token) for token in SPECIAL]
+        if None in ids:
+            lost = ", ".join(t for t, i in zip(SPECIAL, ids, strict=True) if i is None)
+            raise UserError(f"the vocabulary lacks {lost}: it is not a BERT vocabulary")
+        self.pad_id, self.unknown_id, self.start_id, self.end_id, self.mask_id = [
+            i for i in ids if i is not None
+        ]
+
+    def encode(self, text: str) -> list[int]:
+        """Turn text into ids, without start and end tokens."""
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def unused(self) -> list[int]:
+        """List the ids of the placeholders [unused0], [unused1], ... of a BERT vocabulary.
+
+        They mean nothing, but were trained on by accident: `git-large` says them at times.
+        """
+        ids = [self.tokenizer.token_to_id(f"[unused{i}]") for i in range(1000)]
+        return [i for i in ids if i is not None]
+
+    def decode(self, ids: list[int], *, skip_special: bool = True) -> str:
+        """Turn ids into text: pieces joined, spaces before punctuation taken away."""
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=skip_special)
+        for spaced, clean in CLEAN_UP:
+            text = text.replace(spaced, clean)
+        return text
+
+
+def read_words(folder: Path) -> Words:
+    """Read the vocabulary of a checkpoint folder: `tokenizer.json`, or else `vocab.txt`."""
+    from tokenizers import Tokenizer
+
+    path = folder / "tokenizer.json"
+    if path.is_file():
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the package raises a bare Exception
+            raise UserError(f"{path} is not a tokenizer file: {error}") from None
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return Words(tokenizer)
+    if not (folder / "vocab.txt").is_file():
+        raise NotFoundError(
+            f"{folder} has neither tokenizer.json nor vocab.txt; the official models have the "
+            "vocabulary of google-bert/bert-base-uncased: put its vocab.txt there"
+        )
+    return from_vocabulary(folder / "vocab.txt", lower_case=reads_lower_case(folder))
+
+
+def reads_lower_case(folder: Path) -> bool:
+    """Look up whether capitals are made small: the default for BERT vocabularies here."""
+    path = folder / "tokenizer_config.json"
+    if not path.is_file():
+        return True
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(settings, dict):
+        raise UserError(f"{path} holds {type(settings).__name__}, expected an object {{...}}")
+    return bool(settings.get("do_lower_case", True))
+
+
+def from_vocabulary(path: Path, *, lower_case: bool = True) -> Words:
+    """Build the BERT tokenizer around a `vocab.txt`, one token a line."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a text file of one token a line: {error}") from None
+    vocabulary = {token: i for i, token in enumerate(lines) if token or i < len(lines) - 1}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower_case)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=True)
+    tokenizer.add_special_tokens(
+        [AddedToken(token, special=True) for token in SPECIAL if token in vocabulary]
+    )
+    return Words(tokenizer)

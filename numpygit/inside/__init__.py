@@ -1,0 +1,1 @@
+"""Look inside a run: record it, step through it, compare it, explain it."""

@@ -1,0 +1,1 @@
+"""Compare two runs: the first tensor that differs, and the mistake that explains it."""

@@ -1,0 +1,142 @@
+"""One traced run: a picture or a clip, an optional question, the words chosen greedily."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from ...errors import UserError
+from ...huggingface.processing.picture_steps import Picture
+from ...huggingface.processing.video import is_video, read_clip
+from ...model.image import open_picture, to_rgb
+from ...model.params import Array
+from ..takes import Captioner
+
+MOST_WORDS = 24
+KEPT = (
+    "pixels", "vision.patches", "vision.patch_tokens", "vision.x", "vision.*.x", "vision.0.weights",
+    "vision.image_tokens", "clip_tokens", "memory", "image.text.*.k", "word.*.words",
+    "word.*.text.mask", "word.*.text.*.q", "word.*.text.*.k", "word.*.text.*.scores",
+    "word.*.text.*.weights", "word.*.text.*.joined", "word.*.text.*.x", "word.*.logits",
+    "word.*.word",
+)  # fmt: skip
+
+
+class Run(NamedTuple):
+    """What was seen, what was said, and the tensors on the way."""
+
+    captioner: Captioner
+    frames: list[Image.Image]  # as they were given, RGB
+    pixels: Array  # (1, C, H, W) or (1, frames, C, H, W)
+    prompt: list[int]
+    said: list[int]  # the end token among them, if it came
+    finished: bool
+    tensors: dict[str, Array]
+
+    @property
+    def memory(self) -> int:
+        """Count the image tokens."""
+        return int(self.tensors["memory"].shape[1])
+
+    @property
+    def layers(self) -> int:
+        """Count the layers of the text tower."""
+        return len(self.captioner.model.params.text.blocks)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Count the rows and columns of patches."""
+        patch = self.captioner.model.config.vision_config.patch_size
+        return self.pixels.shape[-2] // patch, self.pixels.shape[-1] // patch
+
+    def token(self, word: int) -> str:
+        """Name a token of the vocabulary."""
+        return self.captioner.processor.words.tokenizer.id_to_token(word) or f"[{word}]"
+
+
+class Watcher:
+    """Keep the tensors that the page needs, and of the picture tower's weights the mean of heads.
+
+    The weights themselves would be a gigabyte for the largest pictures.
+    """
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, Array] = {}
+
+    def __call__(self, name: str, value: Array) -> None:
+        if re.fullmatch(r"vision\.\d+\.weights", name):
+            self.tensors[f"{name}.mean"] = value.mean(axis=1)
+        if any(fnmatchcase(name, pattern) for pattern in KEPT):
+            self.tensors[name] = value
+
+
+def watch(
+    captioner: Captioner,
+    picture: Picture | Sequence[Picture],
+    question: str | None = None,
+    *,
+    max_length: int | None = None,
+) -> Run:
+    """Look, choose the likeliest word again and again, and keep what the page shows."""
+    if question is not None and not question.strip():
+        raise UserError("the question is empty; ask something, or ask for a caption")
+    model, processor = captioner.model, captioner.processor
+    frames = frames_of(captioner, picture)
+    is_still = isinstance(picture, Image.Image | str | Path) and len(frames) == 1
+    pixels = processor.pixels(frames[0] if is_still else frames)
+    prompt = processor.prompt(question)
+    if max_length is None:
+        places = model.config.max_position_embeddings
+        max_length = min(prompt.shape[1] + MOST_WORDS, places)
+    watcher = Watcher()
+    steps = list(
+        model.steps(
+            pixels,
+            prompt,
+            max_length=max_length,
+            num_beams=1,
+            do_sample=False,
+            suppress_tokens=processor.words.unused(),
+            interpolate_pos_encoding=processor.original,
+            trace=watcher,
+        )
+    )
+    if not steps:
+        raise UserError(f"max_length is {max_length}, which leaves no room for a word")
+    step = steps[-1]
+    said = step.ids[0, prompt.shape[1] :].tolist()
+    finished = bool(step.finished[0])
+    return Run(captioner, frames, pixels, prompt[0].tolist(), said, finished, watcher.tensors)
+
+
+def frames_of(captioner: Captioner, picture: Picture | Sequence[Picture]) -> list[Image.Image]:
+    """Open a picture or a clip: as many frames as the model will look at."""
+    frames = captioner.model.config.num_image_with_embedding
+    if isinstance(picture, Image.Image):
+        return [to_rgb(picture)]
+    if isinstance(picture, str | Path):
+        if frames or is_video(picture):
+            return read_clip(picture, frames or 1)
+        return [open_picture(picture)]
+    if len(picture) == 0:
+        raise UserError("got an empty list of frames; pass a picture, or at least one frame")
+    return [frame_of(frame) for frame in picture]
+
+
+def frame_of(frame: Picture) -> Image.Image:
+    """Open one frame."""
+    return to_rgb(frame) if isinstance(frame, Image.Image) else open_picture(frame)
+
+
+def log_softmax(logits: Array) -> Array:
+    """Turn scores into log-probabilities, in float64: (..., V) -> (..., V)."""
+    wide = logits.astype(np.float64)
+    highest = wide.max(axis=-1, keepdims=True)
+    powers = np.exp(wide - highest)
+    return wide - highest - np.log(powers.sum(axis=-1, keepdims=True))

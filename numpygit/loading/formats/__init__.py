@@ -1,0 +1,142 @@
+"""The files that a checkpoint comes in -> name -> array. The names are the Hub's.
+
+    mapped.py            a file in memory without reading it; its numbers as float32
+    safetensors_file.py  .safetensors
+    torch_file.py        what torch.save writes, new and old: .bin, .pt
+      pickled.py           its pickle, read as data: no code of a file is ever run
+      archive.py           its zip archive
+    original.py          the names of the authors' own files
+    parameter.py         the settings of the authors' models
+
+Whatever is wrong with a file ends in one UserError that names the file, before any large memory
+is asked for. Infinities and NaN in a tensor that is copied, and in every vector, are errors too;
+matrices that are mapped are not read here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import NotFoundError, UserError
+from ...model.params import Array
+from .authors_names import is_original, official_names
+from .mapped import is_mapped
+from .safetensors_file import read_safetensors
+from .torch_file import read_torch
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+ORIGINAL = "model.pt"
+KINDS = (  # what a folder may hold; the first that it has is read
+    WEIGHTS,
+    INDEX,
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    ORIGINAL,
+)
+MOST_TENSORS = 10_000
+LONGEST_JSON = 2**20
+
+
+def weights_file(folder: Path) -> Path:
+    """Say which file of a folder its weights are read from; an index stands for its shards."""
+    for kind in KINDS:
+        if (folder / kind).is_file():
+            return folder / kind
+    raise NotFoundError(f"{folder} has no {' and no '.join(KINDS)}")
+
+
+def read_tensors(folder: Path) -> dict[str, Array]:
+    """Read all tensors of a folder, from one file or from the shards that an index lists.
+
+    Float32 is mapped where it lies right in the file; other floating point becomes float32;
+    integers stay what they are. The authors' names are replaced by the official ones.
+    """
+    path = weights_file(folder)
+    tensors = read_shards(path) if path.name.endswith(".index.json") else read_file(path)
+    try:
+        return official_names(tensors) if is_original(tensors) else tensors
+    except UserError as error:
+        raise UserError(f"{path} cannot be used: {error}") from None
+
+
+def read_shards(index: Path) -> dict[str, Array]:
+    """Read the files that an index lists."""
+    tensors: dict[str, Array] = {}
+    places = read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(p, str) for p in places.values()):
+        raise UserError(f"{index} has no 'weight_map' from tensor names to file names")
+    for shard in sorted(set(places.values())):
+        if Path(shard).name != shard or not is_file(index.parent / shard):
+            raise NotFoundError(f"{index} lists {shard[:80]!r}, which is not in the folder")
+        for name, array in read_file(index.parent / shard).items():
+            if name in tensors:
+                raise UserError(f"{index} lists several files that hold {name}")
+            tensors[name] = array
+    return tensors
+
+
+def read_file(path: Path) -> dict[str, Array]:
+    """Read one file of tensors."""
+    tensors = read_safetensors(path) if path.suffix == ".safetensors" else read_torch(path)
+    try:
+        check_names(tensors)
+        check_finite(tensors)
+    except UserError as error:
+        raise UserError(f"{path} cannot be used: {error}") from None
+    return tensors
+
+
+def check_names(tensors: Mapping[str, Array]) -> None:
+    """Refuse names that no tensor has, before they are printed in a message."""
+    if len(tensors) > MOST_TENSORS:
+        raise UserError(f"it holds {len(tensors)} tensors; the most is {MOST_TENSORS}")
+    for name in tensors:
+        if len(name) > 200 or not name.isprintable():
+            raise UserError(f"it holds a tensor called {name[:40]!r}...")
+
+
+def check_finite(tensors: Mapping[str, Array]) -> None:
+    """Refuse infinities and NaN, which would make every word of a caption the same.
+
+    Looks where it costs nothing: at vectors, and at what has been copied anyway. A mapped matrix
+    is left alone, since looking at it would read it.
+    """
+    for name, array in tensors.items():
+        free = array.ndim < 2 or not is_mapped(array)
+        if array.dtype == np.float32 and free and not np.isfinite(array).all():
+            raise UserError(f"{name} has {np.sum(~np.isfinite(array))} numbers that are not finite")
+
+
+def is_file(path: Path) -> bool:
+    """Say whether a file is there, also for names that no file can have."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object, or say what is wrong with the file."""
+    try:
+        if path.stat().st_size > LONGEST_JSON:
+            raise UserError(f"{path} has more than {LONGEST_JSON} bytes")
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"{path.parent} is no checkpoint folder: it has no {path.name}"
+        ) from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    except UserError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not valid JSON: {str(error)[:80]}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path} holds {type(values).__name__}, expected an object {{...}}")
+    return values

@@ -1,0 +1,1 @@
+"""The model. Read it in this order: image, layers, vision, text, generate."""

@@ -1,0 +1,56 @@
+"""What the two towers cannot take, refused before any work: pixels and words."""
+
+from __future__ import annotations
+
+from ..errors import UserError
+from .config import VisionConfig
+from .params import Array, Text, Vision
+
+
+def check_pixels(
+    pixels: Array, p: Vision, *, config: VisionConfig, interpolate: bool = False
+) -> None:
+    """Refuse pixels that the tower cannot take, before any work."""
+    size = config.image_size
+    if pixels.ndim not in (4, 5):
+        raise UserError(
+            f"pixel_values must be of rank 4 (B, C, H, W) or 5 (B, frames, C, H, W); "
+            f"got shape {pixels.shape}"
+        )
+    channels, height, width = pixels.shape[-3:]
+    fits = min(height, width) >= config.patch_size if interpolate else height == width == size
+    if channels != config.num_channels or not fits:
+        raise UserError(
+            f"Input image size ({height}*{width}, {channels} channels) doesn't match model "
+            f"({size}*{size}, {config.num_channels} channels); prepare pictures with the "
+            f"model's own processor, or pass interpolate_pos_encoding=True for sizes from "
+            f"{config.patch_size} on"
+        )
+    known = p.temporal_embedding.shape[0]
+    if pixels.ndim == 5 and not 1 <= pixels.shape[1] <= known:
+        raise UserError(
+            f"got a clip of {pixels.shape[1]} frames, but this model has temporal embeddings "
+            f"for {known} (num_image_with_embedding); pass at most {known} frames, "
+            "or stills as (B, C, H, W)"
+        )
+
+
+def check_words(ids: Array, positions: Array, p: Text) -> None:
+    """Refuse words that the tower cannot take, before any work."""
+    V = p.word_embedding.shape[0]
+    places = p.position_embedding.shape[0]
+    D, is_vectors = p.word_embedding.shape[1], ids.ndim == 3
+    if (is_vectors and ids.shape[2] != D) or positions.shape[-1] != ids.shape[1]:
+        raise UserError(
+            f"words must be ids of shape (B, T), or vectors of shape (B, T, {D}), with positions "
+            f"to match; got {ids.shape} and positions {positions.shape}"
+        )
+    if not is_vectors and ids.size and not 0 <= ids.min() <= ids.max() < V:
+        raise UserError(
+            f"token ids must lie in 0 to {V - 1}, the vocabulary; got {ids.min()} to {ids.max()}"
+        )
+    if positions.size and not 0 <= positions.min() <= positions.max() < places:
+        raise UserError(
+            f"a word would stand at place {positions.max()}, but this model has {places} places "
+            "(max_position_embeddings); use a shorter text or a smaller max_length"
+        )

@@ -1,0 +1,97 @@
+"""Logits -> words, one at a time.
+
+`generate` reads the prompt, then lets `choose` pick a word for every row, reads that, and so on.
+It yields one `Step` a word and does no more work than it is asked for: stop iterating and it
+stops. `choose` decides everything else; `greedy` takes the likeliest word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .config import Config
+from .layers import KeyValue, Trace, no_trace, scope
+from .params import Array, Text
+from .text import Cache, read
+
+
+class Choice(NamedTuple):
+    """The next word of every row, and the row whose words so far it continues."""
+
+    word: Array  # (B,)
+    row: Array  # (B,); 0, 1, 2, ... unless a search drops some rows and forks others
+
+
+class Step(NamedTuple):
+    """One word further: what was known, what was chosen, and everything so far."""
+
+    logits: Array  # (B, V), what the choice was made from
+    word: Array  # (B,), the pad token in rows that had finished before
+    ids: Array  # (B, T), prompt and words so far
+    finished: Array  # (B,), True where the end token has come
+    cache: Cache  # what has been read: all but the last word
+
+
+Choose = Callable[[Array, Array], Choice]
+Read = Callable[..., tuple[Array, Cache]]  # text.read, or its twin
+
+
+def greedy(logits: Array, ids: Array) -> Choice:
+    """Take the likeliest word of each row: logits (B, V), ids so far (B, T) -> Choice."""
+    B, V = logits.shape
+    return Choice(logits.argmax(axis=1), np.arange(B))
+
+
+def generate(
+    cache: Cache,
+    prompt: Array,
+    p: Text,
+    *,
+    config: Config,
+    max_length: int,
+    attention_mask: Array | None = None,
+    choose: Choose = greedy,
+    end: Sequence[int] = (),
+    read: Read = read,
+    trace: Trace = no_trace,
+) -> Iterator[Step]:
+    """Continue prompts word by word: what is known of the pictures, prompt (B, T) -> Steps.
+
+    `cache` comes from `see`; words that it knows are the beginning of the prompt. Prompts of
+    different lengths stand on the right, padded on the left, with attention_mask (B, T).
+    `max_length` counts text tokens, the prompt included. Ends when all rows have met an end
+    token, the config's or one of `end`; finished rows go on with the pad token.
+    """
+    B, V = prompt.shape[0], config.vocab_size
+    known = cache.attention_mask.shape[1]
+    now_mask = None if attention_mask is None else attention_mask[:, known:]
+    ids, now = prompt, prompt[:, known:]
+    finished = np.zeros(B, bool)  # (B,)
+    while ids.shape[1] < max_length and not finished.all():
+        step_trace = scope(trace, f"word.{ids.shape[1] - prompt.shape[1]}")
+        all_logits, cache = read(
+            now, cache, p, config=config, attention_mask=now_mask, trace=step_trace
+        )
+        logits = all_logits[:, -1]  # (B, V)
+        chosen, row = choose(logits, ids)
+        ids, cache, finished = ids[row], keep_rows(cache, row), finished[row]
+        word = np.where(finished, config.pad_token_id, chosen)  # (B,)
+        finished = finished | np.isin(word, end or config.eos_token_id)
+        ids = np.concatenate([ids, word[:, None]], axis=1)
+        step_trace("word", word)
+        yield Step(logits, word, ids, finished, cache)
+        now, now_mask = word[:, None], None
+
+
+def keep_rows(cache: Cache, row: Array) -> Cache:
+    """Let each row go on from the words of another row of the same picture.
+
+    Pictures are not copied: all rows of a picture, one after the other, share it.
+    """
+    if np.array_equal(row, np.arange(len(cache.attention_mask))):
+        return cache
+    words = tuple(KeyValue(layer.k[row], layer.v[row]) for layer in cache.words)
+    return Cache(cache.image, words, cache.attention_mask[row])

@@ -1,0 +1,252 @@
+"""The text tower: image tokens and words -> logits. A BERT-style decoder, normalised after
+each part.
+
+Source: the paper, section 3.1, arXiv 2205.14100; transformers 4.37.2 `modeling_git.py`,
+GitModel. Image tokens and words stand in one sequence. Image tokens look at each other and
+never at words; a word looks at the whole picture and at the words up to itself. There is no
+cross-attention.
+
+`forward` is the definition. `see` and `read` give the same numbers in two steps: because image
+tokens never look at words, all that words need of a picture, its keys and values, is computed
+once and kept.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .checks import check_words
+from .config import Config
+from .layers import KeyValue, Trace, attention, layer_norm, linear, mlp, no_trace, scope
+from .params import Activation, Array, Block, Text
+from .variants.relative_positions import word_places
+
+
+class Cache(NamedTuple):
+    """What the text tower remembers: of the pictures, and of the words read so far."""
+
+    image: tuple[KeyValue, ...]  # (B, N, M, A) in each layer
+    words: tuple[KeyValue, ...]  # (B, N, S - M, A) in each layer
+    attention_mask: Array  # (B, S - M), 1 a word, 0 padding
+
+
+def project(image_tokens: Array, p: Text, *, eps: float, trace: Trace = no_trace) -> Array:
+    """Bring image tokens to the text tower's width: (B, M, vision D) -> memory (B, M, D).
+
+    `eps` is the picture tower's: the one oddity of epsilons (transformers 4.37.2, GitProjection).
+    """
+    projected = linear(image_tokens, p.projection)
+    trace("projected", projected)
+    memory = layer_norm(projected, p.projection_norm, eps=eps)
+    trace("memory", memory)
+    return memory
+
+
+def forward(
+    memory: Array,
+    ids: Array,
+    p: Text,
+    *,
+    config: Config,
+    attention_mask: Array | None = None,
+    positions: Array | None = None,
+    keep: int = 0,
+    trace: Trace = no_trace,
+) -> tuple[Array, Array]:
+    """Read all words beside the picture at once, without a cache: the definition.
+
+    memory (B, M, D), with M = 0 for no picture; ids, attention_mask (1 a word, 0 padding) and
+    positions (B, T); vectors (B, T, D) may stand for ids -> logits (B, M + T, V), or of the last
+    `keep` tokens only, and the last hidden states (B, M + T, D).
+    """
+    B, M, D = memory.shape
+    B, T = ids.shape[:2]
+    S = M + T
+    if attention_mask is None:
+        attention_mask = np.ones((B, T), np.int64)
+    if positions is None:
+        positions = word_positions(attention_mask)
+    words = embed_words(ids, positions, p, config=config, trace=trace)
+    x = np.concatenate([memory, words], axis=1)  # (B, S, D)
+    trace("text.x", x)
+    mask = full_mask(attention_mask, image=M)  # (B, 1, S, S)
+    trace("text.mask", mask)
+    place = word_places(word_positions(attention_mask), image=M)  # (B, S)
+    x, _ = text_tower(x, p, config=config, mask=mask, place=place, trace=scope(trace, "text"))
+    logits = linear(x[:, -keep:], p.head)
+    trace("logits", logits)
+    return logits, x
+
+
+def see(memory: Array, p: Text, *, config: Config, trace: Trace = no_trace) -> Cache:
+    """Let the image tokens look at each other, once a picture: memory (B, M, D) -> Cache."""
+    B, M, D = memory.shape
+    N = config.num_attention_heads
+    nothing = np.zeros((B, N, 0, D // N), np.float32)
+    words = (KeyValue(nothing, nothing),) * len(p.blocks)
+    no_words = np.zeros((B, 0), np.int64)
+    if M == 0:
+        return Cache(words, words, no_words)
+    _, image = text_tower(memory, p, config=config, trace=scope(trace, "text"))
+    return Cache(image, words, no_words)
+
+
+def read(
+    ids: Array,
+    cache: Cache,
+    p: Text,
+    *,
+    config: Config,
+    attention_mask: Array | None = None,
+    positions: Array | None = None,
+    trace: Trace = no_trace,
+) -> tuple[Array, Cache]:
+    """Read some more words, one or several, after those in the cache.
+
+    ids (or vectors), attention_mask and positions of these words -> logits (B, T, V) and the
+    longer cache. Equal to the last T rows of `forward` over all the words so far.
+    """
+    B, T = ids.shape[:2]
+    if attention_mask is None:
+        attention_mask = np.ones((B, T), np.int64)
+    M = cache.image[0].k.shape[2]
+    S = M + cache.attention_mask.shape[1] + T
+    attention_mask = np.concatenate([cache.attention_mask, attention_mask], axis=1)  # (B, S - M)
+    counted = word_positions(attention_mask)  # (B, S - M)
+    if positions is None:
+        positions = counted[:, -T:]  # (B, T)
+    x = embed_words(ids, positions, p, config=config, trace=trace)
+    mask = word_mask(attention_mask, image=M, now=T)  # (B, 1, T, S)
+    trace("text.mask", mask)
+    place = word_places(counted, image=M)  # (B, S)
+    x, words = text_tower(
+        x, p, config=config, mask=mask, cache=cache, place=place, trace=scope(trace, "text")
+    )
+    logits = linear(x, p.head)
+    trace("logits", logits)
+    return logits, Cache(cache.image, words, attention_mask)
+
+
+def word_positions(attention_mask: Array) -> Array:
+    """Count words from 0; padding on the left does not count: (B, S) -> (B, S).
+
+    The official forward counts left padding too, so that a padded prompt reads differently
+    from the same prompt alone. For prompts padded on the right both agree.
+    """
+    B, S = attention_mask.shape
+    padding_on_the_left = attention_mask.argmax(axis=1)  # (B,)
+    positions = np.arange(S) - padding_on_the_left[:, None]  # (B, S)
+    return np.maximum(positions, 0)
+
+
+def embed_words(
+    ids: Array, positions: Array, p: Text, *, config: Config, trace: Trace = no_trace
+) -> Array:
+    """Look words up and add their places: ids, positions (B, T) -> (B, T, D).
+
+    Vectors (B, T, D) in place of ids are taken as they are. With relative positions, attention
+    adds the places and this does not.
+    """
+    check_words(ids, positions, p)
+    word_vectors = ids if ids.ndim == 3 else p.word_embedding[ids]
+    trace("word_vectors", word_vectors)
+    placed = word_vectors
+    if config.position_embedding_type == "absolute":
+        place_vectors = p.position_embedding[positions]
+        trace("place_vectors", place_vectors)
+        placed = word_vectors + place_vectors
+    words = layer_norm(placed, p.embedding_norm, eps=config.embedding_eps)
+    trace("words", words)
+    return words
+
+
+def full_mask(attention_mask: Array, *, image: int) -> Array:
+    """Say who may look at whom, image tokens first: (B, T) -> (B, 1, M + T, M + T).
+
+    0 where a token may look, -inf where it may not.
+    """
+    B, T = attention_mask.shape
+    M = image
+    image_to_image = np.zeros((B, 1, M, M), np.float32)  # (B, 1, M, M)
+    image_to_words = np.full((B, 1, M, T), -np.inf, np.float32)  # (B, 1, M, T)
+    of_image = np.concatenate([image_to_image, image_to_words], axis=3)  # (B, 1, M, M + T)
+    of_words = word_mask(attention_mask, image=M, now=T)  # (B, 1, T, M + T)
+    return np.concatenate([of_image, of_words], axis=2)
+
+
+def word_mask(attention_mask: Array, *, image: int, now: int) -> Array:
+    """Say what the last words may look at: the image, and words up to themselves.
+
+    attention_mask (B, S - M) of all words -> (B, 1, T, S) for the last T of them. Padding is
+    blocked with the lowest float32 and not with -inf, as in transformers 4.37.2, so that a
+    row which sees only padding is no division by zero.
+    """
+    B, words = attention_mask.shape
+    M, T = image, now
+    place = np.arange(words)
+    later = place[None, :] > place[-T:, None]  # (T, words)
+    causal = np.where(later, np.float32(-np.inf), np.float32(0))  # (T, words)
+    lowest = np.finfo(np.float32).min
+    padding = np.where(attention_mask == 0, lowest, np.float32(0))  # (B, words)
+    to_words = causal[None, None] + padding[:, None, None]  # (B, 1, T, words)
+    to_image = np.zeros((B, 1, T, M), np.float32)  # (B, 1, T, M)
+    return np.concatenate([to_image, to_words], axis=3)
+
+
+def text_tower(
+    x: Array,
+    p: Text,
+    *,
+    config: Config,
+    mask: Array | None = None,
+    cache: Cache | None = None,
+    place: Array | None = None,
+    trace: Trace = no_trace,
+) -> tuple[Array, tuple[KeyValue, ...]]:
+    """Run all layers: (B, T, D) -> (B, T, D), and for each layer the keys and values to keep."""
+    kept = []
+    for i, block_params in enumerate(p.blocks):
+        x, known = block(
+            x,
+            block_params,
+            heads=config.num_attention_heads,
+            eps=config.layer_norm_eps,
+            activation=config.hidden_act,
+            mask=mask,
+            context=None if cache is None else cache.image[i],
+            past=None if cache is None else cache.words[i],
+            place=place,
+            trace=scope(trace, str(i)),
+        )
+        kept.append(known)
+    return x, tuple(kept)
+
+
+def block(
+    x: Array,
+    p: Block,
+    *,
+    heads: int,
+    eps: float,
+    activation: Activation,
+    mask: Array | None = None,
+    context: KeyValue | None = None,
+    past: KeyValue | None = None,
+    place: Array | None = None,
+    trace: Trace = no_trace,
+) -> tuple[Array, KeyValue]:
+    """One layer, normalised after attention and MLP: (B, T, D) -> (B, T, D), keys and values.
+
+    The residual stream `x` itself is normalised, twice a layer. Twin of `vision.block`.
+    """
+    attended, known = attention(
+        x, p.attention, heads=heads, mask=mask, context=context, past=past, place=place, trace=trace
+    )
+    x = layer_norm(x + attended, p.attention_norm, eps=eps)
+    trace("after_attention", x)
+    thought = mlp(x, p.mlp, activation=activation, trace=trace)
+    x = layer_norm(x + thought, p.mlp_norm, eps=eps)
+    trace("x", x)
+    return x, known

@@ -1,0 +1,1 @@
+"""What no official checkpoint uses: other activations, relative positions, other picture sizes."""
