@@ -19,4 +19,4 @@ def astype(part: Any, dtype: Any) -> Any:
         return tuple(astype(piece, dtype) for piece in part)
     if not is_dataclass(part):
         return part
-    return type(part)(**{f.name: astype(getattr(part, f.name), dtype) for f in fields(part)})  # type: ignore[arg-type]
+    return type(part)(**{f.name: astype(getattr(part, f.name), dtype) for f in fields(part)})  # type: ignore[misc]

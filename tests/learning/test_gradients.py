@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpygit.checkpoint import load, params_from, tensor_shapes
-from numpygit.config import GitConfig
+from numpygit import GitConfig
 from numpygit.errors import UserError
+from numpygit.huggingface.pretrained import tensors_of
 from numpygit.learning.backward.activations import SLOPES, activate_backward, exact_gelu
 from numpygit.learning.backward.model import loss_and_gradients, tied
 from numpygit.learning.parameters import astype
-from numpygit.layers import ACTIVATIONS
-from numpygit.params import Git
-from numpygit.pretrained import tensors_of
+from numpygit.loading.checkpoint import load
+from numpygit.loading.names import params_from, tensor_shapes
+from numpygit.model.layers import ACTIVATIONS
+from numpygit.model.params import Git
 from numpygit.storybook import CHECKPOINT
 
 GOLDEN = Path(__file__).parents[2] / "golden"

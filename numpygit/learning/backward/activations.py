@@ -11,10 +11,10 @@ import math
 
 import numpy as np
 
-from ...activations import SELU_ALPHA, SELU_SCALE
 from ...errors import UserError
-from ...layers import GELU_R
-from ...params import Activation, Array
+from ...model.layers import GELU_R
+from ...model.params import Activation, Array
+from ...model.variants.activations import SELU_ALPHA, SELU_SCALE
 
 
 def activate_backward(dactivated: Array, hidden: Array, *, name: Activation) -> Array:

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...layers import Trace, join_heads, no_trace, softmax, split_heads
-from ...params import MLP, Activation, Array, Attention, LayerNorm, Linear
+from ...model.layers import Trace, join_heads, no_trace, softmax, split_heads
+from ...model.params import MLP, Activation, Array, Attention, LayerNorm, Linear
 from .activations import activate_backward
 
 Tape = Mapping[str, Array]  # the tensors of a forward call by their trace names

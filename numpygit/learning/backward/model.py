@@ -14,12 +14,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ... import text, vision
-from ...config import GitConfig
 from ...errors import UserError
-from ...layers import Trace, no_trace
-from ...loss import IGNORED, cross_entropy, check_labels
-from ...params import Array, Git
+from ...huggingface.loss import IGNORED, check_labels, cross_entropy
+from ...model import text, vision
+from ...model.config import Config
+from ...model.layers import Trace, no_trace
+from ...model.params import Array, Git
 from ...trace import Recorder
 from .layers import cross_entropy_backward
 from .text import forward_backward, project_backward
@@ -28,7 +28,7 @@ from .vision import image_tokens_backward
 
 def loss_and_gradients(
     params: Git,
-    config: GitConfig,
+    config: Config,
     pixels: Array,
     ids: Array,
     labels: Array,
@@ -76,7 +76,7 @@ def loss_and_gradients(
 
 
 def forward(
-    params: Git, config: GitConfig, pixels: Array, ids: Array, attention_mask: Array, trace: Trace
+    params: Git, config: Config, pixels: Array, ids: Array, attention_mask: Array, trace: Trace
 ) -> Array:
     """Run the model's own files without a cache: -> logits (B, M + T, V)."""
     tokens = vision.image_tokens(pixels, params.vision, config=config.vision_config, trace=trace)

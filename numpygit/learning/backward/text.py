@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...config import GitConfig
-from ...layers import Trace, no_trace, scope
-from ...params import Activation, Array, Block, LayerNorm, Linear, Text
+from ...model.config import Config
+from ...model.layers import Trace, no_trace, scope
+from ...model.params import Activation, Array, Block, LayerNorm, Linear, Text
 from .layers import (
     Tape,
     attention_backward,
@@ -38,7 +38,7 @@ def forward_backward(
     positions: Array,
     p: Text,
     *,
-    config: GitConfig,
+    config: Config,
     tape: Tape,
     trace: Trace = no_trace,
 ) -> tuple[Array, Text]:
@@ -78,7 +78,7 @@ def embed_words_backward(
     positions: Array,
     p: Text,
     *,
-    config: GitConfig,
+    config: Config,
     tape: Tape,
     trace: Trace = no_trace,
 ) -> tuple[Array, Array, LayerNorm]:
@@ -101,7 +101,7 @@ def embed_words_backward(
 
 
 def text_tower_backward(
-    dx: Array, p: Text, *, config: GitConfig, tape: Tape, trace: Trace = no_trace
+    dx: Array, p: Text, *, config: Config, tape: Tape, trace: Trace = no_trace
 ) -> tuple[Array, tuple[Block, ...]]:
     """Gradients of all layers, the last first: (B, S, D) -> (B, S, D)."""
     inside = scope(trace, "text")

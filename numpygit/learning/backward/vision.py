@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...config import GitVisionConfig
-from ...layers import Trace, no_trace, scope
-from ...params import Activation, Array, Block, Vision
+from ...model.config import VisionConfig
+from ...model.layers import Trace, no_trace, scope
+from ...model.params import Activation, Array, Block, Vision
 from .layers import Tape, attention_backward, layer_norm_backward, mlp_backward, part
 
 
 def image_tokens_backward(
-    dtokens: Array, p: Vision, *, config: GitVisionConfig, tape: Tape, trace: Trace = no_trace
+    dtokens: Array, p: Vision, *, config: VisionConfig, tape: Tape, trace: Trace = no_trace
 ) -> Vision:
     """Gradients of the vision encoder from that of its image tokens, (B, M, D).
 
@@ -41,7 +41,7 @@ def vision_tower_backward(
     dtokens: Array,
     p: Vision,
     *,
-    config: GitVisionConfig,
+    config: VisionConfig,
     tape: Tape,
     dtime: Array,
     trace: Trace = no_trace,
