@@ -21,7 +21,7 @@ from ...model.config import Config
 from ...model.layers import Trace, no_trace
 from ...model.params import Array, Git
 from ...trace import Recorder
-from .layers import cross_entropy_backward
+from .layers import Tape, cross_entropy_backward
 from .text import forward_backward, project_backward
 from .vision import image_tokens_backward
 
@@ -39,28 +39,20 @@ def loss_and_gradients(
 ) -> tuple[float, Git]:
     """Run a GIT forwards and backwards.
 
-    Parameters: pixels (B, C, H, W) or (B, frames, C, H, W); ids (B, T) of the words; labels
-    (B, T), the ids themselves with -100 where there is nothing to learn (they are shifted here:
-    the label of a word is what the word before it should predict); attention_mask (B, T), 1 a
-    word, 0 padding; `smoothing` as in `loss.cross_entropy`; `trace` is given the gradient of every
-    tensor that the forward call names, the last first.
+    pixels (B, C, H, W) or (B, frames, C, H, W); ids, labels, attention_mask (B, T). Labels are the
+    ids, with -100 where there is nothing to learn; they are shifted here. `smoothing` as in
+    `loss.cross_entropy`; `trace` gets the gradient of every tensor that the forward call names.
 
-    Returns the loss, the mean over all labels, and its gradients in the dataclasses of params.
-    Raises UserError for relative positions, and where there is no label. In a model with tied
-    embeddings the two gradients stand apart: add them (`tied`).
+    Returns the loss, the mean over all labels, and gradients in the dataclasses of params. Raises
+    UserError for relative positions, and where there is no label. Of tied embeddings the two
+    gradients stand apart: add them (`tied`).
     """
-    if config.position_embedding_type != "absolute":
-        raise UserError(
-            f"position_embedding_type is {config.position_embedding_type!r}; gradients are known "
-            "for 'absolute', which all official checkpoints use"
-        )
+    check_positions(config)
     if attention_mask is None:
         attention_mask = np.ones(ids.shape, np.int64)
     positions = text.word_positions(attention_mask)
-    recorder = Recorder()
-    logits = forward(params, config, pixels, ids, attention_mask, recorder)
+    logits, tape = forward(params, config, pixels, ids, attention_mask)
     loss, dlogits = loss_backward(logits, labels, smoothing=smoothing)
-    tape = recorder.tensors
     dmemory, dtext = forward_backward(
         dlogits, ids, positions, params.text, config=config, tape=tape, trace=trace
     )
@@ -75,17 +67,27 @@ def loss_and_gradients(
     return loss, Git(dvision, dtext)
 
 
+def check_positions(config: Config) -> None:
+    """Refuse relative positions, whose gradients nobody has written here."""
+    if config.position_embedding_type != "absolute":
+        raise UserError(
+            f"position_embedding_type is {config.position_embedding_type!r}; gradients are known "
+            "for 'absolute', which all official checkpoints use"
+        )
+
+
 def forward(
-    params: Git, config: Config, pixels: Array, ids: Array, attention_mask: Array, trace: Trace
-) -> Array:
-    """Run the model's own files without a cache: -> logits (B, M + T, V)."""
+    params: Git, config: Config, pixels: Array, ids: Array, attention_mask: Array
+) -> tuple[Array, Tape]:
+    """Run the model's own files without a cache: -> logits (B, M + T, V), and the tape."""
+    trace = Recorder()
     tokens = vision.image_tokens(pixels, params.vision, config=config.vision_config, trace=trace)
     eps = config.vision_config.layer_norm_eps
     memory = text.project(tokens, params.text, eps=eps, trace=trace)
     logits, _ = text.forward(
         memory, ids, params.text, config=config, attention_mask=attention_mask, trace=trace
     )
-    return logits
+    return logits, trace.tensors
 
 
 def loss_backward(logits: Array, labels: Array, *, smoothing: float = 0.0) -> tuple[float, Array]:
