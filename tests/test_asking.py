@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from generation_golden import MODEL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from test_generation_golden import MODEL
 
 from numpygit.captioner import Captioner, answers, captions, classify
 from numpygit.decoding.constrained import allowed_next, best_of, plant, score_texts
