@@ -7,7 +7,7 @@ the same, because they have the same dataclasses.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ def astype(part: Any, dtype: Any) -> Any:
         return tuple(astype(piece, dtype) for piece in part)
     if not is_dataclass(part):
         return part
-    return type(part)(**{f.name: astype(getattr(part, f.name), dtype) for f in fields(part)})  # type: ignore[misc]
+    return type(part)(**{name: astype(piece, dtype) for name, piece in vars(part).items()})  # type: ignore[misc]
 
 
 def named(part: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
@@ -40,9 +40,9 @@ def named(part: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
         for i, piece in enumerate(part):
             yield from named(piece, f"{prefix}.{i}")
     elif is_dataclass(part):
-        for field in fields(part):
-            start = f"{prefix}." if prefix else ""
-            yield from named(getattr(part, field.name), start + field.name)
+        start = f"{prefix}." if prefix else ""
+        for name, piece in vars(part).items():
+            yield from named(piece, start + name)
 
 
 def replaced(part: Any, arrays: Iterator[Array]) -> Any:
@@ -53,7 +53,7 @@ def replaced(part: Any, arrays: Iterator[Array]) -> Any:
         return tuple(replaced(piece, arrays) for piece in part)
     if not is_dataclass(part):
         return part
-    return type(part)(**{f.name: replaced(getattr(part, f.name), arrays) for f in fields(part)})  # type: ignore[misc]
+    return type(part)(**{name: replaced(piece, arrays) for name, piece in vars(part).items()})  # type: ignore[misc]
 
 
 def decays(name: str) -> bool:

@@ -1,9 +1,10 @@
 """Models and goldens that the tests of learning share."""
 
-import importlib.util
 from pathlib import Path
 
+import gradient_cases as cases
 import numpy as np
+from seeded import seeded_tensors
 
 from numpygit import GitConfig
 from numpygit.learning.backward.activations import exact_gelu
@@ -14,22 +15,13 @@ from numpygit.model.params import Git
 from numpygit.storybook import CHECKPOINT
 
 GOLDEN = Path(__file__).parents[2] / "golden"
-
-
-def load_module(name: str):
-    spec = importlib.util.spec_from_file_location(name, GOLDEN / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-cases = load_module("gradient_cases")
+__all__ = ["GOLDEN", "cases", "model_of"]
 
 
 def model_of(name: str, dtype: type) -> tuple[GitConfig, Git]:
     if name == "git-base":
         config = GitConfig()
-        tensors = load_module("seeded").seeded_tensors(tensor_shapes(config), seed=2)
+        tensors = seeded_tensors(tensor_shapes(config), seed=2)
         params = params_from(tensors, config, source="golden/seeded.py")
     else:
         config, params = load(CHECKPOINT if name == "storybook" else GOLDEN / "tiny")
