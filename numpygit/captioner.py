@@ -20,8 +20,9 @@ from .fast.threads import blas_threads, check_threads
 from .huggingface.call import threads_of, towers_of
 from .huggingface.models import GitForCausalLM
 from .huggingface.processing.authors import original_config
+from .huggingface.processing.picture_steps import Picture, is_one_picture
 from .huggingface.processing.processor import GitProcessor
-from .huggingface.reading import Picture, PictureOptions, is_one_picture
+from .huggingface.reading import PictureOptions
 from .model.generate import keep_rows
 from .model.layers import Trace, no_trace
 from .model.params import Array
@@ -67,7 +68,11 @@ class Captioner:
 
     def caption(self, picture: Subject, *, max_length: int | None = None) -> str:
         """Say what the picture shows."""
-        return "".join(self.stream(picture, max_length=max_length))
+        text: list[int] = []
+        pixels = picture if isinstance(picture, Cache) else self.pixels(picture)
+        for ids in self.say(pixels, self.processor.prompt(), max_length=max_length):
+            text = ids[0, 1:].tolist()
+        return self.processor.words.decode(text)
 
     def captions(
         self, pictures: Sequence[Picture | Sequence[Picture]], *, max_length: int | None = None
@@ -181,7 +186,7 @@ class Captioner:
         base, places = self.model.generation_config, self.model.config.max_position_embeddings
         if self.processor.original:
             base = AUTHORS.change({"max_length": min(AUTHORS.max_length or places, places)})
-        quiet = [*(base.suppress_tokens or ()), *self.processor.words.unused()]
+        quiet = [*(base.suppress_tokens or ()), *self.processor.words.placeholders]
         length = {} if max_length is None else {"max_length": max_length, "max_new_tokens": None}
         one = {"num_return_sequences": 1, "return_dict_in_generate": False}
         return base.change({"suppress_tokens": quiet, **one, **length})

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ..captioner import Captioner, load
 from ..errors import UserError
-from ..huggingface.reading import open_picture
+from ..huggingface.processing.picture_steps import open_picture
 from ..inside.diff.compare import Report, Row, compare
 from ..inside.diff.foreign_names import read_map
 from ..inside.diff.report import report_lines, table_lines

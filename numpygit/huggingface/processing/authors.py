@@ -28,8 +28,8 @@ from ...errors import UserError
 from ...loading.config import GitConfig
 from ...model.image import normalise, resize, scale
 from ...model.params import Array
-from ..reading import DEFAULT, Picture, PictureOptions
-from .picture_steps import as_rgb
+from ..reading import DEFAULT, PictureOptions
+from .picture_steps import Picture, as_rgb
 
 MEAN = [0.48145466, 0.4578275, 0.40821073]
 STD = [0.26862954, 0.26130258, 0.27577711]

@@ -19,9 +19,9 @@ from ... import loading
 from ...errors import UserError
 from ...loading.config import GitConfig
 from ...loading.fields import PREPROCESSOR, checked
-from ..reading import PictureOptions, check_picture, is_one_picture
+from ..reading import PictureOptions
 from .encoding import BatchEncoding, check_names, wants_arrays
-from .picture_steps import SETTINGS, ImageProcessor
+from .picture_steps import SETTINGS, ImageProcessor, check_picture, is_one_picture
 
 DEFAULTS: dict[str, Any] = {
     "do_convert_rgb": True, "do_resize": True, "size": {"shortest_edge": 224}, "resample": 3,

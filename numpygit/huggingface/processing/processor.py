@@ -8,19 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from ... import loading
 from ...errors import UserError
 from ...loading.config import GitConfig
 from ...loading.formats.authors_settings import parameters_of
 from ...model.params import Array
-from ..reading import Picture, PictureOptions, frames_of, is_file, is_one_picture
+from ..reading import PictureOptions
 from .authors import OriginalImageProcessor, cut_question
 from .encoding import BatchEncoding, check_names
 from .image_processor import GitImageProcessor, pictures_of
-from .picture_steps import SETTINGS, ImageProcessor
+from .picture_steps import (
+    SETTINGS,
+    ImageProcessor,
+    InMemory,
+    Picture,
+    frames_of,
+    is_one_picture,
+    opened_still,
+)
 from .tokenizer import WORD_SETTINGS, GitTokenizer, Text
-from .video import open_frames
+from .video import read_clip
 from .vocabulary import Words
 
 PREPROCESSING = ("hf", "original")
@@ -183,14 +192,14 @@ class GitProcessor:
         With `frames`, a file that holds a clip becomes a list of at most so many frames, evenly
         spaced; without, its first frame is the picture.
         """
-        if is_file(picture):
-            clip = open_frames(picture, frames, self.options)
-            picture = clip if len(clip) > 1 else clip[0]
-        if is_one_picture(picture):
-            one: Any = picture
+        one: Any = opened_still(picture, self.options, clips=bool(frames))
+        if isinstance(one, Path | InMemory):
+            clip = read_clip(one, frames or 1, self.options)
+            one = clip if len(clip) > 1 else clip[0]
+        if isinstance(one, Image.Image) or is_one_picture(one):
             pixels = self.image_processor.steps(one)[None]
             return pixels[None] if self.stills_are_clips else pixels
-        prepared = [self.image_processor.steps(frame) for frame in frames_of(picture)]
+        prepared = [self.image_processor.steps(frame) for frame in frames_of(one)]
         if len({frame.shape for frame in prepared}) > 1:
             raise UserError("the frames of a clip must all be of one size")
         return np.stack(prepared)[None]

@@ -43,6 +43,12 @@ WHAT_HELPS = {
     "LFS": "only the pointer of git-lfs to a file; `git lfs pull` fetches that",
     VIDEO: "a video, which needs PyAV: pip install numpygit[video]",
 }
+VIDEO_SUFFIXES = (
+    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv",
+    ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts",
+    ".vob", ".webm", ".wmv",
+)  # fmt: skip
+ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")  # several pictures in a TIFF or MPO are no clip
 TRANSPORT = ((0, 188), (4, 192), (0, 204))  # of an MPEG transport stream: first packet, its bytes
 
 
