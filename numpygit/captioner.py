@@ -206,7 +206,7 @@ def load(
     `preprocessing` "hf" prepares pictures and questions as the checkpoint's files say, "original"
     as the authors' code does: see original.py. `threads` is how many cores to use, None for all
     that NumPy may. `plain` runs the five files of the model alone, to read along or to step
-    through; else fast.py takes part.
+    through; else the room `fast` takes part.
     """
     check_threads(threads)
     folder = loading.find(name, revision=revision, local_files_only=local_files_only)

@@ -83,6 +83,7 @@ def mix_image(q: Array, k: Array, v: Array, mixed: Array) -> None:
 
 def powers_of_scores(keys: Array, q: Array, ones: Array) -> tuple[Array, Array]:
     """Compute exp(keys @ q), (n, M, A) @ (n, A, T) -> (n, M, T), and its sums over M, (n, 1, T)."""
+    (n, M, A), T = keys.shape, q.shape[2]
     scores = keys @ q  # (n, M, T)
     with np.errstate(over="ignore"):
         np.exp(scores, out=scores)
@@ -96,14 +97,14 @@ def powers_of_scores(keys: Array, q: Array, ones: Array) -> tuple[Array, Array]:
 
 
 def word_attention(
-    x: Array, p: Attention, image: KeyValue, past: KeyValue, *, mask: Array | None,
+    x: Array, p: Attention, image_kv: KeyValue, past: KeyValue, *, mask: Array | None,
     plus: Array | None = None, threads: int = 1,
 ) -> tuple[Array, KeyValue]:  # fmt: skip
     """Twin of `layers.attention` for words: (D, B * T) -> (D, B * T), and the longer past.
 
     The keys and values of a picture serve all its rows of words, texts or beams, at once.
     """
-    pictures, N, M, A = image.k.shape
+    pictures, N, M, A = image_kv.k.shape
     D, columns = x.shape
     B = len(past.k)
     texts, T = B // pictures, columns // B
@@ -111,7 +112,7 @@ def word_attention(
     q *= np.float32(1 / math.sqrt(A))
     k = heads_of_rows(linear(x, p.key, threads=threads), past)  # (B, N, T, A)
     v = heads_of_rows(linear(x, p.value, threads=threads), past)  # (B, N, T, A)
-    own = extend(past, KeyValue(k, v))
+    text_kv = extend(past, KeyValue(k, v))
     joined = np.empty((D, columns), np.float32)
     mixed = joined.reshape(N, A, B, T).transpose(2, 0, 3, 1)  # (B, N, T, A)
 
@@ -119,8 +120,8 @@ def word_attention(
         rows = slice(some.start * texts, some.stop * texts)
         mixed[rows] = mix_words(
             q[rows],
-            KeyValue(image.k[some], image.v[some]),
-            KeyValue(own.k[rows], own.v[rows]),
+            KeyValue(image_kv.k[some], image_kv.v[some]),
+            KeyValue(text_kv.k[rows], text_kv.v[rows]),
             mask=None if mask is None else mask[rows],
         )
 
@@ -129,38 +130,43 @@ def word_attention(
     else:
         with blas_threads(1):
             spread(share, pictures, threads=min(threads, HANDS))
-    return linear(joined, p.out, plus=plus, threads=threads), own
+    return linear(joined, p.out, plus=plus, threads=threads), text_kv
 
 
-def mix_words(q: Array, image: KeyValue, own: KeyValue, *, mask: Array | None) -> Array:
+def mix_words(q: Array, image_kv: KeyValue, text_kv: KeyValue, *, mask: Array | None) -> Array:
     """Weigh the values of the picture and of the words by softmax of the scores of both.
 
-    q (B, N, T, A), image (pictures, N, M, A), own (B, N, S - M, A) -> (B, N, T, A).
+    q (B, N, T, A), image_kv (pictures, N, M, A), text_kv (B, N, S - M, A) -> (B, N, T, A).
     """
-    texts = len(q) // len(image.k)
+    B, N, T, A = q.shape
+    texts = B // len(image_kv.k)
     with np.errstate(over="ignore"):
-        to_image, to_words = word_scores(q, image, own, mask=mask)
+        to_image, to_words = word_scores(q, image_kv, text_kv, mask=mask)
         sums = sums_of_powers(to_image, to_words, texts)  # (B, N, T, 1)
     if not safe(sums):
-        to_image, to_words = word_scores(q, image, own, mask=mask)
-        highest = by_row(to_image.max(axis=3, keepdims=True), texts)  # (B, N, T, 1)
+        to_image, to_words = word_scores(q, image_kv, text_kv, mask=mask)
+        highest = by_row(to_image.max(axis=3, keepdims=True), texts)
         highest = np.maximum(highest, to_words.max(axis=3, keepdims=True))
         to_image -= by_picture(highest, texts)
         to_words -= highest
         sums = sums_of_powers(to_image, to_words, texts)
-    mixed = by_row(to_image @ image.v, texts)  # (B, N, T, A)
-    mixed += to_words @ own.v
+    mixed = by_row(to_image @ image_kv.v, texts)  # (B, N, T, A)
+    mixed += to_words @ text_kv.v
     mixed /= sums
     return mixed
 
 
 def word_scores(
-    q: Array, image: KeyValue, own: KeyValue, *, mask: Array | None
+    q: Array, image_kv: KeyValue, text_kv: KeyValue, *, mask: Array | None
 ) -> tuple[Array, Array]:
     """Score keys: (pictures, N, texts * T, M) of the picture's, (B, N, T, S - M) of the words'."""
-    texts = len(q) // len(image.k)
-    to_image = by_picture(q, texts) @ image.k.transpose(0, 1, 3, 2)  # (pictures, N, texts * T, M)
-    to_words = q @ own.k.transpose(0, 1, 3, 2)  # (B, N, T, S - M)
+    B, N, T, A = q.shape
+    pictures, _, M, _ = image_kv.k.shape
+    S, texts = M + text_kv.k.shape[2], B // pictures
+    to_image = by_picture(q, texts) @ image_kv.k.transpose(
+        0, 1, 3, 2
+    )  # (pictures, N, texts * T, M)
+    to_words = q @ text_kv.k.transpose(0, 1, 3, 2)  # (B, N, T, S - M)
     if mask is not None:
         to_words += mask
     return to_image, to_words

@@ -77,6 +77,7 @@ def mlp(
     x: Array, p: MLP, *, activation: Activation, plus: Array | None = None, threads: int = 1
 ) -> Array:
     """Twin of `layers.mlp`: (D, T) -> (D, T), `plus` added where it is given."""
+    F, T = len(p.up.weight), x.shape[1]
     hidden = product(p.up.weight, x, threads=threads)  # (F, T)
     activate(hidden, p.up.bias, name=activation)
     return linear(hidden, p.down, plus=plus, threads=threads)

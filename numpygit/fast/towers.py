@@ -12,8 +12,8 @@ measured (tests/benchmarks/README.md):
   and the last word alone is held against the vocabulary. Beams share the keys and values of
   their picture.
 
-It does not trace. `image_tokens`, `see` and `read` take the arguments of their twins, and call
-them where a trace is wanted, without a picture, and in models with relative positions.
+It does not trace. `image_tokens`, `prefill` and `decode_step` take the arguments of their twins,
+and call them where a trace is wanted, without a picture, and in models with relative positions.
 """
 
 from __future__ import annotations
@@ -83,22 +83,22 @@ def columns_of(tokens: Array) -> Array:
     return np.ascontiguousarray(tokens.reshape(-1, tokens.shape[2]).T)
 
 
-def see(
+def prefill(
     memory: Array, p: Text, *, config: Config, threads: int = 1, trace: Trace = no_trace
 ) -> Cache:
-    """Twin of `text.see`: memory (B, M, D) -> Cache."""
+    """Twin of `text.prefill`: memory (B, M, D) -> Cache."""
     if trace is not no_trace or not serves(config) or memory.size == 0 or not p.blocks:
-        return text.see(memory, p, config=config, trace=trace)
+        return text.prefill(memory, p, config=config, trace=trace)
 
-    def look(group: slice) -> list[KeyValue]:
-        return see_pictures(memory[group], p, config=config)
+    def prefill_group(group: slice) -> list[KeyValue]:
+        return prefill_pictures(memory[group], p, config=config)
 
-    seen = in_groups(look, len(memory), threads=threads)
+    kv_of_groups = in_groups(prefill_group, len(memory), threads=threads)
     B, D, N = len(memory), memory.shape[2], config.num_attention_heads
-    image = tuple(together(layer) for layer in zip(*seen, strict=True))
-    nothing = np.zeros((B, N, 0, D // N), np.float32)
-    words = (KeyValue(nothing, nothing),) * len(p.blocks)
-    return Cache(image, words, np.zeros((B, 0), np.int64))
+    image_kv = tuple(together(layer) for layer in zip(*kv_of_groups, strict=True))
+    empty = np.zeros((B, N, 0, D // N), np.float32)
+    text_kv = (KeyValue(empty, empty),) * len(p.blocks)
+    return Cache(image_kv, text_kv, np.zeros((B, 0), np.int64))
 
 
 def together(groups: tuple[KeyValue, ...]) -> KeyValue:
@@ -111,17 +111,17 @@ def together(groups: tuple[KeyValue, ...]) -> KeyValue:
     return KeyValue(k.transpose(0, 1, 3, 2), v)
 
 
-def see_pictures(memory: Array, p: Text, *, config: Config) -> list[KeyValue]:
+def prefill_pictures(memory: Array, p: Text, *, config: Config) -> list[KeyValue]:
     """Let the tokens of each picture look at each other: (B, M, D) -> each layer's keys, values."""
-    heads, B = config.num_attention_heads, len(memory)
+    heads, (B, M, D) = config.num_attention_heads, memory.shape
     x = columns_of(memory)  # (D, B * M)
-    kept = []
+    new_kv = []
     for block in p.blocks[:-1]:
-        attended, own = image_attention(x, block.attention, heads=heads, pictures=B, plus=x)
+        attended, kv = image_attention(x, block.attention, heads=heads, pictures=B, plus=x)
         x = after(attended, block, config=config)
-        kept.append(own)
-    kept.append(image_keys_and_values(x, p.blocks[-1].attention, heads=heads, pictures=B))
-    return kept
+        new_kv.append(kv)
+    new_kv.append(image_keys_and_values(x, p.blocks[-1].attention, heads=heads, pictures=B))
+    return new_kv
 
 
 def after(attended: Array, block: Block, *, config: Config, threads: int = 1) -> Array:
@@ -132,7 +132,7 @@ def after(attended: Array, block: Block, *, config: Config, threads: int = 1) ->
     return layer_norm(thought, block.mlp_norm, eps=eps)
 
 
-def read(
+def decode_step(
     ids: Array,
     cache: Cache,
     p: Text,
@@ -143,10 +143,10 @@ def read(
     threads: int = 1,
     trace: Trace = no_trace,
 ) -> tuple[Array, Cache]:
-    """Twin of `text.read`; it gives the last word's logits only: ids (B, T) -> (B, 1, V)."""
-    M = cache.image[0].k.shape[2] if cache.image else 0
+    """Twin of `text.decode_step`; it gives the last word's logits only: ids (B, T) -> (B, 1, V)."""
+    M = cache.image_kv[0].k.shape[2] if cache.image_kv else 0
     if trace is not no_trace or not serves(config) or M == 0:
-        return text.read(
+        return text.decode_step(
             ids, cache, p, config=config, attention_mask=attention_mask, positions=positions,
             trace=trace,
         )  # fmt: skip
@@ -158,21 +158,21 @@ def read(
     S = M + attention_mask.shape[1]
     if positions is None:
         positions = text.word_positions(attention_mask)[:, -T:]
-    words = text.embed_words(ids, positions, p, config=config)  # (B, T, D)
+    embeddings = text.embed_words(ids, positions, p, config=config)  # (B, T, D)
+    x = columns_of(embeddings)  # (D, B * T)
     mask = None
     if T > 1 or not attention_mask.all():
         mask = text.word_mask(attention_mask, image=0, now=T)  # (B, 1, T, S - M)
-    x = columns_of(words)  # (D, B * T)
-    kept = []
-    for block, image, past in zip(p.blocks, cache.image, cache.words, strict=True):
-        attended, own = word_attention(
-            x, block.attention, image, past, mask=mask, plus=x, threads=threads
+    new_kv = []
+    for block, image_kv, past in zip(p.blocks, cache.image_kv, cache.text_kv, strict=True):
+        attended, kv = word_attention(
+            x, block.attention, image_kv, past, mask=mask, plus=x, threads=threads
         )
         x = after(attended, block, config=config, threads=threads)
-        kept.append(own)
+        new_kv.append(kv)
     last = np.ascontiguousarray(x[:, T - 1 :: T])  # (D, B)
     logits = np.ascontiguousarray(linear(last, p.head, threads=threads).T)  # (B, V)
-    return logits[:, None], Cache(cache.image, tuple(kept), attention_mask)
+    return logits[:, None], Cache(cache.image_kv, tuple(new_kv), attention_mask)
 
 
 def serves(config: Config) -> bool:
@@ -184,17 +184,17 @@ class Towers(NamedTuple):
     """Which functions run the model: the definitions, or their twins of this file."""
 
     image_tokens: Callable[..., Array]
-    see: Callable[..., Cache]
-    read: Callable[..., tuple[Array, Cache]]
+    prefill: Callable[..., Cache]
+    decode_step: Callable[..., tuple[Array, Cache]]
 
 
-PLAIN = Towers(vision.image_tokens, text.see, text.read)
+PLAIN = Towers(vision.image_tokens, text.prefill, text.decode_step)
 
 
 def fast_towers(threads: int) -> Towers:
     """Take this file's functions, on so many threads."""
     return Towers(
         partial(image_tokens, threads=threads),
-        partial(see, threads=threads),
-        partial(read, threads=threads),
+        partial(prefill, threads=threads),
+        partial(decode_step, threads=threads),
     )

@@ -212,7 +212,7 @@ class GitForCausalLM:
     fit.
 
     `threads` is how many cores to use, None for all that NumPy may. `plain` runs the five files
-    alone, to read along or to step through; else, unless something traces, fast.py takes part.
+    alone, to read along or to step through; else, unless something traces, the room `fast` takes part.
     """
 
     threads: int | None = None
@@ -345,7 +345,7 @@ class GitForCausalLM:
         memory = self.memory(
             pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
         )
-        return towers_of(self).see(
+        return towers_of(self).prefill(
             memory, self.params.text, config=self.config, trace=scope(trace, "image")
         )
 
