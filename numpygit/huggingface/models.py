@@ -212,7 +212,7 @@ class GitForCausalLM:
     fit.
 
     `threads` is how many cores to use, None for all that NumPy may. `plain` runs the five files
-    alone, to read along or to step through; else, unless something traces, the room `fast` takes part.
+    alone, to read along or to step through; else the room `fast` runs, unless something traces.
     """
 
     threads: int | None = None

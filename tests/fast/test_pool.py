@@ -63,6 +63,7 @@ def test_spread_gives_all_to_one_thread_and_no_more_shares_than_there_is():
         assert sorted(lengths(found)) == expected
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded")
 def test_a_child_process_starts_threads_of_its_own():
     crew = pool_of(2)
     assert crew.run(lambda number: None)
