@@ -4,8 +4,8 @@
 
 Runs with transformers 4.37.2 and with 5.23.0. The bundled model is dumped by `dump_torch.py` as it
 is, which must agree, for a still and for a clip; then with each mistake, which must be found at its
-tensor with its cause. The exit code is 1 if one is not. `tests/seeded_bugs.py` has many more
-mistakes, but puts them into numpygit; here the other program really is another one.
+tensor with its cause. The exit code is 1 if one is not. `tests/helpers/seeded_bugs.py` has many
+more mistakes, but puts them into numpygit; here the other program really is another one.
 """
 
 from __future__ import annotations

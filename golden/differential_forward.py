@@ -105,7 +105,7 @@ def distances(mine: Any, theirs: Any, *, loss: bool = True) -> dict[str, float]:
 def is_rounding(case: Case, mine: Any, theirs: Any) -> bool:
     """Ask the official code in float64: are we at most 8 times as far from that as its float32?
 
-    The same bound as in tests/test_golden_tiny.py. Towers only 3 wide can amplify rounding.
+    The same bound as in tests/golden/test_golden_tiny.py. Towers only 3 wide can amplify rounding.
     """
     config = GitConfig.from_dict(case.config)
     exact = build(case.config, seeded_tensors(tensor_shapes(config), seed=case.seed)).double()

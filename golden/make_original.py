@@ -80,7 +80,7 @@ class MinMaxResizeForTest:
 
 
 def drawn(width: int, height: int) -> Image.Image:
-    """Draw a noisy picture; `tests/test_original.py` draws it alike."""
+    """Draw a noisy picture; `tests/huggingface/processing/test_authors.py` draws it alike."""
     rng = np.random.default_rng([height, width])
     return Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8))
 

@@ -12,7 +12,7 @@ Pillow. `cases.json` holds the settings of every case as the official processor 
 Two habits of the official code that matter here. It guesses which axis holds the colours and
 guesses wrongly where a side has 1 or 3 pixels; it is told "channels_last" throughout. And where
 an odd number of pixels is missing for the crop, it returns a picture one pixel too small: no
-case here has an odd rest, `tests/test_image.py` tests ours by its definition.
+case here has an odd rest, `tests/model/test_image.py` tests ours by its definition.
 """
 
 from __future__ import annotations

@@ -6,12 +6,12 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from checkpoints import Tensors, WriteFolder
 from safetensors.numpy import save_file
 
 import numpygit
@@ -20,9 +20,6 @@ from numpygit.loading.config import GitConfig, GitVisionConfig
 from numpygit.loading.names import tensor_shapes
 
 VOCABULARY = Path(__file__).parents[1] / "golden" / "words" / "vocab.txt"
-
-Tensors = dict[str, np.ndarray]
-WriteFolder = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ ABSENT: dict[str, tuple[Any, ...]] = {
     "use_mtp": (None, False),
     "low_memory": (None, False, True),
     "synced_gpus": (None, False),
-    "negative_prompt_ids": (None,),
+    "negative_prompt_ids": (None, (None, None)),
     "negative_prompt_attention_mask": (None,),
     "stop_strings": (None,),
     "tokenizer": (None, ANYTHING),

@@ -191,7 +191,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
         memory = self.memory(
             pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
         )
-        return towers_of(self).see(
+        return towers_of(self).prefill(
             memory, self.params.text, config=self.config, trace=scope(trace, "image")
         )
 
@@ -274,8 +274,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
         """
         check_absent(
             synced_gpus=synced_gpus, assistant_model=assistant_model,
-            negative_prompt_ids=negative_prompt_ids,
-            negative_prompt_attention_mask=negative_prompt_attention_mask,
+            negative_prompt_ids=(negative_prompt_ids, negative_prompt_attention_mask),
         )  # fmt: skip
         given = Prompt.of(inputs, options)
         processors, criteria = logits_processor or (), stopping_criteria or ()

@@ -1,0 +1,201 @@
+"""How many cores are used, and that nobody else's settings are left changed."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import numpygit
+from numpygit import cli
+from numpygit.errors import UserError
+from numpygit.fast import threads, towers
+from numpygit.fast.threads import (
+    blas_threads,
+    container_limit,
+    cores,
+    default_threads,
+    find_openblas,
+    limited,
+    side_by_side,
+)
+
+PICTURE = Path(numpygit.__file__).parent / "storybook" / "examples" / "count.png"
+BLAS = find_openblas()
+needs_openblas = pytest.mark.skipif(BLAS is None, reason="NumPy here does not use OpenBLAS")
+
+
+@pytest.fixture(autouse=True)
+def three_threads():
+    """Let OpenBLAS have three threads during a test, whatever the machine has."""
+    if BLAS is None:
+        yield
+        return
+    before = BLAS.get()
+    BLAS.set(3)
+    yield
+    assert BLAS.get() == 3
+    BLAS.set(before)
+
+
+@needs_openblas
+def test_numpys_wheels_bring_openblas_and_it_obeys():
+    with blas_threads(2):
+        assert BLAS.get() == 2
+        with blas_threads(1):
+            assert BLAS.get() == 1
+        assert BLAS.get() == 2
+
+
+@needs_openblas
+def test_a_mistake_inside_changes_nothing():
+    with pytest.raises(ZeroDivisionError), blas_threads(1):
+        _ = 1 // 0
+
+
+@needs_openblas
+def test_two_threads_that_limit_at_once_leave_what_was_there():
+    inside, leave = threading.Barrier(3), [threading.Event(), threading.Event()]
+
+    def work(number: int) -> None:
+        with blas_threads(number):
+            inside.wait()
+            leave[number - 1].wait()
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in (1, 2)]
+    for worker in workers:
+        worker.start()
+    inside.wait()
+    for event, worker in zip(leave, workers, strict=True):
+        event.set()
+        worker.join()
+
+
+@needs_openblas
+def test_between_the_words_of_a_stream_the_old_number_holds(storybook):
+    seen = []
+    for _ in limited((BLAS.get() for _ in range(3)), 1):
+        seen.append(BLAS.get())
+    assert seen == [3, 3, 3]
+    for _ in storybook.stream(PICTURE):
+        assert BLAS.get() == 3
+    assert next(limited(iter([BLAS.get]), 2))() == 3
+
+
+@needs_openblas
+def test_models_use_what_they_are_told_and_put_it_back(monkeypatch):
+    captioner = numpygit.load("storybook", threads=2)
+    used = []
+    read = towers.decode_step
+    monkeypatch.setattr(
+        towers, "decode_step", lambda *a, **k: (used.append(BLAS.get()), read(*a, **k))[1]
+    )
+    captioner.caption(PICTURE)
+    captioner.model.generate(pixel_values=captioner.pixels(PICTURE), max_length=4, num_beams=2)
+    assert set(used) == {2}
+
+
+def test_work_side_by_side_keeps_its_order():
+    for workers in (1, 2, 3, 4):
+        for count in range(10):
+            found = side_by_side(lambda i: i * i, list(range(count)), threads=workers)
+            assert found == [i * i for i in range(count)]
+
+
+@needs_openblas
+def test_whole_groups_run_on_one_thread_each_and_the_rest_on_all():
+    number = {}
+    side_by_side(lambda i: number.setdefault(i, BLAS.get()), list(range(9)), threads=4)
+    assert number == {**dict.fromkeys(range(8), 1), 8: 4}
+
+
+def test_a_mistake_in_one_of_them_comes_out():
+    with pytest.raises(ZeroDivisionError):
+        side_by_side(lambda i: 1 // i, [1, 1, 1, 0], threads=2)
+
+
+@pytest.mark.parametrize(
+    ("written", "limit"),
+    [("max 100000", None), ("150000 100000", 2), ("50000 100000", 1), ("", None), ("x y", None)],
+)
+def test_the_containers_limit(tmp_path, written, limit):
+    (tmp_path / "cpu.max").write_text(written)
+    assert container_limit(tmp_path / "cpu.max") == limit
+    assert container_limit(tmp_path / "missing") is None
+
+
+ASK = "from numpygit.fast import threads; print(threads.cores(), threads.default_threads())"
+
+
+@pytest.mark.slow
+@needs_openblas
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="affinity is a thing of Linux")
+def test_the_environment_and_the_affinity_are_respected():
+    def ask(code: str, **environment: str) -> list[int]:
+        kept = {**os.environ, "PYTHONPATH": str(Path(numpygit.__file__).parents[1])}
+        run = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+            env={**kept, **environment},
+        )  # fmt: skip
+        return [int(number) for number in run.stdout.split()]
+
+    assert ask(ASK, OPENBLAS_NUM_THREADS="1")[1] == 1
+    one = f"import os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}}); {ASK}"
+    assert ask(one, OPENBLAS_NUM_THREADS="2") == [1, 1]
+
+
+def test_numbers_that_cannot_be():
+    assert 1 <= default_threads() <= cores() or BLAS is None
+    for number in (0, -2):
+        with pytest.raises(UserError, match=f"threads is {number}; give 1 or more"):
+            numpygit.load("storybook", threads=number)
+
+
+def test_the_command_takes_threads(capsys):
+    assert cli.main(["caption", "--model", "storybook", str(PICTURE)]) == 0
+    said = capsys.readouterr().out
+    arguments = ["caption", "--model", "storybook", "--threads", "1", str(PICTURE)]
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().out == said
+    assert cli.main([*arguments[:4], "0", str(PICTURE)]) == 1
+    assert "threads is 0; give 1 or more" in capsys.readouterr().err
+
+
+def test_without_openblas_pictures_go_one_after_the_other(monkeypatch):
+    monkeypatch.setattr(threads, "find_openblas", lambda: None)
+    assert default_threads() == 1
+    names = side_by_side(lambda _: threading.current_thread().name, [0, 1, 2, 3], threads=2)
+    assert set(names) == {threading.current_thread().name}
+    with blas_threads(1):
+        assert np.ones(2) @ np.ones(2) == 2
+
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from numpygit.fast.threads import keep_freed_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+np.ones(2**20, np.float32)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    np.ones(2**20, np.float32)[0]
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(os.confstr_names.get("CS_GNU_LIBC_VERSION") is None, reason="a thing of glibc")
+def test_freed_memory_is_kept_for_the_next_array():
+    faults = {}
+    for what in ("keep", "not"):
+        kept = {**os.environ, "PYTHONPATH": str(Path(numpygit.__file__).parents[1])}
+        run = subprocess.run(
+            [sys.executable, "-c", FAULTS, what], capture_output=True, text=True, check=True,
+            env={name: value for name, value in kept.items() if not name.startswith("MALLOC_")},
+        )  # fmt: skip
+        faults[what] = int(run.stdout)
+    assert faults["keep"] < 100
+    assert faults["not"] > 10 * faults["keep"]

@@ -1,0 +1,307 @@
+"""fast.py beside the five files: the same numbers, tensor by tensor, and the same words."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from golden_inputs import tiny_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file
+
+import numpygit
+from numpygit import cli
+from numpygit.fast import towers
+from numpygit.huggingface.models import GitForCausalLM, GitVisionModel
+from numpygit.loading.config import GitConfig
+from numpygit.model import layers, text, vision
+from numpygit.model.generate import keep_rows
+from numpygit.model.params import LayerNorm
+from numpygit.trace import Recorder
+
+TINY = Path(__file__).parents[2] / "golden" / "tiny"
+EXAMPLES = sorted((Path(numpygit.__file__).parent / "storybook" / "examples").glob("*.png"))
+MODEL = tiny_model()
+P, CONFIG = MODEL.params.text, MODEL.config
+TOLERANCE = 3e-5  # as between cached and uncached: float32 sums in another order
+CLOSE = 2e-6  # of one function, in units of the largest number
+
+
+def assert_close(mine: np.ndarray, plain: np.ndarray) -> None:
+    assert mine.shape == plain.shape
+    assert mine.dtype == np.float32
+    assert np.abs(mine - plain).max() <= CLOSE * max(1, np.abs(plain).max())
+
+
+@pytest.fixture(scope="module")
+def traced(storybook) -> tuple[GitForCausalLM, dict[str, np.ndarray]]:
+    """All named tensors of a picture that the five files have looked at, with three words read."""
+    recorder = Recorder()
+    model = storybook.model
+    model.logits(np.array([[2, 5, 6]]), storybook.pixels(EXAMPLES[0]), trace=recorder)
+    return model, recorder.tensors
+
+
+def columns(tokens: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(tokens[0].T)
+
+
+def test_each_layer_of_the_picture_tower(traced):
+    model, tensors = traced
+    config = model.config.vision_config
+    before = "vision.x"
+    for i, block in enumerate(model.params.vision.blocks):
+        here = {name: tensors[f"vision.{i}.{name}"] for name in LAYER}
+        eps, heads = config.layer_norm_eps, config.num_attention_heads
+        normed = towers.layer_norm(columns(tensors[before]), block.attention_norm, eps=eps)
+        assert_close(normed.T, here["attention_input"][0])
+        attended, own = towers.image_attention(normed, block.attention, heads=heads)
+        assert_close(own.k, here["k"])
+        assert_close(own.v, here["v"])
+        assert_close(attended.T, here["attended"][0])
+        normed = towers.layer_norm(columns(here["after_attention"]), block.mlp_norm, eps=eps)
+        assert_close(normed.T, here["mlp_input"][0])
+        hidden = towers.product(block.mlp.up.weight, normed)
+        towers.activate(hidden, block.mlp.up.bias, name=config.hidden_act)
+        assert_close(hidden.T, here["activated"][0])
+        thought = towers.mlp(normed, block.mlp, activation=config.hidden_act)
+        assert_close(thought.T, here["thought"][0])
+        before = f"vision.{i}.x"
+
+
+LAYER = ["attention_input", "k", "v", "attended", "after_attention", "mlp_input", "activated"]
+LAYER += ["thought", "x"]
+
+
+def test_each_layer_of_the_text_tower(traced):
+    model, tensors = traced
+    config, p = model.config, model.params.text
+    M = tensors["memory"].shape[1]
+    x, image = columns(tensors["memory"]), []
+    for i, block in enumerate(p.blocks):
+        attended, own = towers.image_attention(x, block.attention, heads=config.num_attention_heads)
+        assert_close(attended.T, tensors[f"text.{i}.attended"][0, :M])
+        x = towers.after(x, attended, block, config=config)
+        assert_close(x.T, tensors[f"text.{i}.x"][0, :M])
+        image.append(own)
+    seen = towers.prefill_picture(columns(tensors["memory"]), p, config=config)
+    for i, (kept, own) in enumerate(zip(seen, image, strict=True)):
+        assert_close(kept.k, tensors[f"text.{i}.k"][:, :, :M])
+        assert_close(kept.v, own.v)
+    cache = towers.prefill(tensors["memory"], p, config=config)
+    mask = text.word_mask(np.ones((1, 3), int), image=0, now=3)
+    x = columns(tensors["words"])
+    for i, block in enumerate(p.blocks):
+        attended, own = towers.word_attention(
+            x, block.attention, cache.image_kv[i], cache.text_kv[i], mask=mask
+        )
+        assert_close(own.k, tensors[f"text.{i}.k"][:, :, M:])
+        assert_close(attended.T, tensors[f"text.{i}.attended"][0, M:])
+        x = towers.after(x, attended, block, config=config)
+        assert_close(x.T, tensors[f"text.{i}.x"][0, M:])
+
+
+@pytest.mark.parametrize("kind", ["still", "clip"])
+def test_the_official_answers(kind):
+    """No further from the official float64 result than the plain functions may be."""
+    golden = load_file(TINY / f"{kind}.safetensors")
+    model = GitForCausalLM(*numpygit.loading.load(TINY))
+    memory = model.memory(golden["input/pixel_values"])
+    exact, rounded = golden["float64/memory"], golden["float32/memory"]
+    assert np.abs(memory - exact).max() < 8 * max(1e-6, np.abs(rounded - exact).max())
+    cache = model.see(golden["input/pixel_values"])
+    ids, mask = golden["input/input_ids"], golden["input/attention_mask"]
+    logits, _ = towers.decode_step(
+        ids, cache, model.params.text, config=model.config, attention_mask=mask
+    )
+    exact, rounded = golden["float64/logits"], golden["float32/logits"]
+    whole = mask[:, -1] == 1  # of a padded row the last word is none
+    worst = np.abs(logits[whole, 0] - exact[whole, -1]).max()
+    assert worst < 8 * max(1e-6, np.abs(rounded - exact).max())
+
+
+@st.composite
+def conversations(draw: st.DrawFn):
+    """Pictures, some texts about each of them, padding, and how the words are cut in pieces."""
+    rng = np.random.default_rng(draw(st.integers(0, 1000)))
+    pictures, texts = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    M, T = draw(st.sampled_from([1, 7, 20])), draw(st.integers(1, 9))
+    B = pictures * texts
+    left = draw(st.lists(st.integers(0, T - 1), min_size=B, max_size=B))
+    mask = (np.arange(T) >= np.array(left)[:, None]).astype(np.int64)
+    cuts = sorted(draw(st.sets(st.integers(1, max(1, T - 1)), max_size=T - 1)))
+    pieces = [piece for piece in np.split(np.arange(T), cuts) if len(piece)]
+    memory = rng.standard_normal((pictures, M, 30)).astype(np.float32)
+    order = rng.integers(0, texts, B) + np.arange(B) // texts * texts  # beams that fork and end
+    return memory, texts, rng.integers(0, 61, (B, T)), mask, pieces, order
+
+
+@settings(max_examples=150, deadline=None)
+@given(conversations())
+def test_seeing_and_reading(conversation):
+    memory, texts, ids, mask, pieces, order = conversation
+    fork = np.arange(len(memory)).repeat(texts)
+    plain = keep_rows(text.prefill(memory, P, config=CONFIG), fork)
+    quick = keep_rows(towers.prefill(memory, P, config=CONFIG), fork)
+    for piece in pieces:
+        expected, plain = text.decode_step(
+            ids[:, piece], plain, P, config=CONFIG, attention_mask=mask[:, piece]
+        )
+        got, quick = towers.decode_step(
+            ids[:, piece], quick, P, config=CONFIG, attention_mask=mask[:, piece]
+        )
+        words = mask[:, piece[-1]] == 1
+        np.testing.assert_allclose(got[words, 0], expected[words, -1], atol=TOLERANCE)
+        np.testing.assert_array_equal(quick.attention_mask, plain.attention_mask)
+        plain, quick = keep_rows(plain, order), keep_rows(quick, order)
+        mask = mask[order]
+
+
+def test_no_pictures_are_encoded_and_seen_as_the_plain_functions_do():
+    size = CONFIG.vision_config.image_size
+    memory = MODEL.memory(np.zeros((0, 3, size, size), np.float32))
+    assert memory.shape == (0, (size // CONFIG.vision_config.patch_size) ** 2 + 1, 30)
+    cache = towers.prefill(memory, P, config=CONFIG)
+    assert len(cache.image_kv) == len(P.blocks)
+    assert len(cache.attention_mask) == 0
+
+
+def test_a_cache_of_one_goes_into_the_other(storybook):
+    model = storybook.model
+    memory = model.memory(storybook.pixels(EXAMPLES[1]))
+    first, second = np.array([[2, 5]]), np.array([[7]])
+    logits = []
+    for one, other in [(text, towers), (towers, text)]:
+        cache = one.prefill(memory, model.params.text, config=model.config)
+        _, cache = other.decode_step(first, cache, model.params.text, config=model.config)
+        last, _ = one.decode_step(second, cache, model.params.text, config=model.config)
+        logits.append(last[:, -1])
+    np.testing.assert_allclose(logits[0], logits[1], atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_stills_clips_and_other_sizes(threads):
+    rng = np.random.default_rng(5)
+    config, p = CONFIG.vision_config, MODEL.params.vision
+    size = config.image_size
+    for shape in [(3, 3, size, size), (2, 2, 3, size, size)]:
+        pixels = rng.standard_normal(shape, np.float32)
+        plain = vision.image_tokens(pixels, p, config=config)
+        assert_close(towers.image_tokens(pixels, p, config=config, threads=threads), plain)
+    pixels = rng.standard_normal((1, 3, size + 9, size), np.float32)
+    plain = vision.image_tokens(pixels, p, config=config, interpolate=True)
+    assert_close(towers.image_tokens(pixels, p, config=config, interpolate=True), plain)
+
+
+@pytest.mark.parametrize("name", ["quick_gelu", "gelu", "gelu_new", "relu", "silu", "selu", abs])
+def test_activations(name):
+    x = np.linspace(-12, 12, 70_001, dtype=np.float32).reshape(-1, 1)
+    x = np.concatenate([x, np.array([[-200], [-60], [60], [200]], np.float32)])
+    bias = np.full(len(x), 0.25, np.float32)
+    mine = x.copy()
+    towers.activate(mine, bias, name=name)
+    plain = layers.activate(x + bias[:, None], name=name)
+    assert np.abs(mine - plain).max() < 1e-6 * 12
+
+
+@pytest.mark.parametrize("name", ["quick_gelu", "gelu"])
+def test_activations_of_huge_numbers_are_all_or_nothing(name):
+    x = np.array([[-3e38], [-1e4], [1e4], [3e38]], np.float32)
+    mine = x.copy()
+    towers.activate(mine, np.zeros(4, np.float32), name=name)
+    np.testing.assert_array_equal(mine, np.maximum(x, 0))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 31, 32])
+def test_products_in_slices(count, monkeypatch):
+    monkeypatch.setattr(towers, "SLICE", 40)
+    rng = np.random.default_rng(count)
+    weight, x = (
+        rng.standard_normal((50, 8), np.float32),
+        rng.standard_normal((8, count), np.float32),
+    )
+    assert_close(towers.product(weight, x), weight @ x)
+
+
+def test_norms_of_large_and_of_equal_numbers():
+    p = LayerNorm(np.linspace(0.5, 2, 16, dtype=np.float32), np.ones(16, np.float32))
+    x = np.stack([np.full(16, 7), np.arange(16) * 1e4, np.arange(16) - 3e2]).astype(np.float32)
+    assert_close(towers.layer_norm(x.T.copy(), p, eps=1e-5).T, layers.layer_norm(x, p, eps=1e-5))
+
+
+@pytest.mark.slow
+def test_a_trace_runs_the_plain_functions_and_names_everything(storybook):
+    pixels = storybook.pixels(EXAMPLES[0])
+    recorder, plain = Recorder(), Recorder()
+    storybook.model.see(pixels, trace=recorder)
+    storybook.model.plain = True
+    try:
+        storybook.model.see(pixels, trace=plain)
+        untraced = storybook.model.memory(pixels)
+    finally:
+        storybook.model.plain = False
+    assert list(recorder.tensors) == list(plain.tensors)
+    np.testing.assert_array_equal(recorder.tensors["memory"], untraced)  # bit for bit
+
+
+@pytest.mark.slow
+def test_the_same_words(storybook):
+    plain = numpygit.load("storybook", plain=True)
+    assert storybook.captions(EXAMPLES) == plain.captions(EXAMPLES)
+    for beams in (1, 3):
+        for picture in EXAMPLES:
+            pixels = storybook.pixels(picture)
+            options = {"num_beams": beams, "num_return_sequences": beams, "max_length": 20}
+            np.testing.assert_array_equal(
+                storybook.model.generate(pixel_values=pixels, **options),
+                plain.model.generate(pixel_values=pixels, **options),
+            )
+
+
+def test_plain_runs_no_fast_function(storybook, monkeypatch):
+    plain = numpygit.load("storybook", plain=True)
+    expected = plain.caption(EXAMPLES[0])
+    for name in ("image_tokens", "prefill", "decode_step"):
+        monkeypatch.delattr(towers, name)
+    assert plain.caption(EXAMPLES[0]) == expected
+    with pytest.raises(NameError):
+        storybook.caption(EXAMPLES[0])
+
+
+def test_the_command_runs_the_plain_functions_when_asked(monkeypatch, capsys):
+    command = ["caption", "--model", "storybook", str(EXAMPLES[0])]
+    assert cli.main(command) == 0
+    said = capsys.readouterr().out
+    for name in ("image_tokens", "prefill", "decode_step"):
+        monkeypatch.delattr(towers, name)
+    assert cli.main([*command, "--plain"]) == 0
+    assert capsys.readouterr().out == said
+
+
+def test_relative_positions_are_left_to_the_plain_functions():
+    config = GitConfig(
+        vision_config=CONFIG.vision_config,
+        vocab_size=61,
+        hidden_size=30,
+        num_hidden_layers=2,
+        num_attention_heads=5,
+        intermediate_size=42,
+        max_position_embeddings=40,
+        position_embedding_type="relative_key_query",
+        bos_token_id=1,
+        eos_token_id=2,
+    )
+    model = GitForCausalLM(config, seed=3)
+    size = config.vision_config.image_size
+    pixels = np.random.default_rng(1).standard_normal((2, 3, size, size)).astype(np.float32)
+    quick = model.generate(pixel_values=pixels, max_length=9)
+    model.plain = True
+    np.testing.assert_array_equal(quick, model.generate(pixel_values=pixels, max_length=9))
+
+
+def test_the_tower_alone(storybook):
+    tower = GitVisionModel(storybook.model.config.vision_config, storybook.model.params.vision)
+    pixels = storybook.pixels(EXAMPLES[0])
+    quick = tower(pixels).last_hidden_state
+    tower.plain = True
+    assert_close(quick, tower(pixels).last_hidden_state)

@@ -1,0 +1,101 @@
+"""Relative positions: the definition in loops, and what they must not depend on."""
+
+import math
+
+import numpy as np
+import pytest
+from golden_inputs import TINY
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numpygit import GitConfig, GitForCausalLM, UserError, loading
+from numpygit.model import text
+from numpygit.model.layers import attention
+from numpygit.model.params import Attention, Linear, Relative
+from numpygit.model.variants.relative_positions import relative_scores, word_places
+
+KINDS = ["relative_key", "relative_key_query"]
+
+
+def model_of(kind: str) -> GitForCausalLM:
+    values = {**loading.read_json(TINY / "config.json"), "position_embedding_type": kind}
+    model = GitForCausalLM(GitConfig.from_dict(values | {"initializer_range": 0.3}), seed=3)
+    return model
+
+
+MODELS = {kind: model_of(kind) for kind in KINDS}
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+def test_scores_are_products_with_the_vector_of_the_distance(by_key: bool) -> None:
+    rng = np.random.default_rng(0)
+    B, N, T, S, A = 2, 3, 4, 6, 5
+    q = rng.standard_normal((B, N, T, A)).astype(np.float32)
+    k = rng.standard_normal((B, N, S, A)).astype(np.float32)
+    p = Relative(rng.standard_normal((2 * 8 - 1, A)).astype(np.float32), by_key)
+    scores = relative_scores(q, k, p, place=None)
+    for t in range(T):
+        for s in range(S):
+            vector = p.embedding[(S - T + t) - s + 7]
+            expected = q[:, :, t] @ vector + (k[:, :, s] @ vector if by_key else 0)
+            np.testing.assert_allclose(scores[:, :, t, s], expected, atol=1e-5)
+
+
+def test_they_are_added_before_the_division() -> None:
+    rng = np.random.default_rng(1)
+    draw = lambda *shape: rng.standard_normal(shape).astype(np.float32)  # noqa: E731
+    same = [Linear(draw(6, 6), draw(6)) for _ in range(4)]
+    x, seen = draw(1, 3, 6), {}
+    p = Attention(*same, relative=Relative(draw(9, 3), by_key=False))
+    attention(x, p, heads=2, trace=seen.__setitem__)
+    expected = seen["q"] @ seen["k"].transpose(0, 1, 3, 2)
+    expected = expected + relative_scores(seen["q"], seen["k"], p.relative, place=None)
+    np.testing.assert_allclose(seen["scores"], expected / math.sqrt(3), rtol=1e-5, atol=1e-6)
+
+
+def test_image_tokens_stand_before_words() -> None:
+    places = word_places(np.array([[0, 1, 2], [0, 0, 1]]), image=2)
+    np.testing.assert_array_equal(places, [[0, 1, 2, 3, 4], [0, 1, 2, 2, 3]])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_absolute_position_is_added(kind: str) -> None:
+    model, ids = MODELS[kind], np.array([[5, 6, 7]])
+    one = model(ids).logits
+    other = model(ids, position_ids=np.array([[9, 3, 0]])).logits
+    np.testing.assert_array_equal(one, other)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(KINDS), st.integers(0, 99), st.sampled_from([0, 7]), st.data())
+def test_cached_equals_uncached_with_padding(kind, seed, M, data) -> None:
+    """The official cached step is wrong for more than one new token, and with padding."""
+    model, rng = MODELS[kind], np.random.default_rng(seed)
+    T = data.draw(st.integers(1, 10))
+    left = data.draw(st.integers(0, T - 1))
+    cut = data.draw(st.integers(0, T))
+    memory = rng.standard_normal((2, M, 30)).astype(np.float32)
+    ids = rng.integers(4, 61, (2, T))
+    mask = np.ones((2, T), np.int64)
+    mask[1, :left] = 0
+    p, config = model.params.text, model.config
+    whole, _ = text.forward(memory, ids, p, config=config, attention_mask=mask)
+    cache, read = text.prefill(memory, p, config=config), []
+    for piece in (slice(0, cut), slice(cut, T)):
+        if ids[:, piece].size:
+            logits, cache = text.decode_step(
+                ids[:, piece], cache, p, config=config, attention_mask=mask[:, piece]
+            )
+            read.append(logits)
+    words = mask == 1
+    np.testing.assert_allclose(np.concatenate(read, axis=1)[words], whole[:, M:][words], atol=3e-5)
+    alone, _ = text.forward(memory[1:], ids[1:, left:], p, config=config)
+    np.testing.assert_allclose(whole[1:, M + left :], alone[:, M:], atol=3e-5)
+
+
+def test_a_sequence_longer_than_the_distances_is_refused() -> None:
+    model = MODELS["relative_key"]
+    pixels = np.zeros((1, 2, 3, 27, 27), np.float32)
+    assert model(np.full((1, 3), 5), pixel_values=pixels).logits.shape == (1, 23, 61)
+    with pytest.raises(UserError, match="24 tokens, but this model knows relative positions up to"):
+        model(np.full((1, 4), 5), pixel_values=pixels)

@@ -1,0 +1,254 @@
+"""Every shape comment in the model's files is true, and every array is float32.
+
+The model runs on sizes that are all different. After each line that ends in a comment such as
+`# (B, N, T, S)`, the variable of that line, or what it returns, must have that shape. The letters
+stand for the function's own variables, and must agree with the sizes of the run.
+"""
+
+import ast
+import inspect
+import io
+import re
+import sys
+import textwrap
+import tokenize
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import pytest
+from golden_inputs import tiny_inputs, tiny_model
+
+import numpygit
+from numpygit import GitConfig, GitForCausalLM
+from numpygit.huggingface.processing.picture_steps import ImageProcessor
+from numpygit.model import generate, image, layers, text
+
+PACKAGE = Path(numpygit.__file__).parent
+MODEL = ("image", "layers", "vision", "text", "generate")
+BESIDE = (
+    "model/variants/activations",
+    "model/variants/relative_positions",
+    "model/variants/other_sizes",
+    "huggingface/loss",
+    "fast/towers",
+)
+FILES = [str(PACKAGE / "model" / f"{name}.py") for name in MODEL]
+FILES += [str(PACKAGE / f"{name}.py") for name in BESIDE]
+SHAPE = re.compile(r"#\s*(\(.*\))")
+
+
+def shape_comments(source: str) -> dict[int, str]:
+    """Line -> shape, for comments behind code."""
+    found = {}
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        shape = SHAPE.match(token.string) if token.type == tokenize.COMMENT else None
+        if shape and token.line[: token.start[1]].strip():
+            found[token.start[0]] = shape[1]
+    return found
+
+
+class Claim:
+    """One statement whose last line claims a shape."""
+
+    def __init__(self, path: str, statement: ast.Assign | ast.Return, shape: str) -> None:
+        self.where = f"{Path(path).name}:{statement.end_lineno}"
+        self.lines = range(statement.lineno, statement.end_lineno + 1)
+        self.shape = shape
+        self.variable = None
+        if isinstance(statement, ast.Assign):
+            assert len(statement.targets) == 1, self.where
+            assert isinstance(statement.targets[0], ast.Name), self.where
+            self.variable = statement.targets[0].id
+
+    def wrong(self, value: object, variables: dict) -> str | None:
+        letters = {name: v for name, v in variables.items() if isinstance(v, int)}
+        try:
+            expected = eval(self.shape, {}, letters)
+        except NameError as error:
+            return f"{self.where} {self.shape}: {error}"
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        if np.shape(value) == expected:
+            return None
+        return f"{self.where} says {self.shape} = {expected}, is {np.shape(value)}"
+
+
+def claims_of(path: str) -> dict[int, Claim]:
+    """Line -> the claim of the statement on it; comments on fields are checked elsewhere."""
+    source = Path(path).read_text()
+    comments = shape_comments(source)
+    claims = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.AnnAssign):
+            comments.pop(node.end_lineno, None)
+        if isinstance(node, ast.Assign | ast.Return) and node.end_lineno in comments:
+            claim = Claim(path, node, comments.pop(node.end_lineno))
+            claims |= dict.fromkeys(claim.lines, claim)
+    assert not comments, f"{path}: no statement ends on {comments}"
+    return claims
+
+
+class Watcher:
+    """A trace function for `sys.settrace` that checks claims and looks for float64."""
+
+    def __init__(self) -> None:
+        self.claims = {path: claims_of(path) for path in FILES}
+        self.checked: set[Claim] = set()
+        self.wrong: set[str] = set()
+        self.float64: set[str] = set()
+
+    def __call__(self, frame: FrameType, event: str, argument: object):
+        path = frame.f_code.co_filename
+        if path not in self.claims:
+            return None
+        last: list[Claim | None] = [None]
+
+        def watch(frame: FrameType, event: str, argument: object):
+            here = self.claims[path].get(frame.f_lineno)
+            if last[0] is not None and (last[0] is not here or event == "return"):
+                self.check(last[0], frame, argument)
+            last[0] = here
+            self.look_for_float64(frame)
+            return watch
+
+        return watch
+
+    def check(self, claim: Claim, frame: FrameType, argument: object) -> None:
+        value = argument if claim.variable is None else frame.f_locals.get(claim.variable)
+        problem = claim.wrong(value, frame.f_locals)
+        self.checked.add(claim)
+        if problem:
+            self.wrong.add(problem)
+
+    def look_for_float64(self, frame: FrameType) -> None:
+        for name, value in frame.f_locals.items():
+            if isinstance(value, np.ndarray | np.generic) and value.dtype == np.float64:
+                where = f"{Path(frame.f_code.co_filename).name}: {frame.f_code.co_name}"
+                self.float64.add(f"{where} {name}")
+
+
+def run_everything() -> None:
+    for plain in (True, False):
+        run_models(plain)
+    past = tiny_model()(tiny_inputs("still")["input_ids"])
+    for activation in layers.ACTIVATIONS.values():
+        activation(past.logits)
+    ImageProcessor(20, 24, 31)(image.Image.new("RGB", (50, 41)))
+
+
+def run_models(plain: bool) -> None:
+    model = tiny_model()
+    model.plain = plain
+    for kind in ("still", "clip"):
+        given = tiny_inputs(kind)
+        model.logits(
+            given["input_ids"], given["pixel_values"], attention_mask=given["attention_mask"]
+        )
+        model.generate(given["input_ids"][:, :3], pixel_values=given["pixel_values"], max_length=9)
+        model.generate(pixel_values=given["pixel_values"], max_length=6, num_beams=3)
+    model.memory(np.zeros((1, 3, 40, 20), np.float32), interpolate_pos_encoding=True)
+    values = {**model.config.to_dict(), "position_embedding_type": "relative_key_query"}
+    relative = GitForCausalLM(GitConfig.from_dict(values))
+    relative.plain = plain
+    ids = tiny_inputs("still")["input_ids"]
+    relative(ids[:, :2], labels=ids[:, :2], label_smoothing=0.1)
+    relative.generate(ids[:, :2], pixel_values=tiny_inputs("still")["pixel_values"], max_length=4)
+    past = relative(ids[:, :2])
+    relative(ids[:, 2:], past_key_values=past.past_key_values)
+
+
+@pytest.fixture(scope="module")
+def watched() -> Watcher:
+    watcher = Watcher()
+    previous = sys.gettrace()
+    sys.settrace(watcher)
+    try:
+        run_everything()
+    finally:
+        sys.settrace(previous)
+    return watcher
+
+
+def test_every_shape_comment_is_true(watched):
+    assert not watched.wrong
+
+
+def test_every_shape_comment_was_reached(watched):
+    everything = {claim for claims in watched.claims.values() for claim in claims.values()}
+    assert not [claim.where for claim in everything - watched.checked]
+    assert len(everything) > 40
+
+
+def test_no_float64_anywhere(watched):
+    assert not watched.float64
+
+
+def test_the_watcher_sees_a_false_comment(tmp_path):
+    path = tmp_path / "false.py"
+    path.write_text(
+        "import numpy as np\n"
+        "def f(x):\n"
+        "    B, T = x.shape\n"
+        "    y = x.T  # (B, T)\n"
+        "    return y * np.float64(2)  # (T, B)\n"
+    )
+    watcher = Watcher()
+    watcher.claims = {str(path): claims_of(str(path))}
+    space: dict = {}
+    exec(compile(path.read_text(), str(path), "exec"), space)
+    previous = sys.gettrace()
+    sys.settrace(watcher)
+    try:
+        space["f"](np.zeros((2, 3)))
+    finally:
+        sys.settrace(previous)
+    assert watcher.wrong == {"false.py:4 says (B, T) = (2, 3), is (3, 2)"}
+    assert len(watcher.checked) == 2
+    assert watcher.float64
+
+
+def field_comments(holder: type) -> dict[str, str]:
+    """Field -> shape, for the comments behind the fields of a dataclass or a named tuple."""
+    lines, _ = inspect.getsourcelines(holder)
+    source = textwrap.dedent("".join(lines))
+    body = ast.parse(source).body[0].body
+    by_line = {n.end_lineno: n.target.id for n in body if isinstance(n, ast.AnnAssign)}
+    return {by_line[line]: shape for line, shape in shape_comments(source).items()}
+
+
+def wrong_fields(value: object, letters: dict[str, int]) -> list[str]:
+    """List the fields of `value` whose comment is not true."""
+    wrong = []
+    for name, shape in field_comments(type(value)).items():
+        field = getattr(value, name)
+        expected = eval(shape, {}, letters)
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        for array in flat(field):
+            if array.shape != expected:
+                wrong.append(f"{type(value).__name__}.{name} {array.shape} != {expected}")
+    return wrong
+
+
+def flat(field: object) -> list[np.ndarray]:
+    """List the arrays of a field: one, or one or two in each layer."""
+    if isinstance(field, np.ndarray):
+        return [field]
+    return [array for part in field for array in flat(part)]
+
+
+def test_field_comments_are_true():
+    model = tiny_model()
+    given = tiny_inputs("still")
+    p = model.params
+    assert not wrong_fields(p.vision, {"D": 28, "P": 9, "C": 3, "patch": 9, "frames": 4})
+    assert not wrong_fields(p.text, {"D": 30, "V": 61, "places": 23})
+    memory = model.memory(given["pixel_values"])
+    cache = text.prefill(memory, p.text, config=model.config)
+    _, cache = text.decode_step(given["input_ids"], cache, p.text, config=model.config)
+    sizes = {"B": 2, "N": 5, "M": 10, "S": 16, "A": 6, "V": 61}
+    assert not wrong_fields(cache, sizes)
+    assert not wrong_fields(cache.text_kv[0], {**sizes, "S": 6})
+    for step in model.steps(given["pixel_values"], given["input_ids"], max_length=8):
+        assert not wrong_fields(step, {**sizes, "T": step.ids.shape[1]})
+    assert not wrong_fields(generate.greedy(step.logits, step.ids), sizes)
+    assert wrong_fields(cache, {**sizes, "S": 17})

@@ -1,0 +1,122 @@
+"""Everything the README shows is true: commands, their output, Python, shapes, files."""
+
+import doctest
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import numpygit
+from numpygit.trace import Recorder
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[tuple[str, str]]:
+    """List the commands of the console blocks with the output the README shows."""
+    found = []
+    for kind, block in BLOCKS:
+        if kind == "console":
+            for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+                command, _, output = part.partition("\n")
+                found.append((command, output))
+    return found
+
+
+def installs(command: str) -> bool:
+    return command.startswith("pip install")
+
+
+def test_every_block_is_of_a_kind_that_is_executed():
+    assert {kind for kind, _ in BLOCKS} == {"console", "python", ""}  # "" is the tree of rooms
+
+
+def test_there_are_two_commands_which_ci_runs_from_here():
+    assert [c.partition(" && ")[2].split()[0] for c, _ in commands() if installs(c)] == [
+        "numpygit",
+        "pytest",
+    ]
+    assert "grep '^\\$ pip install' README.md" in CI
+
+
+@pytest.mark.parametrize(("command", "output"), commands())
+def test_commands_print_what_the_readme_shows(command, output):
+    if installs(command):
+        command = command.partition(" && ")[2]
+    if command == "pytest":
+        assert re.fullmatch(r"\d+ passed.*\n", output)  # this very run: see the closing line
+        return
+    words = shlex.split(command)
+    assert words[0] == "numpygit"
+    run = subprocess.run(
+        [sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == output
+    assert run.stderr == ""
+
+
+def test_python_blocks_print_what_the_readme_shows(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    text = "".join(block for kind, block in BLOCKS if kind == "python")
+    test = doctest.DocTestParser().get_doctest(text, {}, "README", "README.md", 0)
+    failures, attempted = doctest.DocTestRunner().run(test)
+    assert attempted > 3
+    assert failures == 0
+
+
+def rows(heading: str) -> list[list[str]]:
+    """List the rows of the table under a heading, each as its cells."""
+    section = README.split(f"## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_followed_tensor_has_these_shapes(storybook):
+    recorder = Recorder()
+    example = ROOT / "numpygit" / "storybook" / "examples" / "relation.png"
+    list(storybook.stream(example, trace=recorder))
+    followed = rows("Follow one tensor")
+    assert len(followed) >= 12
+    for name, shape, function, _ in followed:
+        assert str(recorder.tensors[name].shape) == shape, name
+        module, _, called = function.partition(".py: ")
+        assert (
+            f"def {called}(" in (ROOT / "numpygit" / folder_of(module) / f"{module}.py").read_text()
+        )
+
+
+def folder_of(module: str) -> str:
+    return "huggingface/processing" if module == "processor" else "model"
+
+
+def test_the_files_to_read_exist_and_are_as_long_as_it_says():
+    total = 0
+    for name, lines, _ in rows("Read it in this order, in `numpygit/model/`"):
+        real = len((ROOT / "numpygit" / "model" / name).read_text().splitlines())
+        assert int(lines) == -(-real // 10) * 10, f"{name} has {real} lines"
+        total += real
+    assert total <= 800
+
+
+def test_the_readme_is_short_and_its_links_lead_somewhere():
+    assert len(README.splitlines()) <= 180
+    for target in re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", README):
+        path = target[0] or target[1]
+        assert path.startswith("https://") or (ROOT / path).exists(), path
+
+
+def test_no_function_of_the_model_is_longer_than_40_lines():
+    import ast
+
+    for path in sorted((ROOT / "numpygit").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                body = node.end_lineno - node.lineno + 1
+                assert body <= 40, f"{path.name}: {node.name} has {body} lines"
+    assert numpygit.__doc__
