@@ -38,7 +38,7 @@ ABSENT: dict[str, tuple[Any, ...]] = {
     "use_mtp": (None, False),
     "low_memory": (None, False, True),
     "synced_gpus": (None, False),
-    "negative_prompt_ids": (None, (None, None)),
+    "negative_prompt_ids": (None,),
     "negative_prompt_attention_mask": (None,),
     "stop_strings": (None,),
     "tokenizer": (None, ANYTHING),
@@ -73,6 +73,8 @@ ABSENT: dict[str, tuple[Any, ...]] = {
 def is_neutral(name: str, value: object) -> bool:
     """Tell whether an option that is absent here was given a value that changes nothing."""
     fine = ABSENT.get(name, ())
+    if hasattr(value, "__array__"):
+        return ANYTHING in fine
     return ANYTHING in fine or any(value is each or value == each for each in fine)
 
 

@@ -237,12 +237,16 @@ class GitForCausalLM(HasWords, PretrainedModel):
         Pictures that `see` has looked at may be given as its Cache. `choose` replaces the
         likeliest word, or the draw, by a choice of your own.
         """
-        chosen = (generation_config or self.options()).change(options)
+        chosen = generation_config or self.options()
+        if options:
+            chosen = chosen.change(options)
         plan = self.plan(pixel_values, input_ids, attention_mask, chosen, Calls())
         try:
             known = self.known(pixel_values, interpolate_pos_encoding, trace)
             steps = lazily(known, self.params.text, plan, choose=choose, trace=trace)
-            yield from limited(steps, threads_of(self))
+            if not self.plain:
+                steps = limited(steps, threads_of(self))
+            yield from steps
         except NotFiniteError:
             raise self.why_not_finite() from None
 
@@ -267,14 +271,14 @@ class GitForCausalLM(HasWords, PretrainedModel):
         """Continue prompts to the end: -> ids (B, T), prompt included, padded where finished.
 
         `inputs` are the prompt ids (B, T), `input_ids` by another name; without them every picture
-        starts from the start token. Among `options` may be what a call takes: pixel_values,
-        attention_mask, inputs_embeds, head_mask, past_key_values, interpolate_pos_encoding and
-        trace, see `Prompt`. All others are fields of `GenerationConfig`, by default as in
+        starts from the start token. `options` may hold what a call takes, pixel_values and all
+        that `Prompt` lists. All others are fields of `GenerationConfig`, by default as in
         `generation_config`; return_dict_in_generate gives a `GenerateOutput`.
         """
         check_absent(
             synced_gpus=synced_gpus, assistant_model=assistant_model,
-            negative_prompt_ids=(negative_prompt_ids, negative_prompt_attention_mask),
+            negative_prompt_ids=negative_prompt_ids,
+            negative_prompt_attention_mask=negative_prompt_attention_mask,
         )  # fmt: skip
         given = Prompt.of(inputs, options)
         processors, criteria = logits_processor or (), stopping_criteria or ()

@@ -87,19 +87,24 @@ class GitImageProcessor:
             setattr(self, name, value)
         if self.kind:
             self.settings["image_processor_type"] = self.kind
-        _ = self.steps  # which refuses what cannot be
+        self.made()
 
     def __getattr__(self, name: str) -> Any:
         settings = self.__dict__.get("settings", {})
+        if name == "steps" and settings:
+            return self.made()
         if name not in settings:
             raise AttributeError(f"there is no setting {name!r}; there is: {', '.join(settings)}")
+        if isinstance(settings[name], dict | list):
+            self.__dict__.pop("steps", None)  # whoever gets it may change it in place
         return settings[name]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "settings" or name in dir(type(self)):
+        if name in ("settings", "steps") or name in dir(type(self)):
             object.__setattr__(self, name, value)
         else:
             self.settings[name] = as_setting(name, value)
+            self.__dict__.pop("steps", None)
 
     @property
     def is_video(self) -> bool:
@@ -107,10 +112,11 @@ class GitImageProcessor:
         kind = self.settings.get("image_processor_type") or ""
         return str(kind).startswith("VideoMAE")
 
-    @property
-    def steps(self) -> ImageProcessor:
-        """The steps for one picture, with the settings as they are now."""
-        return ImageProcessor.from_dict(self.settings)
+    def made(self) -> ImageProcessor:
+        """Make the steps for one picture, with the settings as they are now: `self.steps`."""
+        steps = ImageProcessor.from_dict(self.settings)
+        self.__dict__["steps"] = steps
+        return steps
 
     # ---------------------------------------------------------------- files
 

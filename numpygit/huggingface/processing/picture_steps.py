@@ -13,11 +13,16 @@ import numpy as np
 from PIL import Image
 
 from ...errors import UserError
-from ...model.image import centre_crop, normalise, open_picture, resize, scale, to_rgb
+from ...model.image import BROKEN, centre_crop, normalise, open_picture, resize, scale, to_rgb
 from ...model.params import Array
 from .array_steps import LAST, channels_last, in_layout
 
 Picture = Image.Image | str | Path
+VIDEO_SUFFIXES = (
+    ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv",
+    ".webm", ".wmv",
+)  # fmt: skip
+ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")  # several pictures in a TIFF or MPO are no clip
 
 SETTINGS = {
     "size", "crop_size", "resample", "rescale_factor", "image_mean", "image_std",
@@ -114,9 +119,15 @@ class ImageProcessor:
             given, is_scaled = picture_of(colours)
         if not isinstance(given, Image.Image):
             given = open_picture(given)
-        colours = np.asarray(
-            self.fitted(given if self.keeps_four(given, picture) else to_rgb(given))
-        )
+        rgb = given
+        if given.mode != "RGBA" or not self.keeps_four(picture):
+            rgb = to_rgb(given)
+        if self.do_resize and self.exact_size is not None:
+            height, width = self.exact_size
+            rgb = rgb.resize((width, height), resample=Image.Resampling(self.resample))
+        elif self.do_resize:
+            rgb = resize(rgb, shortest_edge=self.shortest_edge, resample=self.resample)
+        colours = np.asarray(rgb)
         if self.do_center_crop:
             colours = centre_crop(colours, height=self.crop_height, width=self.crop_width)
         if self.do_rescale or is_scaled:
@@ -124,28 +135,37 @@ class ImageProcessor:
             colours = scale(colours, factor=factor)
         if self.do_normalize:
             colours = normalise(colours, mean=self.image_mean, std=self.image_std)
-        shaped = in_layout(colours, layout if data_format is None else data_format)
-        return np.ascontiguousarray(shaped, np.float32)
+        if data_format == "channels_first":
+            return np.ascontiguousarray(colours.transpose(2, 0, 1), np.float32)  # (C, H, W)
+        return np.ascontiguousarray(in_layout(colours, data_format or layout), np.float32)
 
-    def keeps_four(self, picture: Image.Image, given: object) -> bool:
+    def keeps_four(self, given: object) -> bool:
         """Tell whether transparency is kept as a fourth channel.
 
         So it is with do_convert_rgb=False, and for arrays when image_mean and image_std say how
         to treat four channels; the official code keeps the four channels of every array.
         """
-        if picture.mode != "RGBA":
-            return False
         lengths = {np.size(self.image_mean), np.size(self.image_std)}
         return not self.do_convert_rgb or (isinstance(given, np.ndarray) and lengths <= {1, 4})
 
-    def fitted(self, picture: Image.Image) -> Image.Image:
-        """Bring a picture to the size that the middle is cut from."""
-        if self.do_resize and self.exact_size is not None:
-            height, width = self.exact_size
-            return picture.resize((width, height), resample=Image.Resampling(self.resample))
-        if self.do_resize:
-            return resize(picture, shortest_edge=self.shortest_edge, resample=self.resample)
-        return picture
+
+def is_video(path: str | Path) -> bool:
+    """Tell whether a file's name says that it is for PyAV, not for Pillow."""
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+def is_clip(path: str | Path) -> bool:
+    """Tell whether a file holds several frames: a video by its name, else by looking into it.
+
+    A file that cannot be read is no clip: whoever opens it next says what is wrong with it.
+    """
+    if is_video(path):
+        return True
+    try:
+        with Image.open(path) as picture:
+            return picture.format in ANIMATED and getattr(picture, "is_animated", False)
+    except BROKEN:
+        return False
 
 
 def picture_of(array: Array) -> tuple[Image.Image, bool]:
