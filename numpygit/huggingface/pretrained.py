@@ -11,12 +11,10 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from .. import loading
 from ..decoding.options import save_options
@@ -27,7 +25,7 @@ from ..loading.config import GitConfig, GitVisionConfig
 from ..loading.hub.push import check_saving, made_folder, push_folder
 from ..loading.names import Take
 from ..loading.pruned_heads import cut
-from ..loading.write_whole import write_whole
+from ..loading.write_whole import write_tensors, write_whole
 from ..model.params import Array, Git, Vision
 
 
@@ -161,7 +159,7 @@ def write_weights(
             old.unlink()
     for name, shard in zip(names, shards, strict=True):
         packed = {n: np.ascontiguousarray(a, np.float32) for n, a in shard.items()}
-        write_whole(folder / name, partial(save_file, packed, metadata={"format": "pt"}))
+        write_tensors(folder / name, packed, {"format": "pt"})
     if len(shards) == 1:
         return names
     size = sum(array.nbytes for array in tensors.values())

@@ -19,6 +19,7 @@ from ...loading.hub.keywords import sort_keywords
 from ...loading.hub.push import check_saving, made_folder, push, push_folder
 from .encoding import BatchEncoding, check_names, wants_arrays
 from .texts.encode import Limits, columns_of, limits_of, padded, set_limits, texts_of
+from .texts.plain import encode_plain
 from .texts.special_tokens import ADDITIONAL, DEFAULT_TOKENS, Vocabulary, text_of
 from .texts.tokenizer_files import SETTINGS, read_tokenizer, write_tokenizer, write_vocabulary
 from .vocabulary import Words, from_vocabulary
@@ -110,7 +111,7 @@ class GitTokenizer(Vocabulary):
         made = cls(words, **values)
         for token, is_special in added:
             made.add_tokens([token], special_tokens=is_special)
-        known = set(made.added_tokens_encoder)
+        known = {*made.added_tokens_encoder, *made.get_vocab()}
         made.add_tokens([t for t in made.all_special_tokens if t not in known], special_tokens=True)
         return made
 
@@ -223,7 +224,10 @@ class GitTokenizer(Vocabulary):
         is_cut = limits.truncation != "do_not_truncate"
         if is_cut and limits.max_length is not None and limits.max_length < around:
             raise UserError(f"max_length {limits.max_length} has no room for [CLS] and [SEP]")
-        side, backend = self.padding_side, self.words.tokenizer
+        side, backend = self.padding_side, self.backend_tokenizer
+        if not hasattr(backend, "encode_batch"):
+            return list(encode_plain(self, texts, limits, special=add_special_tokens,
+                                     is_split=is_split))  # fmt: skip
         try:
             self.padding_side = padding_side or side
             set_limits(self, limits)
@@ -300,14 +304,9 @@ class GitTokenizer(Vocabulary):
         return self.model_max_length - self.num_special_tokens_to_add(pair=True)
 
     @property
-    def backend_tokenizer(self) -> Any:
-        """The tokenizer of the package `tokenizers`."""
-        return self.words.tokenizer
-
-    @property
     def decoder(self) -> Any:
         """The backend's decoder."""
-        return self.words.tokenizer.decoder
+        return self.backend_tokenizer.decoder
 
     # ---------------------------------------------------------------- ids -> texts
 
@@ -328,7 +327,7 @@ class GitTokenizer(Vocabulary):
         clean = self.clean_up_tokenization_spaces if clean is None else clean
         if clean:
             return self.words.decode(ids, skip_special=skip_special_tokens)
-        text = self.words.tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
+        text = self.backend_tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
         return str(text)
 
     def batch_decode(self, sequences: Any, *args: Any, **options: Any) -> list[str]:

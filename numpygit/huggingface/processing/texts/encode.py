@@ -71,7 +71,7 @@ def limits_of(
 
 def set_limits(tokenizer: Any, limits: Limits) -> None:
     """Tell the backend of a GitTokenizer how to cut and pad."""
-    backend = tokenizer.words.tokenizer
+    backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
     if limits.truncation != "do_not_truncate":

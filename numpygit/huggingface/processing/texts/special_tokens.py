@@ -69,10 +69,15 @@ class Vocabulary:
         else:
             object.__setattr__(self, name, value)
 
+    @property
+    def backend_tokenizer(self) -> Any:
+        """The tokenizer of the package `tokenizers`, or the small one in its place."""
+        return self.words.tokenizer
+
     def place_special_tokens(self) -> None:
         """Tell the backend where [CLS] and [SEP] go: before, between and after texts."""
-        backend = self.words.tokenizer
-        if not hasattr(backend, "post_processor"):
+        backend = self.backend_tokenizer
+        if not is_whole(backend):
             return
         from tokenizers.processors import TemplateProcessing
 
@@ -91,23 +96,23 @@ class Vocabulary:
             return None
         if not isinstance(tokens, str) and not hasattr(tokens, "content"):
             return [self.convert_tokens_to_ids(token) for token in tokens]
-        found = self.words.tokenizer.token_to_id(text_of(tokens))
+        found = self.backend_tokenizer.token_to_id(text_of(tokens))
         return self.words.unknown_id if found is None else found
 
     def convert_ids_to_tokens(self, ids: Any, skip_special_tokens: bool = False) -> Any:
         """Look up one id or several."""
         if np.ndim(ids) == 0:
-            return self.words.tokenizer.id_to_token(int(ids))
+            return self.backend_tokenizer.id_to_token(int(ids))
         special = set(self.all_special_ids) if skip_special_tokens else set()
-        return [self.words.tokenizer.id_to_token(int(i)) for i in ids if int(i) not in special]
+        return [self.backend_tokenizer.id_to_token(int(i)) for i in ids if int(i) not in special]
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """Put pieces of words together."""
-        return str(self.words.tokenizer.decoder.decode(list(tokens)))
+        return str(self.backend_tokenizer.decoder.decode(list(tokens)))
 
     def get_vocab(self) -> dict[str, int]:
         """List the vocabulary, added tokens included: token -> id."""
-        return dict(self.words.tokenizer.get_vocab())
+        return dict(self.backend_tokenizer.get_vocab())
 
     vocab = property(get_vocab)
 
@@ -120,15 +125,19 @@ class Vocabulary:
     @property
     def added_tokens_decoder(self) -> dict[int, Any]:
         """Special and added tokens by their ids."""
-        return dict(self.words.tokenizer.get_added_tokens_decoder())
+        backend = self.backend_tokenizer
+        return dict(backend.get_added_tokens_decoder()) if is_whole(backend) else {}
 
     @property
     def vocab_size(self) -> int:
         """Count the tokens, added ones left out."""
-        return int(self.words.tokenizer.get_vocab_size(with_added_tokens=False))
+        backend = self.backend_tokenizer
+        if not is_whole(backend):
+            return int(backend.get_vocab_size())
+        return int(backend.get_vocab_size(with_added_tokens=False))
 
     def __len__(self) -> int:
-        return int(self.words.tokenizer.get_vocab_size(with_added_tokens=True))
+        return int(self.backend_tokenizer.get_vocab_size())
 
     # ---------------------------------------------------------------- special tokens
 
@@ -160,9 +169,13 @@ class Vocabulary:
     def add_tokens(self, new_tokens: Any, special_tokens: bool = False) -> int:
         """Add tokens that the vocabulary lacks: -> how many. Then `resize_token_embeddings`."""
         given = [new_tokens] if isinstance(new_tokens, str) else list(new_tokens or ())
-        add = self.words.tokenizer.add_tokens
+        if not given:
+            return 0
+        if not is_whole(self.backend_tokenizer):
+            raise UserError("adding tokens needs the package tokenizers: pip install tokenizers")
+        add = self.backend_tokenizer.add_tokens
         if special_tokens:
-            add = self.words.tokenizer.add_special_tokens
+            add = self.backend_tokenizer.add_special_tokens
         return int(add(given))
 
     def add_special_tokens(
@@ -220,6 +233,11 @@ class Vocabulary:
             )
         special = set(self.all_special_ids)
         return [int(int(i) in special) for i in token_ids_0]
+
+
+def is_whole(backend: Any) -> bool:
+    """Tell the tokenizer of the package `tokenizers` from the small one in its place."""
+    return hasattr(backend, "encode_batch")
 
 
 def text_of(token: Any) -> Any:

@@ -17,7 +17,7 @@ from ....errors import UserError
 from ....loading.formats import read_json
 from ....loading.write_whole import write_whole
 from ..vocabulary import Words, read_words
-from .special_tokens import ADDITIONAL, DEFAULT_TOKENS, Vocabulary, text_of
+from .special_tokens import ADDITIONAL, DEFAULT_TOKENS, Vocabulary, is_whole, text_of
 
 SETTINGS = (
     "padding_side", "truncation_side", "model_max_length", "do_lower_case", "strip_accents",
@@ -118,8 +118,10 @@ def write_tokenizer(tokenizer: Any, folder: Path, prefix: str | None = None) -> 
     ]
     if added:
         paths.append(write_json(folder / f"{ahead}added_tokens.json", added))
+    if not is_whole(tokenizer.backend_tokenizer):  # vocab.txt says the same
+        return paths
     whole = folder / f"{ahead}tokenizer.json"
-    write_whole(whole, lambda path: tokenizer.words.tokenizer.save(str(path)))
+    write_whole(whole, lambda path: tokenizer.backend_tokenizer.save(str(path)))
     return [*paths, whole]
 
 
@@ -128,7 +130,8 @@ FLAGS = ("content", "lstrip", "normalized", "rstrip", "single_word", "special")
 
 def write_vocabulary(tokenizer: Vocabulary, folder: Path, prefix: str | None = None) -> Path:
     """Write `vocab.txt`, a token a line, added tokens left out."""
-    ids = tokenizer.words.tokenizer.get_vocab(with_added_tokens=False)
+    backend = tokenizer.backend_tokenizer
+    ids = backend.get_vocab(with_added_tokens=False) if is_whole(backend) else backend.get_vocab()
     lines = "".join(f"{token}\n" for token in sorted(ids, key=lambda token: ids[token]))
     path = folder / (f"{prefix}-vocab.txt" if prefix else "vocab.txt")
     write_whole(path, lambda part: part.write_text(lines, encoding="utf-8"))
