@@ -70,7 +70,8 @@ class Caption:
             for name, values in batch.items()
             if name not in PICTURES and (self.keep is None or name in self.keep)
         }
-        kept.setdefault("path", np.array([one.row.key for one in said], object))
+        if not any(name in kept for name in KEYS):
+            kept["path"] = np.array([one.row.key for one in said], object)
         kept["caption"] = np.array([one.text or "" for one in said], object)
         return {**kept, "error": np.array([one.error or "" for one in said], object)}
 
