@@ -251,12 +251,18 @@ CONFIG: Table = {
     "return_dict": Flag(),
 }
 
+
+def one_or_channels(kind: Kind) -> Either:
+    """Write one value for all channels, or one for each of 1, 3 or 4."""
+    return either(kind, ListOf(kind, 3), ListOf(kind, 4), ListOf(kind, 1))
+
+
 SQUARE = Object({"height": SIDE, "width": SIDE}, ("height", "width"))
 PREPROCESSOR: Table = {
     "image_processor_type": either(Text(), Null()),
     "feature_extractor_type": either(Text(), Null()),
     "processor_class": either(Text(), Null()),
-    "do_convert_rgb": either(Flag(), Null()),
+    "do_convert_rgb": Flag(),
     "do_resize": Flag(),
     "size": either(SIDE, Object({"shortest_edge": SIDE}, ("shortest_edge",)), SQUARE),
     "resample": Whole(0, 5),
@@ -265,13 +271,15 @@ PREPROCESSOR: Table = {
     "do_rescale": Flag(),
     "rescale_factor": Number(-1e6, 1e6),
     "do_normalize": Flag(),
-    "image_mean": ListOf(Number(-1e6, 1e6), 3),
-    "image_std": ListOf(either(Number(1e-6, 1e6), Number(-1e6, -1e-6)), 3),
+    "image_mean": one_or_channels(Number(-1e6, 1e6)),
+    "image_std": one_or_channels(either(Number(1e-6, 1e6), Number(-1e6, -1e-6))),
 }
 
 PROCESSOR: Table = {
     "processor_class": either(Text(), Null()),
-    "image_processor": either(Object(PREPROCESSOR), Null()),
+    "image_processor": either(Object({}), Null()),  # inside: PREPROCESSOR
+    "video_processor": either(Object({}), Null()),
+    "feature_extractor": either(Object({}), Null(), Text()),
 }
 
 BEAMS = Whole(-(10**6), 256)  # what is below 1 is refused with a reason of its own: options.py

@@ -54,7 +54,7 @@ class OriginalImageProcessor:
 
     def steps(self, picture: Picture) -> Array:
         """Prepare one picture, however it is held -> pixels (C, H, W) float32."""
-        rgb, _ = as_rgb(picture, self.options)
+        rgb = as_rgb(picture, self.options)
         short = self.size
         if self.longest is not None:
             short = shortest_edge(rgb.size, size=self.size, longest=self.longest)

@@ -30,13 +30,14 @@ from ...model.params import Array
 from ..reading import DEFAULT, PictureOptions
 from ..reading.address import content_of, fetch_address, is_address
 from ..reading.colours import in_8_bits, in_srgb, laid_on, padded, picture_of
-from ..reading.content import ANIMATED, VIDEO, VIDEO_SUFFIXES, kind_of, register_plugin
+from ..reading.content import ANIMATED, is_video, kind_of, kind_of_file, register_plugin
 from ..reading.mistakes import is_of_library, unreadable
+from .array_steps import FIRST, LAST, channels_last, in_layout
 
 Picture: TypeAlias = Image.Image | str | os.PathLike[str] | bytes | BinaryIO | Array
 SETTINGS = {
     "size", "crop_size", "resample", "rescale_factor", "image_mean", "image_std",
-    "do_resize", "do_center_crop", "do_rescale", "do_normalize",
+    "do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb",
 }  # fmt: skip
 ORIENTATION = 0x0112  # the EXIF tag
 NEVER_READ = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF")  # no decoder, or another program's
@@ -61,6 +62,7 @@ class ImageProcessor:
     do_center_crop: bool = True
     do_rescale: bool = True
     do_normalize: bool = True
+    do_convert_rgb: bool = True  # False keeps the four channels of an array or a picture
     options: PictureOptions = DEFAULT  # how files are read, and what is done instead of cropping
 
     @classmethod
@@ -94,13 +96,26 @@ class ImageProcessor:
         rest = {name: getattr(self, name) for name in SETTINGS - {"size", "crop_size"}}
         return {"size": size, "crop_size": crop, **rest}
 
-    def __call__(self, picture: Picture) -> Array:
+    def __call__(
+        self,
+        picture: Picture,
+        data_format: object = FIRST,
+        input_data_format: object = None,
+    ) -> Array:
         """Prepare one picture, however it is held -> pixels (C, H, W) float32.
 
         An array may have its channels first or last, or none, in 0 to 255 or in 0 to 1.
+        `input_data_format` says where its channels are; `data_format` where they shall be, None
+        as they were.
         """
-        rgb, is_scaled = as_rgb(picture, self.options)
-        colours = np.asarray(self.fitted(rgb))
+        given: Any = picture
+        is_scaled, layout, four = False, LAST, not self.do_convert_rgb
+        if hasattr(given, "__array__") and not isinstance(given, Image.Image | memoryview):
+            colours, layout = channels_last(np.asarray(given), input_data_format)
+            given, is_scaled = picture_of(colours)
+            four = four or {np.size(self.image_mean), np.size(self.image_std)} <= {1, 4}
+        kept = four and isinstance(given, Image.Image) and given.mode == "RGBA"
+        colours = np.asarray(self.fitted(given if kept else as_rgb(given, self.options)))
         if self.do_center_crop:
             colours = centre_crop(colours, height=self.crop_height, width=self.crop_width)
         if self.do_rescale or is_scaled:
@@ -108,6 +123,8 @@ class ImageProcessor:
             colours = scale(colours, factor=factor)
         if self.do_normalize:
             colours = normalise(colours, mean=self.image_mean, std=self.image_std)
+        if data_format != FIRST:
+            return np.ascontiguousarray(in_layout(colours, data_format or layout), np.float32)
         return np.ascontiguousarray(colours.transpose(2, 0, 1), np.float32)  # (C, H, W)
 
     def fitted(self, rgb: Image.Image) -> Image.Image:
@@ -116,7 +133,7 @@ class ImageProcessor:
         if self.options.fit == "squash":
             return rgb.resize((self.crop_width, self.crop_height), how)
         if self.options.fit == "pad":
-            mean = [round(255 * min(max(level, 0), 1)) for level in self.image_mean]
+            mean = [round(255 * min(max(level, 0), 1)) for level in np.ravel(self.image_mean)]
             return padded(rgb, self.crop_width, self.crop_height, resample=how, colour=mean)
         if self.do_resize and self.exact_size is not None:
             height, width = self.exact_size
@@ -126,14 +143,13 @@ class ImageProcessor:
         return rgb
 
 
-def as_rgb(picture: Any, options: PictureOptions) -> tuple[Image.Image, bool]:
-    """Open a picture, and say whether it was an array of colours in 0 to 1."""
+def as_rgb(picture: Any, options: PictureOptions) -> Image.Image:
+    """Open a picture: -> RGB."""
     if isinstance(picture, Image.Image):
-        return handed_over(picture, options), False
+        return handed_over(picture, options)
     if hasattr(picture, "__array__") and not isinstance(picture, memoryview):
-        given, is_scaled = picture_of(np.asarray(picture))
-        return handed_over(given, options), is_scaled
-    return open_picture(picture, options), False
+        return handed_over(picture_of(channels_last(np.asarray(picture))[0])[0], options)
+    return open_picture(picture, options)
 
 
 class InMemory(io.BytesIO):
@@ -222,24 +238,6 @@ def check_regular(path: Path, name: str) -> None:
         raise UserError(f"{shown(name)} is a folder, expected a picture file")
     if not stat.S_ISREG(mode):
         raise UserError(f"{shown(name)} is a pipe or a device, expected a picture file")
-
-
-def is_video(source: str | Source) -> bool:
-    """Tell whether a file is for PyAV, not for Pillow: by its content, or else by its name."""
-    source = Path(source) if isinstance(source, str) else source
-    kind = content_kind(source)
-    if kind:
-        return kind == VIDEO
-    return isinstance(source, Path) and source.suffix.lower() in VIDEO_SUFFIXES
-
-
-def content_kind(source: Source) -> str:
-    """Tell what a file is by its first bytes; "" for unknown, or where it cannot be read."""
-    try:
-        with as_binary(source) as file:
-            return kind_of(file)
-    except OSError:
-        return ""
 
 
 def open_picture(given: Any, options: PictureOptions = DEFAULT) -> Image.Image:
@@ -362,7 +360,7 @@ def reading(source: Source, name: str) -> Iterator[None]:
         except Exception as error:
             if not is_of_library(error):
                 raise
-            raise unreadable(name, content_kind(source), error, lines) from None
+            raise unreadable(name, kind_of_file(source), error, lines) from None
 
 
 class Lines(logging.Handler):

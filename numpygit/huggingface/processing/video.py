@@ -20,14 +20,13 @@ from PIL import Image
 from ...errors import UserError
 from ...model.params import Array
 from ..reading.apng import Animation, composed, read_animation
-from ..reading.content import ANIMATED, VIDEO, WHAT_HELPS
+from ..reading.content import ANIMATED, VIDEO, WHAT_HELPS, is_video
 from ..reading.content import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from ..reading.options import DEFAULT, PictureOptions
 from .picture_steps import (
     Source,
     as_binary,
     finished,
-    is_video,
     opened,
     orientation_of,
     reading,

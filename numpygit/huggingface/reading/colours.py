@@ -68,8 +68,7 @@ def laid_on(picture: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
 def picture_of(array: Array) -> tuple[Image.Image, bool]:
     """Make a Pillow picture of an array, and say whether its colours were in 0 to 1.
 
-    (H, W), (H, W, C) or (C, H, W) with 1, 3 or 4 channels. Where both ends could be the channels,
-    they are first, as in the official code. Colours in 0 to 1 must not be divided by 255 once
+    (H, W) or (H, W, C) with 1, 3 or 4 channels. Colours in 0 to 1 must not be divided by 255 once
     more: the official code does so, and the model sees black.
     """
     colours = np.asarray(array)
@@ -79,8 +78,6 @@ def picture_of(array: Array) -> tuple[Image.Image, bool]:
         colours = colours * np.uint8(255)
     if colours.size == 0:
         raise UserError(f"a picture array must have pixels; got shape {colours.shape}")
-    if colours.ndim == 3 and colours.shape[0] in (1, 3, 4):
-        colours = colours.transpose(1, 2, 0)
     if colours.ndim == 3 and colours.shape[2] == 1:
         colours = colours[:, :, 0]
     if colours.ndim not in (2, 3) or (colours.ndim == 3 and colours.shape[2] not in (3, 4)):

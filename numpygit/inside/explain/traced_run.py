@@ -128,8 +128,8 @@ def frames_of(captioner: Captioner, picture: Picture | Sequence[Picture]) -> lis
     if isinstance(one, Path | InMemory):
         return read_clip(one, frames or 1, options)
     if is_one_picture(one):
-        return [as_rgb(one, options)[0]]
-    return [as_rgb(frame, options)[0] for frame in each_frame(picture)]
+        return [as_rgb(one, options)]
+    return [as_rgb(frame, options) for frame in each_frame(picture)]
 
 
 def log_softmax(logits: Array) -> Array:
