@@ -20,8 +20,10 @@ from .fast.threads import blas_threads, check_threads
 from .huggingface.call import threads_of, towers_of
 from .huggingface.models import GitForCausalLM
 from .huggingface.processing.authors import original_config
+from .huggingface.processing.picture_steps import ImageProcessor, Picture, is_one_picture
 from .huggingface.processing.processor import GitProcessor
-from .huggingface.reading import Picture, PictureOptions, is_one_picture
+from .huggingface.reading import PictureOptions
+from .loading.config import GitConfig
 from .model.generate import keep_rows
 from .model.layers import Trace, no_trace
 from .model.params import Array
@@ -67,7 +69,11 @@ class Captioner:
 
     def caption(self, picture: Subject, *, max_length: int | None = None) -> str:
         """Say what the picture shows."""
-        return "".join(self.stream(picture, max_length=max_length))
+        text: list[int] = []
+        pixels = picture if isinstance(picture, Cache) else self.pixels(picture)
+        for ids in self.say(pixels, self.processor.prompt(), max_length=max_length):
+            text = ids[0, 1:].tolist()
+        return self.processor.words.decode(text)
 
     def captions(
         self, pictures: Sequence[Picture | Sequence[Picture]], *, max_length: int | None = None
@@ -171,7 +177,7 @@ class Captioner:
                 yield step.ids
             return
         pixels, seen = (None, pictures) if isinstance(pictures, Cache) else (pictures, None)
-        yield self.model.generate(pixels, prompt, past_key_values=seen, **asked)  # type: ignore[misc]
+        yield self.model.generate(prompt, pixel_values=pixels, past_key_values=seen, **asked)
 
     def options(self, max_length: int | None = None) -> GenerationConfig:
         """Say how words are chosen: as `generation_config.json` says, or as the authors do.
@@ -181,7 +187,7 @@ class Captioner:
         base, places = self.model.generation_config, self.model.config.max_position_embeddings
         if self.processor.original:
             base = AUTHORS.change({"max_length": min(AUTHORS.max_length or places, places)})
-        quiet = [*(base.suppress_tokens or ()), *self.processor.words.unused()]
+        quiet = [*(base.suppress_tokens or ()), *self.processor.words.placeholders]
         length = {} if max_length is None else {"max_length": max_length, "max_new_tokens": None}
         one = {"num_return_sequences": 1, "return_dict_in_generate": False}
         return base.change({"suppress_tokens": quiet, **one, **length})
@@ -210,7 +216,7 @@ def load(
     `preprocessing` "hf" prepares pictures and questions as the checkpoint's files say, "original"
     as the authors' code does: see original.py. `threads` is how many cores to use, None for all
     that NumPy may. `plain` runs the five files of the model alone, to read along or to step
-    through; else fast.py takes part.
+    through; else the room `fast` takes part.
     """
     check_threads(threads)
     folder = loading.find(name, revision=revision, local_files_only=local_files_only)
@@ -219,12 +225,25 @@ def load(
     offline = how.local_files_only or local_files_only
     processor.read_with(replace(how, local_files_only=offline))
     config, params = loading.load(folder)
+    check_sizes(processor, config, folder)
     if processor.original:
         config = original_config(config)
     options = load_options(folder, config)
     model = GitForCausalLM(config, params, generation_config=options)
     model.threads, model.plain = threads, plain
     return Captioner(model, processor, str(name), source=loading.weights_file(folder))
+
+
+def check_sizes(processor: GitProcessor, config: GitConfig, folder: Path) -> None:
+    """Refuse settings that prepare pictures of another size than the model takes."""
+    steps, size = processor.image_processor.steps, config.vision_config.image_size
+    if isinstance(steps, ImageProcessor) and steps.do_center_crop:
+        made = (steps.crop_height, steps.crop_width)
+        if made != (size, size):
+            raise UserError(
+                f"{folder / 'preprocessor_config.json'}: crop_size makes pictures of "
+                f"{made[0]}x{made[1]}, and the model takes {size}x{size} (image_size)"
+            )
 
 
 class ScoredText(NamedTuple):

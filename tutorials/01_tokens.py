@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 import numpygit
-from numpygit.huggingface.reading import open_picture
+from numpygit.huggingface.processing.picture_steps import open_picture
 from numpygit.model import text, vision
 from numpygit.storybook import EXAMPLES
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ..captioner import Captioner, load
 from ..errors import UserError
-from ..huggingface.reading import open_picture
+from ..huggingface.processing.picture_steps import open_picture
 from ..inside.diff.compare import Report, Row, compare
 from ..inside.diff.foreign_names import read_map
 from ..inside.diff.report import report_lines, table_lines
@@ -32,18 +32,8 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--cached", action="store_true", help="word by word, as captions are made: word.0.logits"
     )
-    add_trace(commands, [shared, run])
-    add_diff(commands)
-    step = commands.add_parser(
-        "step", parents=[shared, run], help="walk through a run, tensor by tensor"
-    )
-    step.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
-
-
-def add_trace(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
-    """Describe `trace`."""
     trace = commands.add_parser(
-        "trace", parents=parents, help="print or save every tensor of a run"
+        "trace", parents=[shared, run], help="print or save every tensor of a run"
     )
     trace.add_argument("picture", nargs="?", metavar="PICTURE", help="a picture or clip file")
     trace.add_argument("-o", "--output", metavar="FILE", help="save as FILE.safetensors")
@@ -56,6 +46,11 @@ def add_trace(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         "measures the rounding of each tensor for `diff`",
     )  # fmt: skip
     trace.add_argument("--table", action="store_true", help="list the names and their meanings")
+    add_diff(commands)
+    step = commands.add_parser(
+        "step", parents=[shared, run], help="walk through a run, tensor by tensor"
+    )
+    step.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
 
 
 def add_diff(commands: Any) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from ..huggingface.models import GitForCausalLM
+from ..huggingface.processing.picture_steps import Picture
 from ..huggingface.processing.processor import GitProcessor
-from ..huggingface.reading import Picture
 from ..model.layers import Trace
 from ..model.params import Array
 from ..model.text import Cache

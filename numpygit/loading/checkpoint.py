@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,22 +13,61 @@ from ..model.params import Array, Git, Linear, Vision
 from .config import GitConfig, GitVisionConfig, read_config
 from .formats import read_tensors
 from .names import IGNORED, check_tensors, official_name, params_from, walk_vision
+from .pruned_heads import grow
 
 TOWER = "git.image_encoder."
 
 
+def load(folder: Path) -> tuple[GitConfig, Git]:
+    """Read config and parameters of a checkpoint folder."""
+    config = read_config(folder)
+    return config, fitting(folder, whole_from, config)
+
+
 def load_body(folder: Path) -> tuple[GitConfig, Git]:
     """Read a model without its vocabulary head, from a file that may lack one."""
-    config, params = load(folder, with_head=False)
-    return config, headless(params)
+    config = read_config(folder)
+    return config, fitting(folder, body_from, config)
 
 
 def load_tower(folder: Path) -> tuple[GitVisionConfig, Vision]:
-    """Read the picture tower, from a file of its own or out of a whole GIT.
+    """Read the vision encoder, from a file of its own or out of a whole GIT.
 
     transformers 4.37.2 finds none of its tensors in a whole GIT and leaves all of them random.
     """
     config = GitVisionConfig.from_pretrained(folder)
+    return config, fitting(folder, tower_from, config)
+
+
+def fitting(folder: Path, make: Callable[..., Any], config: Any) -> Any:
+    """Make params of the tensors of a folder.
+
+    Names and shapes are held against the config before a number is read, so that a file that does
+    not fit costs nothing.
+    """
+    make(read_tensors(folder, look_only=True), config, source=str(folder))
+    return make(read_tensors(folder), config, source=str(folder))
+
+
+# ---------------------------------------------------------------- tensors -> params
+
+
+def whole_from(tensors: Mapping[str, Array], config: GitConfig, *, source: str) -> Git:
+    """Make the params of a whole GIT; pruned heads come back as heads that say nothing."""
+    named = {official_name(name): array for name, array in tensors.items()}
+    return params_from(grow(named, config), config, source=source)
+
+
+def body_from(tensors: Mapping[str, Array], config: GitConfig, *, source: str) -> Git:
+    """Make the params of a GIT without a vocabulary head, whether the tensors hold one or not."""
+    V, D = config.vocab_size, config.hidden_size
+    head = {"output.weight": np.broadcast_to(np.float32(0), (V, D)),
+            "output.bias": np.broadcast_to(np.float32(0), (V,))}  # fmt: skip
+    return headless(whole_from({**head, **tensors}, config, source=source))
+
+
+def tower_from(tensors: Mapping[str, Array], config: GitVisionConfig, *, source: str) -> Vision:
+    """Make the params of a vision encoder, from its own tensors or those of a whole GIT."""
     whole = GitConfig(vision_config=config)
     expected: dict[str, tuple[int, ...]] = {}
 
@@ -38,37 +79,14 @@ def load_tower(folder: Path) -> tuple[GitVisionConfig, Vision]:
         return found[name]
 
     walk_vision(whole, note)
-    check_tensors(tower_of(folder, look_only=True), expected, source=str(folder))
-    found = tower_of(folder)
-    check_tensors(found, expected, source=str(folder))
-    return config, walk_vision(whole, take)
-
-
-def tower_of(folder: Path, *, look_only: bool = False) -> dict[str, Array]:
-    """Read the tensors of the picture tower."""
-    tensors = read_tensors(folder, look_only=look_only)
     named = {official_name(name): array for name, array in tensors.items()}
-    return {n: a for n, a in named.items() if n.startswith(TOWER) and n not in IGNORED}
-
-
-# ---------------------------------------------------------------- files -> tensors
-
-
-def load(folder: Path, *, with_head: bool = True) -> tuple[GitConfig, Git]:
-    """Read config and parameters of a checkpoint folder.
-
-    Names and shapes are held against the config before a number is read, so that a file that does
-    not fit costs nothing.
-    """
-    config = read_config(folder)
-    for look_only in (True, False):
-        tensors = read_tensors(folder, look_only=look_only)
-        if not with_head:
-            V, D = config.vocab_size, config.hidden_size
-            tensors.setdefault("output.weight", np.broadcast_to(np.float32(0), (V, D)))
-            tensors.setdefault("output.bias", np.broadcast_to(np.float32(0), (V,)))
-        params = params_from(tensors, config, source=str(folder))
-    return config, params
+    found = {
+        name: array
+        for name, array in named.items()
+        if name.startswith(TOWER) and name not in IGNORED
+    }
+    check_tensors(found, expected, source=source)
+    return walk_vision(whole, take)
 
 
 def headless(params: Git) -> Git:

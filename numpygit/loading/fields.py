@@ -57,6 +57,8 @@ class Number:
     high: float = 1e9
 
     def __str__(self) -> str:
+        if self == Number():
+            return "a number"
         return f"a number from {self.low:g} to {self.high:g}"
 
     def take(self, value: Any) -> float:
@@ -93,6 +95,8 @@ class Text:
     def take(self, value: Any) -> str:
         """Return the text, or raise MisfitError."""
         if type(value) is not str or len(value) > self.longest:
+            raise MisfitError
+        if any("\ud800" <= letter <= "\udfff" for letter in value):  # half of a letter
             raise MisfitError
         if self.among and value not in self.among:
             raise MisfitError
@@ -236,15 +240,15 @@ CONFIG: Table = {
     "hidden_act": Text(),
     "hidden_dropout_prob": RATE,
     "attention_probs_dropout_prob": RATE,
-    "max_position_embeddings": Whole(1, 65_536),
+    "max_position_embeddings": Whole(1, 10**6),
     "initializer_range": Number(0, 1000),
     "layer_norm_eps": RATE,
-    "pad_token_id": TOKEN,
+    "pad_token_id": either(Whole(-1, 10**6), Null()),
     "position_embedding_type": Text(POSITIONS),
     "use_cache": Flag(),
     "tie_word_embeddings": Flag(),
-    "bos_token_id": TOKEN,
-    "eos_token_id": either(TOKEN, ListOf(TOKEN, least=1)),
+    "bos_token_id": either(TOKEN, Null()),
+    "eos_token_id": either(TOKEN, ListOf(TOKEN, least=1), Null()),
     "num_image_with_embedding": either(Whole(0, 256), Null()),
     "embedding_norm_eps": either(RATE, Null()),
     "output_attentions": Flag(),
@@ -252,12 +256,18 @@ CONFIG: Table = {
     "return_dict": Flag(),
 }
 
+
+def one_or_channels(kind: Kind) -> Either:
+    """Write one value for all channels, or one for each of 1, 3 or 4."""
+    return either(kind, ListOf(kind, 3), ListOf(kind, 4), ListOf(kind, 1))
+
+
 SQUARE = Object({"height": SIDE, "width": SIDE}, ("height", "width"))
 PREPROCESSOR: Table = {
     "image_processor_type": either(Text(), Null()),
     "feature_extractor_type": either(Text(), Null()),
     "processor_class": either(Text(), Null()),
-    "do_convert_rgb": either(Flag(), Null()),
+    "do_convert_rgb": Flag(),
     "do_resize": Flag(),
     "size": either(SIDE, Object({"shortest_edge": SIDE}, ("shortest_edge",)), SQUARE),
     "resample": Whole(0, 5),
@@ -266,21 +276,21 @@ PREPROCESSOR: Table = {
     "do_rescale": Flag(),
     "rescale_factor": Number(-1e6, 1e6),
     "do_normalize": Flag(),
-    "image_mean": ListOf(Number(-1e6, 1e6), 3),
-    "image_std": ListOf(either(Number(1e-6, 1e6), Number(-1e6, -1e-6)), 3),
+    "image_mean": one_or_channels(Number(-1e6, 1e6)),
+    "image_std": one_or_channels(either(Number(1e-6, 1e6), Number(-1e6, -1e-6))),
 }
 
 PROCESSOR: Table = {
     "processor_class": either(Text(), Null()),
-    "image_processor": either(Object(PREPROCESSOR), Null()),
+    "image_processor": either(Object({}), Null()),  # inside: PREPROCESSOR
+    "video_processor": either(Object({}), Null()),
+    "feature_extractor": either(Object({}), Null(), Text()),
 }
 
-MOST_BEAMS = 256  # 1000 of a vocabulary of 30522 would take gigabytes
-BEAMS = Whole(
-    -(10**6), MOST_BEAMS
-)  # what is below 1 is refused with a reason of its own: options.py
-LENGTH = Whole(-(10**9), 10**9)
-FACTOR = Number(-1e9, 1e9)
+MOST_BEAMS = 256  # 1000 with a vocabulary of 30522 would take gigabytes
+BEAMS = Whole(1, MOST_BEAMS)
+LENGTH = Whole(0, 10**9)
+FACTOR = Number()
 GENERATION: Table = {
     "max_length": LENGTH,
     "max_new_tokens": LENGTH,
@@ -326,11 +336,11 @@ GENERATION: Table = {
     "use_cache": Flag(),
     "bos_token_id": TOKEN,
     "eos_token_id": either(TOKEN, ListOf(TOKEN, least=1)),
-    "pad_token_id": TOKEN,
+    "pad_token_id": Whole(-1, 10**6),  # -1: the end token pads
 }
 
 SIDES = Text(("right", "left"))
-SPECIAL = either(Text(), Object({"content": Text()}, ("content",)), Null())
+SPECIAL = either(Text(), Object({"content": Text(longest=1000)}, ("content",)), Null())
 TOKENIZER: Table = {
     "tokenizer_class": either(Text(), Null()),
     "model_max_length": Whole(1, 10**31),  # 10**30 stands for no limit in official files
@@ -347,6 +357,17 @@ TOKENIZER: Table = {
     "cls_token": SPECIAL,
     "sep_token": SPECIAL,
     "mask_token": SPECIAL,
+    "additional_special_tokens": either(ListOf(SPECIAL), Null()),
+    "added_tokens_decoder": either(Object({}), Null()),  # inside: ADDED_TOKEN, by id
+    "name_or_path": either(Text(), Null()),
+}
+ADDED_TOKEN: Table = {
+    "content": Text(),
+    "lstrip": Flag(),
+    "rstrip": Flag(),
+    "single_word": Flag(),
+    "normalized": Flag(),
+    "special": Flag(),
 }
 
 

@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 
 from numpygit.errors import NotFoundError, UserError
-from numpygit.huggingface.processing.picture_steps import ImageProcessor
+from numpygit.huggingface.processing.picture_steps import ImageProcessor, open_picture
 from numpygit.huggingface.processing.processor import GitProcessor
-from numpygit.huggingface.reading import PictureOptions, open_picture
+from numpygit.huggingface.reading import PictureOptions
 from numpygit.model.image import centre_crop, normalise, resize, scale, to_rgb
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +107,8 @@ def test_plain_numbers_for_size_and_crop_are_understood() -> None:
         ({"resample": 17}, "resample"),
         ({"image_mean": [0.5, 0.5]}, "image_mean"),
         ({"image_std": [0.5, 0.0, 0.5]}, "image_std"),
-        ({"image_std": 0.5}, "image_std"),
+        ({"image_std": [0.5, 0.5]}, "image_std"),
+        ({"image_std": "0.5"}, "image_std"),
         ({"rescale_factor": None}, "rescale_factor"),
     ],
 )

@@ -22,6 +22,8 @@ from golden_inputs import tiny_inputs, tiny_model
 import numpygit
 from numpygit import GitConfig, GitForCausalLM
 from numpygit.huggingface.processing.picture_steps import ImageProcessor
+from numpygit.learning.backward.model import loss_and_gradients
+from numpygit.learning.backward.vision import uncut_patches
 from numpygit.model import generate, image, layers, text
 
 PACKAGE = Path(numpygit.__file__).parent
@@ -31,7 +33,12 @@ BESIDE = (
     "model/variants/relative_positions",
     "model/variants/other_sizes",
     "huggingface/loss",
+    "fast/layers",
+    "fast/attention",
     "fast/towers",
+    "learning/backward/layers",
+    "learning/backward/vision",
+    "learning/backward/text",
 )
 FILES = [str(PACKAGE / "model" / f"{name}.py") for name in MODEL]
 FILES += [str(PACKAGE / f"{name}.py") for name in BESIDE]
@@ -127,7 +134,25 @@ class Watcher:
                 self.float64.add(f"{where} {name}")
 
 
+def run_backwards() -> None:
+    model = tiny_model()
+    for kind in ("still", "clip"):
+        given = tiny_inputs(kind)
+        seen: dict[str, np.ndarray] = {}
+        loss_and_gradients(
+            model.params,
+            model.config,
+            given["pixel_values"],
+            given["input_ids"],
+            given["input_ids"],
+            trace=seen.__setitem__,
+        )
+        shape = given["pixel_values"].reshape(-1, 3, 27, 27).shape
+        uncut_patches(seen["vision.patches"], shape=shape, patch=9)
+
+
 def run_everything() -> None:
+    run_backwards()
     for plain in (True, False):
         run_models(plain)
     past = tiny_model()(tiny_inputs("still")["input_ids"])
@@ -144,15 +169,15 @@ def run_models(plain: bool) -> None:
         model.logits(
             given["input_ids"], given["pixel_values"], attention_mask=given["attention_mask"]
         )
-        model.generate(given["pixel_values"], given["input_ids"][:, :3], max_length=9)
-        model.generate(given["pixel_values"], max_length=6, num_beams=3)
+        model.generate(given["input_ids"][:, :3], pixel_values=given["pixel_values"], max_length=9)
+        model.generate(pixel_values=given["pixel_values"], max_length=6, num_beams=3)
     model.memory(np.zeros((1, 3, 40, 20), np.float32), interpolate_pos_encoding=True)
     values = {**model.config.to_dict(), "position_embedding_type": "relative_key_query"}
     relative = GitForCausalLM(GitConfig.from_dict(values))
     relative.plain = plain
     ids = tiny_inputs("still")["input_ids"]
     relative(ids[:, :2], labels=ids[:, :2], label_smoothing=0.1)
-    relative.generate(tiny_inputs("still")["pixel_values"], ids[:, :2], max_length=4)
+    relative.generate(ids[:, :2], pixel_values=tiny_inputs("still")["pixel_values"], max_length=4)
     past = relative(ids[:, :2])
     relative(ids[:, 2:], past_key_values=past.past_key_values)
 

@@ -28,8 +28,8 @@ from ...errors import UserError
 from ...loading.config import GitConfig
 from ...model.image import normalise, resize, scale
 from ...model.params import Array
-from ..reading import DEFAULT, Picture, PictureOptions
-from .picture_steps import as_rgb
+from ..reading import DEFAULT, PictureOptions
+from .picture_steps import Picture, as_rgb
 
 MEAN = [0.48145466, 0.4578275, 0.40821073]
 STD = [0.26862954, 0.26130258, 0.27577711]
@@ -54,7 +54,7 @@ class OriginalImageProcessor:
 
     def steps(self, picture: Picture) -> Array:
         """Prepare one picture, however it is held -> pixels (C, H, W) float32."""
-        rgb, _ = as_rgb(picture, self.options)
+        rgb = as_rgb(picture, self.options)
         short = self.size
         if self.longest is not None:
             short = shortest_edge(rgb.size, size=self.size, longest=self.longest)

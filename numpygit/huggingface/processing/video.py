@@ -20,27 +20,21 @@ from PIL import Image
 from ...errors import UserError
 from ...model.params import Array
 from ..reading.apng import Animation, composed, read_animation
-from ..reading.content import VIDEO, WHAT_HELPS, kind_of
-from ..reading.opening import (
+from ..reading.content import ANIMATED, VIDEO, WHAT_HELPS, is_video
+from ..reading.content import VIDEO_SUFFIXES as VIDEO_SUFFIXES
+from ..reading.options import DEFAULT, PictureOptions
+from .picture_steps import (
     Source,
     as_binary,
     finished,
-    open_picture,
     opened,
     orientation_of,
     reading,
     source_of,
     turned,
 )
-from ..reading.options import DEFAULT, PictureOptions
 
-VIDEO_SUFFIXES = (
-    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv",
-    ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts",
-    ".vob", ".webm", ".wmv",
-)  # fmt: skip
 MOST_DAMAGE = 10_000  # packets; then the rest of a video is given up
-ANIMATED = ("AVIF", "FLI", "GIF", "WEBP")  # several pictures in a TIFF or MPO are no clip
 
 Seed = int | np.random.Generator | np.random.RandomState
 
@@ -51,19 +45,6 @@ class Seen(NamedTuple):
     kept: dict[int, Image.Image]
     total: int
     damage: int  # packets that could not be decoded
-
-
-def is_video(source: str | Source) -> bool:
-    """Tell whether a file is for PyAV, not for Pillow: by its content, or else by its name."""
-    source = Path(source) if isinstance(source, str) else source
-    try:
-        with as_binary(source) as file:
-            kind = kind_of(file)
-    except OSError:
-        kind = ""
-    if kind:
-        return kind == VIDEO
-    return isinstance(source, Path) and source.suffix.lower() in VIDEO_SUFFIXES
 
 
 # ------------------------------------------------------------------ which frames
@@ -184,16 +165,6 @@ def read_clip(given: Any, clip_len: int, options: PictureOptions = DEFAULT) -> l
             stacklevel=2,
         )
     return [seen.kept[index] for index in wanted]
-
-
-def open_frames(
-    given: Any, frames: int | None, options: PictureOptions = DEFAULT
-) -> list[Image.Image]:
-    """Open a picture or clip file: -> at most `frames` pictures of a clip, or one without."""
-    source, _ = source_of(given, options)
-    if frames or is_video(source):
-        return read_clip(source, frames or 1, options)
-    return [open_picture(source, options)]
 
 
 def gather(source: Source, wanted: Sequence[int], options: PictureOptions) -> Seen:

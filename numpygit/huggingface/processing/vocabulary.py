@@ -1,4 +1,4 @@
-"""Text <-> token ids: BERT WordPiece, through the `tokenizers` package.
+"""Text <-> token ids: BERT WordPiece, through the `tokenizers` package where it is installed.
 
 Source: transformers 4.37.2, BertTokenizerFast and `clean_up_tokenization`.
 """
@@ -14,6 +14,7 @@ from ...errors import NotFoundError, UserError, shown
 from ...loading.fields import TOKENIZER, checked
 from ...loading.formats.small_files import read_json, read_text
 from .tokenizer_file import LONGEST, MOST_WORDS, check_token, read_tokenizer_file
+from .wordpiece import WordPiece
 
 if TYPE_CHECKING:  # the package loads only when a tokenizer is made, which keeps `import` fast
     from tokenizers import Tokenizer
@@ -28,7 +29,7 @@ CLEAN_UP = (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" 
 class Words:
     """The vocabulary of a checkpoint, and the way between text and its numbers."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer | WordPiece) -> None:
         self.tokenizer = tokenizer
         ids = [tokenizer.token_to_id(token) for token in SPECIAL]
         if None in ids:
@@ -37,6 +38,9 @@ class Words:
         self.pad_id, self.unknown_id, self.start_id, self.end_id, self.mask_id = [
             i for i in ids if i is not None
         ]
+
+        placeholders = [tokenizer.token_to_id(f"[unused{i}]") for i in range(1000)]
+        self.placeholders = [i for i in placeholders if i is not None]
 
     def encode(self, text: str) -> list[int]:
         """Turn text into ids, without start and end tokens."""
@@ -48,8 +52,7 @@ class Words:
 
         They mean nothing, but were trained on by accident: `git-large` says them at times.
         """
-        ids = [self.tokenizer.token_to_id(f"[unused{i}]") for i in range(1000)]
-        return [i for i in ids if i is not None]
+        return self.placeholders
 
     def decode(self, ids: list[int], *, skip_special: bool = True) -> str:
         """Turn ids into text: pieces joined, spaces before punctuation taken away."""
@@ -72,13 +75,27 @@ def read_words(folder: Path) -> Words:
     return from_vocabulary(folder / "vocab.txt", lower_case=reads_lower_case(folder))
 
 
-def from_tokenizer_file(path: Path) -> Tokenizer:
+def has_tokenizers() -> bool:
+    """Say whether the package `tokenizers` can be imported."""
+    try:
+        import tokenizers  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def from_tokenizer_file(path: Path) -> Tokenizer | WordPiece:
     """Build the tokenizer of a `tokenizer.json`, of which only BERT's parts are handed on."""
+    settings = read_tokenizer_file(path)
+    if not has_tokenizers():
+        try:
+            return WordPiece.from_settings(settings)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
     from tokenizers import Tokenizer
 
-    text = json.dumps(read_tokenizer_file(path))
     try:
-        return Tokenizer.from_str(text)
+        return Tokenizer.from_str(json.dumps(settings))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a bare Exception, or a panic of Rust, which is no Exception
@@ -96,19 +113,20 @@ def reads_lower_case(folder: Path) -> bool:
 
 def from_vocabulary(path: Path, *, lower_case: bool = True) -> Words:
     """Build the BERT tokenizer around a `vocab.txt`, one token a line."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
-
-    lines = read_text(path, longest=LONGEST).split("\n")
+    lines = [line.removesuffix("\r") for line in read_text(path, longest=LONGEST).split("\n")]
     if len(lines) > MOST_WORDS:
         raise UserError(f"{path} has {len(lines)} lines; a vocabulary has at most {MOST_WORDS}")
     for line in lines:
         check_token(line, path)
     vocabulary = {token: i for i, token in enumerate(lines) if token or i < len(lines) - 1}
+    special = [token for token in SPECIAL if token in vocabulary]
+    if not has_tokenizers():
+        return Words(WordPiece(vocabulary, special, lower_case=lower_case))
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower_case)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=True)
-    tokenizer.add_special_tokens(
-        [AddedToken(token, special=True) for token in SPECIAL if token in vocabulary]
-    )
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
     return Words(tokenizer)

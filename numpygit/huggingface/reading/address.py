@@ -1,4 +1,4 @@
-"""Pictures that lie elsewhere: http and https addresses, and data URIs."""
+"""Pictures that lie elsewhere: http and https addresses, data URIs, open files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import binascii
 import os
 import urllib.error
 import urllib.request
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from ...errors import NotFoundError, UserError, shown
@@ -78,3 +79,16 @@ def data_of(uri: str) -> bytes:
         raise UserError(
             f"{shown(uri, 40)} is a data URI whose base64 is damaged: {error}"
         ) from None
+
+
+def content_of(file: Any, name: str) -> bytes:
+    """Read an open file from its start, or from where it is if it cannot go back."""
+    try:
+        if hasattr(file, "seek") and getattr(file, "seekable", bool)():
+            file.seek(0)
+        content = file.read()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{name} cannot be read: {error}") from None
+    if not isinstance(content, bytes):
+        raise UserError(f"{name} is open as text; open picture files with mode 'rb'")
+    return content

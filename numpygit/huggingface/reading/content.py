@@ -5,7 +5,9 @@ Sources: ISO/IEC 14496-12 (ftyp brands), 23008-12 (HEIF), 18181-2 (JPEG XL); RFC
 
 from __future__ import annotations
 
+import io
 from importlib.util import find_spec
+from pathlib import Path
 from typing import BinaryIO
 
 PICTURE, VIDEO = "PICTURE", "VIDEO"
@@ -43,6 +45,12 @@ WHAT_HELPS = {
     "LFS": "only the pointer of git-lfs to a file; `git lfs pull` fetches that",
     VIDEO: "a video, which needs PyAV: pip install numpygit[video]",
 }
+VIDEO_SUFFIXES = (
+    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv",
+    ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts",
+    ".vob", ".webm", ".wmv",
+)  # fmt: skip
+ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")  # several pictures in a TIFF or MPO are no clip
 TRANSPORT = ((0, 188), (4, 192), (0, 204))  # of an MPEG transport stream: first packet, its bytes
 
 
@@ -52,6 +60,25 @@ def kind_of(file: BinaryIO) -> str:
     head = file.read(1024)
     file.seek(0)
     return kind_of_bytes(head)
+
+
+def kind_of_file(source: str | Path | io.BytesIO) -> str:
+    """Tell what a file is by its first bytes; "" for unknown, or where it cannot be read."""
+    if isinstance(source, io.BytesIO):
+        return kind_of_bytes(source.getbuffer()[:1024].tobytes())
+    try:
+        with Path(source).open("rb") as file:
+            return kind_of(file)
+    except OSError:
+        return ""
+
+
+def is_video(source: str | Path | io.BytesIO) -> bool:
+    """Tell whether a file is for PyAV, not for Pillow: by its content, or else by its name."""
+    kind = kind_of_file(source)
+    if kind or isinstance(source, io.BytesIO):
+        return kind == VIDEO
+    return Path(source).suffix.lower() in VIDEO_SUFFIXES
 
 
 def kind_of_bytes(head: bytes) -> str:

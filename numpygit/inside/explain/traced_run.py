@@ -12,10 +12,15 @@ import numpy as np
 from PIL import Image
 
 from ...errors import UserError
-from ...huggingface.processing.picture_steps import as_rgb
-from ...huggingface.processing.video import open_frames
-from ...huggingface.reading import Picture, is_file, is_one_picture
-from ...huggingface.reading import frames_of as each_frame
+from ...huggingface.processing.picture_steps import (
+    InMemory,
+    Picture,
+    as_rgb,
+    is_one_picture,
+    opened_still,
+)
+from ...huggingface.processing.picture_steps import frames_of as each_frame
+from ...huggingface.processing.video import read_clip
 from ...model.params import Array
 from ..takes import Captioner
 
@@ -119,11 +124,12 @@ def watch(
 def frames_of(captioner: Captioner, picture: Picture | Sequence[Picture]) -> list[Image.Image]:
     """Open a picture or a clip: as many frames as the model will look at."""
     frames, options = captioner.model.config.num_image_with_embedding, captioner.processor.options
-    if is_file(picture):
-        return open_frames(picture, frames, options)
-    if is_one_picture(picture):
-        return [as_rgb(picture, options)[0]]
-    return [as_rgb(frame, options)[0] for frame in each_frame(picture)]
+    one = opened_still(picture, options, clips=bool(frames))
+    if isinstance(one, Path | InMemory):
+        return read_clip(one, frames or 1, options)
+    if is_one_picture(one):
+        return [as_rgb(one, options)]
+    return [as_rgb(frame, options) for frame in each_frame(picture)]
 
 
 def log_softmax(logits: Array) -> Array:

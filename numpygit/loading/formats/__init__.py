@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -40,27 +39,49 @@ KINDS = (  # what a folder may hold; the first that it has is read
     ORIGINAL,
 )
 MOST_TENSORS = 10_000
+WRAPPERS = ("module.", "model.", "_orig_mod.", "_forward_module.", "base_model.")
 
 
-def weights_file(folder: Path) -> Path:
+def kinds(variant: str | None = None, use_safetensors: bool | None = None) -> list[str]:
+    """List the files that weights may lie in, as transformers calls a variant such as "fp16"."""
+    found = [kind for kind in KINDS if "safetensors" in kind or not use_safetensors]
+    if use_safetensors is False:
+        found = [kind for kind in KINDS if "safetensors" not in kind]
+    if variant is None:
+        return found
+    named = [kind for kind in found if kind != ORIGINAL]
+    return [f"{kind.rpartition('.')[0]}.{variant}.{kind.rpartition('.')[2]}" for kind in named]
+
+
+def weights_file(
+    folder: Path, *, variant: str | None = None, use_safetensors: bool | None = None
+) -> Path:
     """Say which file of a folder its weights are read from; an index stands for its shards."""
-    for kind in KINDS:
+    possible = kinds(variant, use_safetensors)
+    for kind in possible:
         if (folder / kind).is_file():
             return folder / kind
-    raise NotFoundError(f"{folder} has no {' and no '.join(KINDS)}")
+    raise NotFoundError(f"{folder} has no {' and no '.join(possible)}")
 
 
-def read_tensors(folder: Path, *, look_only: bool = False) -> dict[str, Array]:
+def read_tensors(
+    folder: Path,
+    *,
+    variant: str | None = None,
+    use_safetensors: bool | None = None,
+    look_only: bool = False,
+) -> dict[str, Array]:
     """Read all tensors of a folder, from one file or from the shards that an index lists.
 
     With `look_only` names, shapes and kinds are read and no numbers: the arrays are all of one
     number and take no memory, so that a file can be held against its config before any work.
     Float32 is mapped where it lies right in the file; other floating point becomes float32;
-    integers stay what they are. The authors' names are replaced by the official ones.
+    integers stay what they are. The authors' names are replaced by the official ones. `variant`
+    and `use_safetensors` say which file, where there are several.
     """
-    path = weights_file(folder)
-    read = read_shards if path.name.endswith(".index.json") else read_file
-    tensors = read(path, look_only=look_only)
+    path = weights_file(folder, variant=variant, use_safetensors=use_safetensors)
+    read = read_shards if ".index." in path.name else read_file
+    tensors = without_wrappers(read(path, look_only=look_only))
     try:
         return official_names(tensors) if is_original(tensors) else tensors
     except UserError as error:
@@ -81,6 +102,15 @@ def read_shards(index: Path, *, look_only: bool = False) -> dict[str, Array]:
                 raise UserError(f"{index} lists several files that hold {name}")
             tensors[name] = array
     return tensors
+
+
+def without_wrappers(tensors: dict[str, Array]) -> dict[str, Array]:
+    """Take away what training programs put before every name: "module.", "_orig_mod.", ..."""
+    while True:
+        shared = next((w for w in WRAPPERS if all(n.startswith(w) for n in tensors)), None)
+        if shared is None or not tensors:
+            return tensors
+        tensors = {name.removeprefix(shared): array for name, array in tensors.items()}
 
 
 def read_file(path: Path, *, look_only: bool = False) -> dict[str, Array]:

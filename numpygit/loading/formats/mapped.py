@@ -133,9 +133,14 @@ def check_whole(*numbers: object) -> None:
             raise UserError("a tensor has a size, stride or offset that is no number below 2**40")
 
 
-def check_shape(shape: tuple[int, ...]) -> None:
-    """Refuse shapes that no tensor of a model has, and that NumPy could not count."""
+def check_axes(shape: tuple[int, ...]) -> None:
+    """Refuse more axes than a tensor of a model has."""
     if len(shape) > MOST_DIMENSIONS:
         raise UserError(f"a tensor has {len(shape)} axes; the most is {MOST_DIMENSIONS}")
+
+
+def check_shape(shape: tuple[int, ...]) -> None:
+    """Refuse shapes that no tensor of a model has, and that NumPy could not count."""
+    check_axes(shape)
     if math.prod(max(size, 1) for size in shape) > MOST_NUMBERS:
         raise UserError("a tensor has more than 2**40 numbers")

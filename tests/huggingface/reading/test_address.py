@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from numpygit.errors import NotFoundError, UserError
-from numpygit.huggingface.reading import PictureOptions, address, open_picture
+from numpygit.huggingface.processing.picture_steps import open_picture
+from numpygit.huggingface.reading import PictureOptions, address
 
 
 class Answers(BaseHTTPRequestHandler):

@@ -15,10 +15,14 @@ from PIL import Image, ImageCms, ImageOps
 import numpygit
 from numpygit.captioner import Captioner
 from numpygit.errors import NotFoundError, UserError
-from numpygit.huggingface import reading
-from numpygit.huggingface.processing.picture_steps import ImageProcessor
-from numpygit.huggingface.reading import PictureOptions, open_picture
-from numpygit.huggingface.reading import opening as opener
+from numpygit.huggingface.processing import picture_steps as opener
+from numpygit.huggingface.processing.picture_steps import (
+    ImageProcessor,
+    is_file,
+    is_one_picture,
+    open_picture,
+)
+from numpygit.huggingface.reading import PictureOptions
 
 COLOURS = np.random.default_rng(5).integers(0, 256, (14, 22, 3), np.uint8)
 PICTURE = Image.fromarray(COLOURS)
@@ -284,11 +288,11 @@ def test_what_libraries_print_is_held_back(tmp_path: Path, capfd: pytest.Capture
 def test_a_mistake_of_ours_is_not_told_as_a_damaged_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(picture: Image.Image) -> Image.Image:
+    def broken(picture: Image.Image, options: PictureOptions) -> Image.Image:
         raise ValueError("a mistake of ours")
 
     PICTURE.save(tmp_path / "fine.png")
-    monkeypatch.setattr(opener, "to_rgb", broken)
+    monkeypatch.setattr(opener, "finished", broken)
     with pytest.raises(ValueError, match="a mistake of ours") as caught:
         open_picture(tmp_path / "fine.png")
     assert not isinstance(caught.value, UserError)
@@ -319,7 +323,7 @@ def test_a_heic_file_without_its_package_says_what_to_install(
         open_picture(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
 
 
-def test_the_room_names_what_it_offers() -> None:
-    assert reading.is_one_picture(COLOURS)
-    assert reading.is_file(b"") is True
-    assert reading.is_file(PICTURE) is False
+def test_files_are_told_from_what_is_in_memory() -> None:
+    assert is_one_picture(COLOURS)
+    assert is_file(b"") is True
+    assert is_file(PICTURE) is False

@@ -1,0 +1,383 @@
+"""Every option of `generate`: names and defaults of transformers 4.37.2, and what is new here."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import UserError
+from ...loading.config import GitConfig
+from ...loading.fields import GENERATION as FIELDS
+from ...loading.fields import MOST_BEAMS, Object, check_name, checked
+from ...loading.find import find
+from ...loading.formats import read_json
+from ...loading.hub import GENERATION_FILES
+from ...loading.hub.keywords import sort_keywords
+from ...loading.write_whole import write_whole
+from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
+
+GENERATION = "generation_config.json"
+DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
+OFFICIAL_MAX_LENGTH = 20
+END_PADS = -1  # a pad_token_id that stands for the end token
+NOT_OPTIONS = ("output_attentions", "output_hidden_states")  # of a config: they are for calls
+NEW_HERE = ("seed", "generator", "beam_form", "per_node_beam_size", "output_log_probabilities")
+TOKEN_OPTIONS = ("bad_words_ids", "sequence_bias", "suppress_tokens", "begin_suppress_tokens",
+                 "forced_bos_token_id", "forced_eos_token_id")  # fmt: skip
+
+
+@dataclass(slots=True)
+class GenerationConfig:
+    """How to generate. `None` stands for "off", or for what the model's config says.
+
+    Source: transformers 4.37.2, `generation/configuration_utils.py`. `min_p` is from 5.x; new
+    here are `seed`, `generator`, `beam_form`, `per_node_beam_size`, `output_logits` and
+    `output_log_probabilities`. `max_length` defaults to 50 here, or to all places of a smaller
+    model, and not to 20.
+    """
+
+    # how long: lengths count text tokens, the prompt and its padding included; "new" ones do not
+    max_length: int | None = None
+    max_new_tokens: int | None = None
+    min_length: int = 0
+    min_new_tokens: int | None = None
+    max_time: float | None = None
+    # the search
+    do_sample: bool = False
+    num_beams: int = 1
+    num_beam_groups: int = 1
+    diversity_penalty: float = 0.0
+    length_penalty: float = 1.0
+    early_stopping: bool | str = False
+    beam_form: str = "transformers"  # or "authors": see beams.py
+    per_node_beam_size: int = 2
+    penalty_alpha: float | None = None
+    num_return_sequences: int = 1
+    # which words are drawn
+    temperature: float = 1.0
+    top_k: int | None = 50
+    top_p: float = 1.0
+    min_p: float | None = None
+    typical_p: float = 1.0
+    epsilon_cutoff: float = 0.0
+    eta_cutoff: float = 0.0
+    seed: int | None = None
+    generator: np.random.Generator | None = None
+    # what changes the scores
+    repetition_penalty: float = 1.0
+    no_repeat_ngram_size: int = 0
+    bad_words_ids: Sequence[Sequence[int]] | None = None
+    sequence_bias: Mapping[tuple[int, ...], float] | None = None
+    suppress_tokens: Sequence[int] | None = None
+    begin_suppress_tokens: Sequence[int] | None = None
+    forced_bos_token_id: int | None = None
+    forced_eos_token_id: int | Sequence[int] | None = None
+    exponential_decay_length_penalty: tuple[int, float] | None = None
+    remove_invalid_values: bool = False
+    renormalize_logits: bool = False
+    # what comes back
+    return_dict_in_generate: bool = False
+    output_scores: bool = False
+    output_logits: bool = False
+    output_attentions: bool = False
+    output_hidden_states: bool = False
+    output_log_probabilities: bool = False
+    use_cache: bool = (
+        True  # accepted and ignored: with the cache or without, the words are the same
+    )
+    # special tokens; None takes the model's, and () for the end token never stops
+    bos_token_id: int | None = None
+    eos_token_id: int | Sequence[int] | None = None
+    pad_token_id: int | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ABSENT and name not in NO_FIELDS:
+            return ABSENT[name][0]
+        known = {field.name for field in fields(GenerationConfig)}
+        raise AttributeError(unknown_option(name, known))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], **options: Any) -> Any:
+        """Take the known fields of a `generation_config.json`; null is the default.
+
+        `options` win. With `return_unused_kwargs` the result is the config and the options that
+        it does not know. A file made from a model's config (`_from_model_config`) may repeat the
+        20 words that are transformers' default for every model: nobody has chosen them. Raises
+        UserError for what cannot be; warns of options for a kind of generation that is not here.
+        """
+        given = {name: value for name, value in values.items() if value is not None}
+        for name in given:
+            check_name(name)
+        if given.get("_from_model_config") and given.get("max_length") == OFFICIAL_MAX_LENGTH:
+            del given["max_length"]
+        for name in sorted(given.keys() & ABSENT.keys()):
+            if not is_neutral(name, given[name]):
+                warnings.warn(f"{unknown_option(name, set())}; it is ignored", stacklevel=2)
+        bias = given.get("sequence_bias")
+        is_dict = isinstance(bias, Mapping) and all(isinstance(words, tuple) for words in bias)
+        table = {**FIELDS, "sequence_bias": Object({})} if is_dict else FIELDS
+        given |= checked({name: given[name] for name in FIELDS if name in given}, table)
+        if "sequence_bias" in given:
+            given["sequence_bias"] = read_bias(given["sequence_bias"])
+        known = {field.name for field in fields(cls)}
+        config = cls(**{name: value for name, value in given.items() if name in known})
+        check(config)
+        wants_unused = options.pop("return_unused_kwargs", False)
+        unused = {n: v for n, v in options.items() if n not in known and n not in ABSENT}
+        if wants_unused:
+            options = {name: value for name, value in options.items() if name not in unused}
+        config = config.change(options) if options else config
+        return (config, unused) if wants_unused else config
+
+    @classmethod
+    def from_model_config(cls, config: GitConfig) -> GenerationConfig:
+        """Take what a `config.json` says of generation: special tokens and, in old files, more."""
+        names = {field.name for field in fields(cls)} | {"encoder_no_repeat_ngram_size"}
+        values = {n: v for n, v in vars(config).items() if n in names and n not in NEW_HERE}
+        made: GenerationConfig = cls.from_dict({**values, "_from_model_config": True})
+        return made
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name: str | Path,
+        config_file_name: str | Path | None = None,
+        **keywords: Any,
+    ) -> Any:
+        """Read the options of "storybook", a folder, or a model of the Hugging Face Hub.
+
+        Options among the keywords win; for the others see `numpygit.loading.hub.keywords`.
+        """
+        where, options = sort_keywords(keywords)
+        file = str(config_file_name or GENERATION)
+        folder = find(pretrained_model_name, files=(*GENERATION_FILES, file), **where)
+        values = read_json(folder / file)
+        try:
+            return cls.from_dict(values, **options)
+        except UserError as error:
+            raise UserError(f"{folder / file}: {error}") from None
+
+    def save_pretrained(
+        self, save_directory: str | Path, config_file_name: str | Path | None = None
+    ) -> None:
+        """Write `generation_config.json` into a folder, which is made if need be."""
+        save_options(save_directory, self, file=str(config_file_name or GENERATION))
+
+    def to_dict(self) -> dict[str, Any]:
+        """List all options, as a file holds them."""
+        names = [field.name for field in fields(self) if field.name != "generator"]
+        values = {name: getattr(self, name) for name in names}
+        if values["eos_token_id"] == ():
+            values["eos_token_id"] = None
+        if values["pad_token_id"] == END_PADS:
+            values["pad_token_id"] = None
+        if values["sequence_bias"]:
+            pairs = values["sequence_bias"].items()
+            values["sequence_bias"] = [[list(words), value] for words, value in pairs]
+        return values
+
+    def to_diff_dict(self) -> dict[str, Any]:
+        """List the options that are not at their default, as a file holds them."""
+        plain = type(self)().to_dict()
+        return {name: value for name, value in self.to_dict().items() if value != plain[name]}
+
+    def to_json_string(self, use_diff: bool = True, **more: Any) -> str:
+        """Write the options as JSON; without `use_diff` those at their default too."""
+        values = self.to_diff_dict() if use_diff else self.to_dict()
+        return json.dumps(values, indent=2, sort_keys=True) + "\n"
+
+    def to_json_file(self, json_file_path: str | Path, use_diff: bool = True) -> None:
+        """Write the options into a file."""
+        text = self.to_json_string(use_diff)
+        write_whole(Path(json_file_path), lambda path: path.write_text(text, encoding="utf-8"))
+
+    def validate(self, *args: Any, **more: Any) -> None:
+        """Check the options: raises UserError for what cannot be, warns of what does nothing."""
+        check(self)
+        warn_of_idle(self)
+
+    def update(self, **options: Any) -> dict[str, Any]:
+        """Set the options that there are: -> those that there are not."""
+        known = {field.name for field in fields(self)}
+        for name, value in self.change({n: v for n, v in options.items() if n in known}).items():
+            setattr(self, name, value)
+        return {name: value for name, value in options.items() if name not in known}
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Go through all options and their values."""
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+    def change(self, options: Mapping[str, Any]) -> GenerationConfig:
+        """Return these options with some changed; an unknown name is a mistake.
+
+        `eos_token_id=None` means that no token ends a text, as in transformers; a pad token of
+        None is the end token.
+        """
+        known = {field.name for field in fields(self)}
+        for name, value in options.items():
+            if name not in known and not is_neutral(name, value):
+                raise UserError(unknown_option(name, known))
+        given = {name: value for name, value in options.items() if name in known}
+        if "eos_token_id" in given and given["eos_token_id"] is None:
+            given["eos_token_id"] = ()
+        if "pad_token_id" in given and given["pad_token_id"] is None:
+            given["pad_token_id"] = END_PADS
+        changed = replace(self, **given)
+        check(changed)
+        warn_of_idle(changed)
+        return changed
+
+
+def refuse_unknown(config_class: type[GenerationConfig]) -> None:
+    """Let GenerationConfig(...) say which options there are, in place of a bare TypeError."""
+    plain: Callable[..., None] = config_class.__init__
+
+    @wraps(plain)
+    def init(self: GenerationConfig, *values: Any, **named: Any) -> None:
+        known = {field.name for field in fields(config_class)}
+        for name in [name for name in named if name not in known]:
+            if not is_neutral(name, named.pop(name)):
+                raise UserError(unknown_option(name, known))
+        plain(self, *values, **named)
+
+    config_class.__init__ = init  # type: ignore[method-assign]
+
+
+refuse_unknown(GenerationConfig)
+
+AUTHORS = GenerationConfig(num_beams=4, length_penalty=0.6, beam_form="authors", max_length=1024)
+"""The search of the authors' own repository, `GeneratorWithBeamSearch`, with its defaults."""
+
+
+def noted_options(config: GitConfig) -> dict[str, Any]:
+    """Read the options of generation that a model's config holds, as it stands now."""
+    tokens = ("bos_token_id", "eos_token_id", "pad_token_id")
+    names = {field.name for field in fields(GenerationConfig)} - {"use_cache", *NEW_HERE}
+    found = {n: v for n, v in vars(config).items() if n in names and n not in NOT_OPTIONS}
+    return {name: v for name, v in found.items() if v is not None or name in tokens}
+
+
+def load_options(folder: Path, config: GitConfig | None = None) -> GenerationConfig:
+    """Read `generation_config.json`; without one, what `config` says of generation."""
+    path = folder / GENERATION
+    if config is not None and not os.path.lexists(path):
+        return GenerationConfig.from_model_config(config)
+    values = read_json(path)
+    try:
+        return GenerationConfig.from_dict(values)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def save_options(folder: str | Path, options: GenerationConfig, *, file: str = GENERATION) -> None:
+    """Write `generation_config.json`: what is not at its default."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    options.to_json_file(Path(folder) / file)
+
+
+# ---------------------------------------------------------------- checks
+
+
+def check(options: Any) -> None:
+    """Refuse options that cannot be, before any work."""
+    beams, groups, texts = options.num_beams, options.num_beam_groups, options.num_return_sequences
+    require("num_beams", beams, beams >= 1, "at least 1")
+    require("num_beams", beams, beams <= MOST_BEAMS, f"at most {MOST_BEAMS}")
+    fits = groups >= 1 and beams % groups == 0
+    require("num_beam_groups", groups, fits, f"a divisor of num_beams, {beams}")
+    require("num_return_sequences", texts, texts >= 1, "at least 1")
+    require("num_return_sequences", texts, texts <= MOST_BEAMS, f"at most {MOST_BEAMS}")
+    most = texts if options.do_sample and beams == 1 else beams
+    require("num_return_sequences", texts, texts <= most, f"at most num_beams, {beams}")
+    early = options.early_stopping in (True, False, "never")
+    require("early_stopping", options.early_stopping, early, "True, False or 'never'")
+    form = options.beam_form in ("transformers", "authors")
+    require("beam_form", options.beam_form, form, "'transformers' or 'authors'")
+    nodes = options.per_node_beam_size
+    require("per_node_beam_size", nodes, nodes >= 2, "at least 2")
+    if groups > 1 and options.do_sample:
+        raise UserError("num_beam_groups and do_sample do not go together; leave one out")
+    check_filters(options)
+    check_penalties(options)
+
+
+def check_filters(options: Any) -> None:
+    """Refuse filters that cannot be."""
+    require("temperature", options.temperature, options.temperature > 0, "more than 0")
+    require("top_p", options.top_p, 0 <= options.top_p <= 1, "from 0 to 1")
+    typical = 0 < options.typical_p <= 1
+    require("typical_p", options.typical_p, typical, "more than 0, at most 1")
+    if options.top_k is not None:
+        require("top_k", options.top_k, options.top_k >= 0, "at least 0, and 0 for no limit")
+    if options.min_p is not None:
+        require("min_p", options.min_p, 0 <= options.min_p <= 1, "from 0 to 1")
+
+
+def warn_of_idle(options: Any) -> None:
+    """Warn of filters that do nothing, as transformers does."""
+    plain = {field.name: field.default for field in fields(options)}
+    if not options.do_sample:
+        for name in ("temperature", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"):
+            if getattr(options, name) != plain[name]:
+                warnings.warn(f"{name} does nothing without do_sample=True", stacklevel=4)
+
+
+def check_penalties(options: Any) -> None:
+    """Refuse penalties that cannot be."""
+    penalty = options.repetition_penalty
+    require("repetition_penalty", penalty, penalty > 0, "more than 0")
+    size = options.no_repeat_ngram_size
+    require("no_repeat_ngram_size", size, size >= 0, "at least 0")
+    for words in options.bad_words_ids or ():
+        fine = not isinstance(words, int) and len(words) > 0
+        require("bad_words_ids", words, fine, "lists of token ids, none of them empty")
+
+
+def as_tuple(words: int | Sequence[int] | None) -> tuple[int, ...]:
+    """Take one token, several, or none."""
+    if words is None:
+        return ()
+    return tuple(int(word) for word in leaves(words))
+
+
+def check_ids(options: Any, V: int) -> None:
+    """Refuse options that name tokens beyond the vocabulary."""
+    for name in TOKEN_OPTIONS:
+        ids = leaves(getattr(options, name))
+        if not all(0 <= token_id < V for token_id in ids):
+            raise UserError(f"{name} must name tokens from 0 to {V - 1}, the vocabulary; got {ids}")
+
+
+def leaves(value: object) -> list[Any]:
+    """List the token ids in an option: one, a list, a list of lists, or the keys of a bias."""
+    if value is None:
+        return []
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [leaf for each in value for leaf in leaves(each)]
+    return [value]
+
+
+def read_bias(bias: Any) -> dict[tuple[int, ...], float]:
+    """Read sequence_bias as a file holds it, [[[ids], number], ...]; a dict stays one."""
+    try:
+        pairs = bias.items() if isinstance(bias, Mapping) else bias
+        return {tuple(int(word) for word in words): float(value) for words, value in pairs}
+    except (TypeError, ValueError):
+        raise UserError(f"sequence_bias is {bias!r}; it must be [[[ids], number], ...]") from None
+
+
+def require(name: str, value: object, is_fine: bool, expected: str) -> None:
+    """Raise the error that says which option is wrong, and how it should be."""
+    if not is_fine:
+        raise UserError(f"{name} is {value!r}; it must be {expected}")
+
+
+GENERATION = "generation_config.json"

@@ -1,0 +1,103 @@
+"""`config.json` <-> the settings of a model: `model/config.py` with what reads and writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...errors import UserError, shown
+from ...model.config import Config, VisionConfig
+from ...model.layers import activate
+from ..authors import authors_config
+from ..fields import CONFIG, MOST_PATCHES, VISION, checked
+from ..find import is_authors
+from ..formats import read_json, read_tensors
+from .settings import Settings, keep_unknown
+
+
+@keep_unknown
+@dataclass(eq=False, repr=False)
+class GitVisionConfig(Settings, VisionConfig):
+    """The vision encoder, a CLIP ViT. The defaults are those of `microsoft/git-base`.
+
+    Any other keyword is kept as an attribute. Raises UserError for sizes that cannot be.
+    """
+
+    model_type: ClassVar[str] = "git_vision_model"
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> GitVisionConfig:
+        """Read the settings of a vision encoder, alone or of a whole GIT."""
+        if not is_authors(folder):
+            path = folder / "config.json"
+            values = read_json(path)
+            if values.get("model_type") == cls.model_type:
+                made: GitVisionConfig = usable(cls, checked(values, VISION, where=path), path)
+                return made
+        return read_config(folder).vision_config
+
+
+@keep_unknown
+@dataclass(eq=False, repr=False)
+class GitConfig(Settings, Config):
+    """The whole model: the text decoder's fields, and the vision encoder's in `vision_config`.
+
+    `vision_config` may be given as a dict, as a GitVisionConfig, or not at all. Any other keyword
+    is kept as an attribute. Raises UserError for sizes and names that cannot be.
+    """
+
+    vision_config: GitVisionConfig = None  # type: ignore[assignment]
+
+    model_type: ClassVar[str] = "git"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.vision_config, GitVisionConfig):
+            self.vision_config = GitVisionConfig.from_dict(self.vision_config or {})  # type: ignore[unreachable]
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> GitConfig:
+        """Read the settings of a checkpoint folder."""
+        return read_config(folder)
+
+
+def read_config(folder: Path) -> GitConfig:
+    """Read `config.json`, or what stands for it in a folder of the authors."""
+    if is_authors(folder):
+        return stored(authors_config(folder, read_tensors(folder, look_only=True)))
+    path = folder / "config.json"
+    values = read_json(path)
+    kind = values.get("model_type", "git")
+    if kind != "git":
+        raise UserError(
+            f"{path} describes a {shown(str(kind))!r} model; numpygit runs models of type 'git'"
+        )
+    made: GitConfig = usable(GitConfig, checked(values, CONFIG, where=path), path)
+    return made
+
+
+def usable(kind: Any, values: Mapping[str, Any], path: Path) -> Any:
+    """Make settings of what a file holds, after its fields were checked one by one."""
+    try:
+        config = kind.from_dict(values)
+        config.check()
+        vision = config.vision_config if kind is GitConfig else config
+        if vision.num_patches > MOST_PATCHES:
+            raise UserError(
+                f"image_size {vision.image_size} and patch_size {vision.patch_size} make "
+                f"{vision.num_patches} patches; the most is {MOST_PATCHES}"
+            )
+        for part in (config, vision):
+            activate(np.zeros(1, np.float32), name=part.hidden_act)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return config
+
+
+def stored(config: Config) -> GitConfig:
+    """Give plain settings the methods that read and write them."""
+    vision = GitVisionConfig(**vars(config.vision_config))
+    return GitConfig(**{**vars(config), "vision_config": vision})
