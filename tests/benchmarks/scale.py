@@ -11,6 +11,7 @@ random pictures. Loading the model is not counted; the start of processes is, in
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import tarfile
@@ -27,7 +28,6 @@ from numpygit import storybook
 from numpygit.captioner import load
 from numpygit.cli.dataset import speaker
 from numpygit.data import read
-from numpygit.data.rows import as_file
 from numpygit.data.speak import batches, speak
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "golden")]
@@ -62,7 +62,9 @@ def reading(source: Path, *, decode: bool) -> Callable[[], float]:
         for row in read(source, with_texts=False):
             content = row.read()
             if decode:
-                with Image.open(as_file(content)) as picture:
+                with Image.open(
+                    content if isinstance(content, Path) else io.BytesIO(content)
+                ) as picture:
                     picture.load()
             elif isinstance(content, Path):
                 content.read_bytes()
