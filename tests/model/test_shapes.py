@@ -241,7 +241,7 @@ def test_field_comments_are_true():
     given = tiny_inputs("still")
     p = model.params
     assert not wrong_fields(p.vision, {"D": 28, "P": 9, "C": 3, "patch": 9, "frames": 4})
-    assert not wrong_fields(p.text, {"D": 30, "V": 61, "places": 23})
+    assert not wrong_fields(p.text, {"D": 30, "V": 61, "max_positions": 23})
     memory = model.memory(given["pixel_values"])
     cache = text.prefill(memory, p.text, config=model.config)
     _, cache = text.decode_step(given["input_ids"], cache, p.text, config=model.config)
