@@ -8,12 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from ..captioner import Captioner, load
 from ..errors import UserError
 from ..inside.diff.compare import Report, Row, compare
+from ..inside.diff.foreign_names import read_map
 from ..inside.diff.report import report_lines, table_lines
 from ..inside.record import IDS, Run, check_target, read, record, save
+from ..model.image import open_picture
 from ..model.params import Array
 from ..trace import Printer
 
@@ -56,8 +59,19 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--model", metavar="NAME", help="whose weights help to find the cause (default: the one "
         "that OURS was made with)",
     )  # fmt: skip
+    diff.add_argument(
+        "--map", metavar="FILE", help="names of theirs: lines `their.{i}.name = text.{i}.q`, or "
+        "JSON; our own names and those of Hugging Face and TransformerLens need none",
+    )  # fmt: skip
+    diff.add_argument(
+        "--tolerance", type=float, metavar="X", help="how far apart tensors may be, relative to "
+        "their size, for ports that are not float32 by design (bfloat16: 0.05)",
+    )  # fmt: skip
     diff.add_argument("--all", action="store_true", help="go on after the first difference")
-    diff.add_argument("--json", action="store_true", help="print one JSON object a tensor")
+    diff.add_argument(
+        "--json", action="store_true", help="print one JSON object a tensor, and a last one with "
+        "the first difference, its causes and the notes",
+    )  # fmt: skip
     step = commands.add_parser(
         "step", parents=[shared, run], help="walk through a run, tensor by tensor"
     )
@@ -119,16 +133,30 @@ def print_json(name: str, value: Array) -> None:
 
 def diff_command(options: argparse.Namespace) -> int:
     """Compare two files."""
+    if options.tolerance is not None and not 0 < options.tolerance < 1:
+        raise UserError(f"--tolerance is {options.tolerance}, expected a number between 0 and 1")
+    asked: dict[str, Any] = {"tolerance": options.tolerance}
+    if options.map:
+        asked["names"] = read_map(options.map)
     ours, theirs = read(options.ours), read(options.theirs)
-    report = compare(ours, theirs)
+    report = compare(ours, theirs, **asked)
     if report.first is not None and report.first.name != IDS:
-        report = with_model(report, ours, theirs, options.model)
+        report = with_model(report, ours, theirs, options.model, asked)
     if options.json:
         for row in report.rows:
             print(row_as_json(row))
+        print(verdict_as_json(report))
     else:
         print(*report_lines(report, every=options.all), sep="\n")
     return 0 if report.equal else 1
+
+
+def verdict_as_json(report: Report) -> str:
+    """Write what was found as a JSON object."""
+    first = None if report.first is None else report.first.name
+    said = {"equal": report.equal, "first_difference": first, "causes": report.causes}
+    return json.dumps({**said, "usually": report.suspects, "unseen": report.unseen,
+                       "notes": report.notes})  # fmt: skip
 
 
 def row_as_json(row: Row) -> str:
@@ -142,18 +170,38 @@ def row_as_json(row: Row) -> str:
     return json.dumps(values)
 
 
-def with_model(report: Report, ours: Run, theirs: Run, name: str | None) -> Report:
+def with_model(
+    report: Report, ours: Run, theirs: Run, name: str | None, asked: dict[str, Any]
+) -> Report:
     """Compare again with the weights at hand, if they are; nothing is downloaded for it."""
     model = name or ours.facts.get("model")
     why = "no model is named in the file; --model names one"
     if model:
         try:
             prepared = ours.facts.get("preprocessing", "hf")
-            found = load(model, local_files_only=True, preprocessing=prepared).model
-            return compare(ours, theirs, params=found.params, config=found.config)
+            captioner = load(model, local_files_only=True, preprocessing=prepared)
+            found = captioner.model
+            picture = same_picture(captioner, ours)
+            return compare(
+                ours, theirs, params=found.params, config=found.config, picture=picture, **asked
+            )
         except UserError as error:
             if name:
                 raise
             why = str(error)
     note = f"causes that need the weights were not tried: {why}"
     return report._replace(notes=[*report.notes, note])
+
+
+def same_picture(captioner: Captioner, ours: Run) -> Image.Image | None:
+    """Open the picture that the trace was made of, if it is still there and gives its pixels."""
+    path = ours.facts.get("picture")
+    if not path or "pixels" not in ours.tensors:
+        return None
+    try:
+        pixels = captioner.pixels(path)
+        if pixels.ndim == 4 and np.array_equal(pixels, ours.tensors["pixels"]):
+            return open_picture(path)
+    except UserError:
+        pass
+    return None

@@ -144,11 +144,16 @@ def in_float64(part: Any) -> Any:
     return part
 
 
-def distance(a: Array, b: Array) -> Distance:
-    """Measure how far two tensors of one shape are apart; blocked places count as equal."""
+def distance(a: Array, b: Array, *, unit: float = 0.0) -> Distance:
+    """Measure how far two tensors of one shape are apart; blocked places count as equal.
+
+    `unit` is half a step of the numbers of b, relative to them: so much counts as nothing.
+    """
     both_blocked = (a < BLOCKED) & (b < BLOCKED)
     with np.errstate(invalid="ignore", over="ignore"):
         apart = np.abs(np.asarray(a, np.float64) - b)
+        if unit:
+            apart = np.maximum(apart - unit * np.abs(np.asarray(b, np.float64)) - 2.0**-25, 0)
     apart[both_blocked | (np.isnan(a) & np.isnan(b))] = 0
     apart[np.isnan(apart)] = np.inf
     if apart.size == 0:

@@ -379,7 +379,7 @@ SEEDED = [
         "picture tower normalised after each part",
         patched((vision, "block"), by=post_norm_block),
         "vision.0.attention_input",
-        "without this normalisation",
+        "(post-norm)",
     ),
     Seeded(
         "layers of the picture tower in reverse",
@@ -519,7 +519,7 @@ SEEDED = [
         "queries and keys exchanged",
         changed(in_text(0, q_and_k_swapped)),
         "text.0.q",
-        "with our k in its place",
+        "queries and keys exchanged",
     ),
     Seeded(
         "text tower normalised before each part",

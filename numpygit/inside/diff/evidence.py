@@ -1,7 +1,7 @@
 """What a difference of two tensors looks like: where it is, and what is regular about it.
 
-`evidence` describes the numbers. `usual_suspects` is a fixed list, for differences that no mistake
-of `mistakes.py` explains.
+`evidence` describes the numbers. For differences that no mistake
+of `mistakes` explains.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from ...model.params import Array
 from ...trace import find
 from ..record import BLOCKED
-from .mistakes_of_layers import half
+from .mistakes.rounding import stored_in
 
 
 def evidence(
@@ -50,28 +50,30 @@ def one_blocked(ours: Array, theirs: Array) -> Iterator[str]:
 
 
 def precision(a: Array, b: Array, allowed: float) -> Iterator[str]:
-    """Tell numbers that were rounded to half precision."""
-    bits_a, bits_b = (np.ascontiguousarray(x, np.float32).view(np.uint32) for x in (a, b))
-    with np.errstate(over="ignore"):
-        if not (bits_b & 0xFFFF).any() and (bits_a & 0xFFFF).any():
-            yield "Every number of theirs is a bfloat16: it was computed in half precision."
-        elif np.array_equal(half(b), b) and not np.array_equal(half(a), a):
-            yield "Every number of theirs is a float16: it was computed in half precision."
+    """Tell numbers that were rounded to half precision; whole numbers tell nothing."""
+    kind = stored_in(b)
+    if kind and stored_in(a) != kind:
+        yield f"Every number of theirs is a {kind}: it was stored, or computed, in half precision."
 
 
 def zeroed(a: Array, b: Array, allowed: float) -> Iterator[str]:
-    """Tell what dropout leaves: some numbers are 0, and the others grow by one factor."""
+    """Tell zeros, and whether the others grew by what dropout makes them grow by."""
     lost = (b == 0) & (a != 0)
     if not lost.any() or lost.all() or not (~lost).any():
         return
     kept_a, kept_b = a[~lost], b[~lost]
     factor = float((kept_a * kept_b).sum() / max(float((kept_a * kept_a).sum()), 1e-30))
-    if np.abs(kept_b - factor * kept_a).max() <= allowed * max(abs(factor), 1):
-        share = lost.mean()
-        yield (
-            f"{share:.0%} of theirs is 0 where ours is not, and the rest is ours times "
-            f"{factor:.4g}, as dropout would leave it."
-        )
+    if np.abs(kept_b - factor * kept_a).max() > allowed * max(abs(factor), 1):
+        return
+    share = float(lost.mean())
+    said = f"{share:.0%} of theirs is 0 where ours is not, and the rest is ours"
+    if abs(factor - 1) < 1e-3:
+        yield f"{said}."
+        return
+    chance = 4 * np.sqrt(share * (1 - share) / a.size)
+    as_dropout = abs((1 - 1 / factor) - share) <= chance + 1e-6
+    tail = ", as dropout would leave it." if as_dropout and factor > 1 else "."
+    yield f"{said} times {factor:.4g}{tail}"
 
 
 def one_factor(a: Array, b: Array, allowed: float) -> Iterator[str]:

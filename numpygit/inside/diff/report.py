@@ -21,13 +21,7 @@ def report_lines(report: Report, *, every: bool = False) -> Iterator[str]:
     rows, first = report.rows, report.first
     if first is not None and not every:
         rows = rows[: rows.index(first) + 1]
-    for group, members in groupby(rows, key=lambda row: group_of(row.name)):
-        listed = list(members)
-        alike = not every and len(listed) > 1 and {row.status for row in listed} == {OK}
-        if alike and not (first and group_of(first.name) == group):
-            yield together_line(group, listed)
-        else:
-            yield from map(row_line, listed)
+    yield from map(row_line, rows) if every else folded(rows, first)
     yield ""
     counts = [f"{sum(r.status == s for r in rows)} {s}" for s in (OK, DIFF, SHAPE, MISSING)]
     left = len(report.rows) - len(rows)
@@ -37,6 +31,43 @@ def report_lines(report: Report, *, every: bool = False) -> Iterator[str]:
     if first is not None:
         yield ""
         yield from verdict_lines(report, first)
+
+
+def folded(rows: list[Row], first: Row | None) -> Iterator[str]:
+    """Write layers that agree, and tensors that one of the two lacks, in one line each."""
+    here = group_of(first.name) if first else ""
+
+    def fold(row: Row) -> tuple[str, str]:
+        if row.status == MISSING:
+            return MISSING, where_missing(row)
+        return row.status, group_of(row.name)
+
+    for (status, group), members in groupby(in_groups(rows, here), key=fold):
+        listed = list(members)
+        if status == MISSING and len(listed) > 1:
+            span = f"{listed[0].name} to {listed[-1].name}"
+            yield f"{MISSING:8}{span}"
+            yield f"{'':8}{len(listed)} tensors, not in {group}"
+        elif status == OK and len(listed) > 1 and group != here:
+            yield together_line(group, listed)
+        else:
+            yield from map(row_line, listed)
+
+
+def in_groups(rows: list[Row], here: str) -> Iterator[Row]:
+    """Put the missing ones of a layer behind the others, so that both fold; not in `here`."""
+    for group, members in groupby(rows, key=lambda row: group_of(row.name)):
+        listed = list(members)
+        if group == here:
+            yield from listed
+            continue
+        yield from (row for row in listed if row.status != MISSING)
+        yield from (row for row in listed if row.status == MISSING)
+
+
+def where_missing(row: Row) -> str:
+    """Name the run that lacks a tensor."""
+    return "theirs" if row.theirs is None else "ours"
 
 
 def group_of(name: str) -> str:
@@ -81,12 +112,14 @@ def short(number: float) -> str:
 
 
 def verdict_lines(report: Report, first: Row) -> Iterator[str]:
-    """Write where the first difference is and what it looks like."""
+    """Write where the first difference is, what it looks like, and what to write down next."""
     yield f"First difference: {first.name}"
     if first.name == IDS:
+        for cause in report.causes:
+            yield from paragraph(f"{cause[0].upper()}{cause[1:]}.", "  * ")
         yield from paragraph(
-            "The two runs read different words, so the text towers cannot be compared. Let the "
-            "other program read the words of `ids` in our file.", "  "
+            "All else that can be compared agrees. Let the other program read the words of `ids` "
+            "in our file, to compare the rest.", "  "
         )  # fmt: skip
         return
     place = find(first.name)
@@ -98,22 +131,37 @@ def verdict_lines(report: Report, first: Row) -> Iterator[str]:
         layer = "" if place.layer is None else str(place.layer)
         yield "  in the official code the module"
         yield f"    {place.row.official.replace('{i}', layer)}"
-    skipped = unseen(report.rows, first)
-    if skipped:
-        yield from paragraph(f"Not in theirs, so not seen: {', '.join(skipped)}.", "  ")
+    if first.how:
+        yield from paragraph(f"Theirs was read {first.how}.", "  ")
+    if first.is_aside:
+        yield from paragraph("What is computed from it agrees all the same.", "  ")
+    if report.unseen:
+        yield from paragraph(f"Not in theirs, so not seen: {shortly(report.unseen)}.", "  ")
     for cause in report.causes:
         yield from paragraph(cause, "  * ")
     if report.suspects:
         yield from paragraph(f"Usually wrong here: {report.suspects}.", "  ")
+    if report.unseen:
+        yield from paragraph(
+            f"To see closer, write down next: {next_to_write(report.unseen)}.", "  "
+        )
 
 
-def unseen(rows: list[Row], first: Row) -> list[str]:
-    """List the tensors between the last that agrees and the first that differs."""
-    before = rows[: rows.index(first)]
-    names: list[str] = []
-    for row in before:
-        names = [*names, row.name] if row.status == MISSING else []
-    return names
+def shortly(names: list[str]) -> str:
+    """List names; of many, the ends and how many there are."""
+    if len(names) <= 6:
+        return ", ".join(names)
+    return f"{len(names)} tensors from {names[0]} to {names[-1]}"
+
+
+def next_to_write(unseen: list[str]) -> str:
+    """Choose what to dump next: all of a few, else the ends of blocks, else a block's landmarks."""
+    ends = [name for name in unseen if name.endswith(".x")]
+    marks = ("after_attention", "attended", "weights", "q", "attention_input", "mlp_input", "words")
+    inside = [name for name in unseen if name.rpartition(".")[2] in marks]
+    chosen = unseen if len(unseen) <= 4 else ends if len(ends) > 1 else ends + inside
+    chosen = chosen or unseen[:: max(1, len(unseen) // 4)]
+    return ", ".join(chosen[:8]) + (", ..." if len(chosen) > 8 else "")
 
 
 def where(row: Named) -> str:

@@ -14,7 +14,7 @@ import numpygit
 import numpygit.inside.diff.compare as room
 from numpygit import cli
 from numpygit.errors import UserError
-from numpygit.inside.diff.compare import DIFF, MISSING, OK, SHAPE, Comparer, compare
+from numpygit.inside.diff.compare import DIFF, MISSING, OK, Comparer, compare
 from numpygit.inside.diff.report import report_lines
 from numpygit.inside.record import Distance, Run, read, save
 from numpygit.trace import TABLE, find
@@ -117,9 +117,8 @@ def test_masks_may_block_with_any_low_number(blocked):
 def test_axes_in_another_order_are_told():
     q = RIGHT["still"].tensors["text.1.q"]
     report = compare(RIGHT["still"], theirs(**{"text.1.q": q.transpose(0, 2, 1, 3)}))
-    assert report.first is not None
-    assert (report.first.name, report.first.status) == ("text.1.q", SHAPE)
-    assert "axes in the order (0, 2, 1, 3)" in report.causes[0]
+    assert report.equal
+    assert any("text.1.q as (2, 16, 5, 6), its axes in another order" in n for n in report.notes)
 
 
 def test_heads_that_are_not_split_are_told():
@@ -127,7 +126,8 @@ def test_heads_that_are_not_split_are_told():
     B, N, T, A = q.shape
     flat = q.transpose(0, 2, 1, 3).reshape(B, T, N * A)
     report = compare(RIGHT["still"], theirs(**{"vision.0.q": flat}))
-    assert "the heads side by side, not yet split" in report.causes[0]
+    assert report.equal
+    assert any("vision.0.q with the heads side by side" in note for note in report.notes)
 
 
 def test_nan_is_a_difference_and_is_counted():
@@ -162,7 +162,7 @@ def test_what_lies_between_the_last_agreement_and_the_difference_is_named():
     )
     del tensors["text.0.scores"], tensors["text.0.q"]
     text = "\n".join(report_lines(compare(RIGHT["still"], Run(tensors, {}))))
-    assert "Not in theirs, so not seen: text.0.scores." in text
+    assert "Not in theirs, so not seen: text.0.q, text.0.scores." in text
     assert "MISSING text.0.q" in text
 
 
@@ -268,7 +268,9 @@ def test_a_difference_ends_with_1_and_its_cause_needs_no_option(traced, tmp_path
 
 def test_json_has_a_row_for_each_tensor(traced, capsys):
     assert cli.main(["diff", "--json", str(traced), str(traced)]) == 0
-    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    *rows, verdict = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert verdict["equal"] is True
+    assert verdict["first_difference"] is None
     assert len(rows) == 127
     assert {row["status"] for row in rows} == {OK}
 
@@ -278,7 +280,8 @@ def test_json_has_no_infinity(traced, tmp_path, capsys):
     tensors["logits"] = tensors["logits"] + np.float32(np.nan)
     save(tmp_path / "b.safetensors", Run(tensors, {}))
     assert cli.main(["diff", "--json", str(traced), str(tmp_path / "b.safetensors")]) == 1
-    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    *rows, verdict = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert verdict["first_difference"] == "logits"
     (row,) = [row for row in rows if row["status"] == DIFF]
     assert row["name"] == "logits"
     assert row["apart"] == {"largest": None, "mean": None}

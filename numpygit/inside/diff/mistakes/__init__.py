@@ -1,0 +1,1 @@
+"""The mistakes that `diff` knows, one file for each part of the model."""

@@ -1,0 +1,248 @@
+"""Known mistakes of a layer as a whole: what goes in, residuals, the order of its parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from ....model.layers import layer_norm, linear
+from ....model.params import Array
+from ..operations import At, Operation
+from .attention import (
+    Together,
+    of_attended,
+    of_fused,
+    of_heads,
+    of_joined,
+    of_mixed,
+    of_scores,
+    of_weights,
+    part,
+    pre_normed,
+)
+from .parts import Mistakes, of_activated
+
+# ---------------------------------------------------------------- the MLP and the residuals
+
+
+def of_hidden(at: At) -> Mistakes:
+    """What goes into the MLP."""
+    if at.tower == "vision":
+        yield (
+            "without the normalisation before it",
+            lambda at: linear(at.near("after_attention"), at.block().mlp.up),
+        )
+    yield (
+        "with the stream that went into the layer",
+        lambda at: linear(at.stream(), at.block().mlp.up),
+    )
+
+
+def of_attention_input(at: At) -> Mistakes:
+    """Which stream goes into the layer."""
+    if at.layer:
+        yield f"with layer {at.layer - 1} left out", lambda at: renormed(at, before(at, 2))
+    for i in range(at.layer):
+        if i != at.layer - 1:
+            yield (
+                f"with the stream behind layer {i}",
+                lambda at, i=i: renormed(at, at.get(f"vision.{i}.x")),
+            )
+
+
+def before(at: At, layers: int) -> Array:
+    """Look up the stream so many layers before."""
+    behind = at.layer - layers
+    return at.get(f"{at.tower}.x" if behind < 0 else f"{at.tower}.{behind}.x")
+
+
+def renormed(at: At, x: Array) -> Array:
+    """Normalise another stream for attention."""
+    return layer_norm(x, at.block().attention_norm, eps=at.eps())
+
+
+def of_mlp_input(at: At) -> Mistakes:
+    """Which stream goes into the MLP."""
+    yield (
+        "of the stream that went in: attention and MLP side by side (a parallel block)",
+        (lambda at: layer_norm(at.stream(), at.block().mlp_norm, eps=at.eps())),
+    )
+    yield (
+        "of attention alone, without the residual",
+        lambda at: layer_norm(at.near("attended"), at.block().mlp_norm, eps=at.eps()),
+    )
+    yield (
+        "with one normalisation for attention and MLP (a parallel block)",
+        lambda at: at.near("attention_input"),
+    )
+
+
+def of_after_attention(at: At) -> Mistakes:
+    """The residual around attention."""
+    if at.tower == "vision":
+        yield from of_sum(at, At.stream, "attended", "attention_input")
+    else:
+        yield from of_post_norm(at, At.stream, "attended", "attention_norm")
+
+
+def of_x(at: At) -> Mistakes:
+    """The residual around the MLP."""
+
+    def between(at: At) -> Array:
+        return at.near("after_attention")
+
+    if at.tower == "vision":
+        yield from of_sum(at, between, "thought", "mlp_input")
+        yield (
+            "with the residual of the layer's beginning",
+            lambda at: at.stream() + at.near("thought"),
+        )
+    else:
+        yield from of_post_norm(at, between, "thought", "mlp_norm")
+        yield (
+            "with the residual of the layer's beginning",
+            lambda at: layer_norm(
+                at.stream() + at.near("thought"), at.block().mlp_norm, eps=at.eps()
+            ),
+        )
+    yield "with the layer left out: what went in comes out", lambda at: at.stream()
+    yield (
+        f"with layer {at.layer + 1} in its place",
+        lambda at: at.traced(f"{at.tower}.{at.layer + 1}.x"),
+    )
+
+
+FACTORS = (
+    (0.5, "halved"), (2.0, "doubled"), (-1.0, "subtracted, not added"), (0.9, "times 0.9"),
+    (1 / 0.9, "divided by 0.9, as dropout does"), (math.sqrt(0.5), "times sqrt(1/2)"),
+    (0.1, "times 0.1"),
+)  # fmt: skip
+
+
+def of_sum(at: At, x: Operation, new: str, normed: str) -> Mistakes:
+    """A residual of the picture tower."""
+    yield "without the residual", lambda at: at.near(new)
+    yield (
+        "with the residual from behind the normalisation",
+        lambda at: at.near(normed) + at.near(new),
+    )
+    yield "with the residual added twice", lambda at: x(at) + x(at) + at.near(new)
+    for factor, how in FACTORS:
+        yield f"with what is added {how}", lambda at, f=factor: x(at) + np.float32(f) * at.near(new)
+    yield "with what is added left out", x
+    yield "with the sum times sqrt(1/2)", lambda at: (x(at) + at.near(new)) * np.float32(0.5**0.5)
+    own = "attention_norm" if new == "attended" else "mlp_norm"
+    what = "attention" if new == "attended" else "the MLP"
+    yield (
+        f"with the normalisation after {what} (post-norm)",
+        lambda at: layer_norm(x(at) + at.near(new), getattr(at.block(), own), eps=at.eps()),
+    )
+    yield (
+        f"with {what} normalised once more before it is added",
+        lambda at: x(at) + layer_norm(at.near(new), getattr(at.block(), own), eps=at.eps()),
+    )
+
+
+def of_post_norm(at: At, x: Operation, new: str, own: str) -> Mistakes:
+    """A residual with the normalisation behind it, as in the text tower."""
+
+    def normed(at: At, y: Array) -> Array:
+        return layer_norm(y, getattr(at.block(), own), eps=at.eps())
+
+    yield (
+        "without this normalisation: the text tower normalises after each part",
+        lambda at: x(at) + at.near(new),
+    )
+    yield "without the residual and the normalisation", lambda at: at.near(new)
+    yield "without the residual", lambda at: normed(at, at.near(new))
+    yield (
+        "with only the new part normalised, then added",
+        lambda at: x(at) + normed(at, at.near(new)),
+    )
+    yield (
+        "with the residual normalised, the new part added behind",
+        lambda at: normed(at, x(at)) + at.near(new),
+    )
+    yield "with the residual added twice", lambda at: normed(at, x(at) + x(at) + at.near(new))
+    yield "with what is added left out", lambda at: normed(at, x(at))
+    for factor, how in FACTORS:
+        yield (
+            f"with what is added {how}",
+            lambda at, f=factor: normed(at, x(at) + np.float32(f) * at.near(new)),
+        )
+
+
+# ---------------------------------------------------------------- several at once, in a layer
+
+
+def of_vision_layer(at: At) -> Together:
+    """A layer of the picture tower in another arrangement."""
+    yield from of_fused(at)
+
+    def after(at: At, x: Array, which: str) -> Array:
+        return layer_norm(x, getattr(at.block(), which), eps=at.eps())
+
+    yield (
+        "with the layer normalised after each part, as the text tower is (post-norm)",
+        {
+            "attention_input": At.stream,
+            "after_attention": lambda at: after(
+                at, at.stream() + at.near("attended"), "attention_norm"
+            ),
+            "mlp_input": lambda at: at.near("after_attention"),
+            "x": lambda at: after(at, at.near("after_attention") + at.near("thought"), "mlp_norm"),
+        },
+    )
+    yield (
+        "with the residuals taken from behind the normalisations",
+        {
+            "after_attention": lambda at: at.near("attention_input") + at.near("attended"),
+            "x": lambda at: at.near("mlp_input") + at.near("thought"),
+        },
+    )
+
+
+def of_text_layer(at: At) -> Together:
+    """A layer of the text tower in another arrangement."""
+    yield from of_fused(at)
+
+    def mlp_of_normed(at: At) -> Array:
+        normed = layer_norm(at.near("after_attention"), at.block().mlp_norm, eps=at.eps())
+        return linear(normed, at.block().mlp.up)
+
+    pre = {part: lambda at, p=part: pre_part(at, p) for part in "qkv"}
+    yield (
+        "with the layer normalised before each part, as the picture tower is (pre-norm)",
+        {
+            **pre,
+            "after_attention": lambda at: at.stream() + at.near("attended"),
+            "hidden": mlp_of_normed,
+            "x": lambda at: at.near("after_attention") + at.near("thought"),
+        },
+    )
+    yield (
+        "with attention and MLP side by side (a parallel block)",
+        {
+            "hidden": lambda at: linear(at.stream(), at.block().mlp.up),
+            "x": lambda at: layer_norm(
+                at.stream() + at.near("attended") + at.near("thought"),
+                at.block().mlp_norm,
+                eps=at.eps(),
+            ),
+        },
+    )
+
+
+def pre_part(at: At, which: str) -> Array:
+    """Compute queries, keys or values of the normalised stream."""
+    return part(at, which, x=pre_normed)
+
+
+INSIDE: dict[str, Callable[[At], Mistakes]] = {
+    "q": of_heads, "k": of_heads, "v": of_heads, "scores": of_scores, "weights": of_weights,
+    "mixed": of_mixed, "joined": of_joined, "attended": of_attended, "hidden": of_hidden,
+    "activated": of_activated, "attention_input": of_attention_input, "mlp_input": of_mlp_input,
+    "after_attention": of_after_attention, "x": of_x,
+}  # fmt: skip

@@ -1,0 +1,272 @@
+"""Known mistakes of what both towers are made of: normalisations, products, activations.
+
+A mistake is a sentence and an operation to do in place of the right one. To add one, yield it from
+the function of its tensor, or of its kind of operation. Where several tensors have a mistake of the
+same sentence, all of them are also tried at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from ....model.layers import ACTIVATIONS, layer_norm, linear
+from ....model.params import Array, LayerNorm, Linear
+from ..operations import At, Normalised, Operation, Product, operation_of
+from .rounding import HALVES, OF_WEIGHTS
+
+Mistakes = Iterator[tuple[str, Operation]]
+EPSILONS = (1e-12, 1e-5, 1e-6, 1e-8, 1e-7, 1e-3, 1e-2, 0.0)
+ROOT = np.sqrt
+
+
+# ---------------------------------------------------------------- normalisations
+
+
+def centred(x: Array, axis: int | tuple[int, ...] = -1) -> tuple[Array, Array]:
+    """Take the mean away: -> what is left, and its variance."""
+    rest = x - x.mean(axis=axis, keepdims=True)
+    return rest, (rest * rest).mean(axis=axis, keepdims=True)
+
+
+def wrong_norms(eps: float) -> Iterator[tuple[str, Callable[[Array, LayerNorm], Array]]]:
+    """List the ways to normalise wrongly: of x and parameters."""
+    yield "without this normalisation", lambda x, p: x
+    for other in EPSILONS:
+        if other != eps:
+            yield (
+                f"with epsilon {other:.0e} in place of {eps:.0e}",
+                lambda x, p, other=other: layer_norm(x, p, eps=other),
+            )
+    for other in dict.fromkeys((eps, 1e-5, 1e-6, 1e-3, 1e-2)):
+        yield (
+            f"with epsilon ({other:.0e}) outside the root, added to the standard deviation",
+            lambda x, p, o=other: centred(x)[0] / (ROOT(centred(x)[1]) + o) * p.weight + p.bias,
+        )
+    yield "with the variance divided by D - 1", lambda x, p: unbiased(x, p, eps)
+    yield "without scale and shift", lambda x, p: unit(x, eps)
+    yield "without the shift", lambda x, p: unit(x, eps) * p.weight
+    yield "without the scale", lambda x, p: unit(x, eps) + p.bias
+    yield (
+        "without the mean taken away (RMS norm with a shift)",
+        lambda x, p: rms(x, p, eps) + p.bias,
+    )
+    yield "with RMS norm: no mean taken away, no shift", lambda x, p: rms(x, p, eps)
+    yield "with 1 + the scale", lambda x, p: unit(x, eps) * (1 + p.weight) + p.bias
+    yield "with the shift added before the scale", lambda x, p: (unit(x, eps) + p.bias) * p.weight
+    yield "with the shift taken away, not added", lambda x, p: unit(x, eps) * p.weight - p.bias
+    yield "with scale and shift exchanged", lambda x, p: unit(x, eps) * p.bias + p.weight
+    yield (
+        "normalised over the tokens, axis -2, not over the width",
+        lambda x, p: unit(x, eps, axis=-2) * p.weight + p.bias,
+    )
+    yield (
+        "normalised over tokens and width together",
+        lambda x, p: unit(x, eps, axis=(-2, -1)) * p.weight + p.bias,
+    )
+    yield (
+        "divided by the variance, not by its root",
+        lambda x, p: centred(x)[0] / (centred(x)[1] + eps) * p.weight + p.bias,
+    )
+    yield (
+        "with the mean taken away and no division",
+        lambda x, p: centred(x)[0] * p.weight + p.bias,
+    )
+    yield "with vectors brought to length 1", lambda x, p: x / length(x)
+    yield (
+        "normalised twice",
+        lambda x, p: layer_norm(layer_norm(x, p, eps=eps), p, eps=eps),
+    )
+    yield (
+        "with the normalisation beside what it normalises: x + norm(x)",
+        lambda x, p: x + layer_norm(x, p, eps=eps),
+    )
+
+
+def length(x: Array) -> Array:
+    """Measure vectors."""
+    return ROOT((x * x).sum(axis=-1, keepdims=True)) + np.float32(1e-12)
+
+
+def unit(x: Array, eps: float, axis: int | tuple[int, ...] = -1) -> Array:
+    """Normalise without scale and shift."""
+    rest, variance = centred(x, axis)
+    return rest / ROOT(variance + np.float32(eps))
+
+
+def unbiased(x: Array, p: LayerNorm, eps: float) -> Array:
+    """Normalise with the variance divided by D - 1."""
+    D = x.shape[-1]
+    rest, variance = centred(x)
+    return rest / ROOT(variance * np.float32(D / (D - 1)) + np.float32(eps)) * p.weight + p.bias
+
+
+def rms(x: Array, p: LayerNorm, eps: float) -> Array:
+    """Divide by the root of the mean square."""
+    return x / ROOT((x * x).mean(axis=-1, keepdims=True) + np.float32(eps)) * p.weight
+
+
+def of_norm(at: At, norm: Normalised) -> Mistakes:
+    """A normalisation done otherwise, or with other parameters."""
+    eps = norm.eps(at)
+    for sentence, wrong in wrong_norms(eps):
+        yield sentence, lambda at, wrong=wrong: wrong(norm.x(at), norm.p(at))
+    for sentence, p in other_norms(at):
+        yield sentence, lambda at, p=p: layer_norm(norm.x(at), p, eps=eps)
+    for name, half in HALVES.items():
+        yield (
+            f"computed in {name}",
+            lambda at, h=half: h(layer_norm(h(norm.x(at)), norm.p(at), eps=eps)),
+        )
+
+
+def other_norms(at: At) -> Iterator[tuple[str, LayerNorm]]:
+    """List the parameters that a normalisation may be confused with."""
+    params, _ = at.model()
+    part = {
+        "attention_input": "attention_norm", "mlp_input": "mlp_norm",
+        "after_attention": "attention_norm", "x": "mlp_norm",
+    }  # fmt: skip
+    if at.name.removeprefix(at.run).count(".") < 2:
+        yield "with the parameters of the first normalisation", params.vision.pre_norm
+        yield "with the parameters of the last normalisation", params.vision.post_norm
+        return
+    own, other = (
+        part[at.last],
+        "mlp_norm" if part[at.last] == "attention_norm" else "attention_norm",
+    )
+    yield "with the two normalisations of the layer exchanged", getattr(at.block(), other)
+    for i, block in enumerate(at.blocks()):
+        if i != at.layer:
+            yield f"with the parameters of layer {i}", getattr(block, own)
+    if at.tower == "vision":
+        yield "with the parameters of the normalisation before the layers", params.vision.pre_norm
+        yield "with the parameters of the normalisation after the layers", params.vision.post_norm
+
+
+# ---------------------------------------------------------------- products with matrices
+
+
+def wrong_products(x: Array, right: Linear) -> Iterator[tuple[str, Callable[[], Array]]]:
+    """List the ways to multiply wrongly; each is computed only when it is called."""
+    W, b = right.weight, right.bias
+    if W.shape[0] == W.shape[1]:
+        yield "with the weight transposed", lambda: x @ W + b
+    yield "without the bias", lambda: x @ W.T
+    yield "with the bias added twice", lambda: x @ W.T + b + b
+    yield "with the bias taken away, not added", lambda: x @ W.T - b
+    if W.shape[0] != W.shape[1]:
+        yield "with the weight reshaped, not transposed", lambda: x @ W.reshape(W.shape[::-1]) + b
+    for name, rounded in OF_WEIGHTS.items():
+        yield f"with weights in {name}", lambda r=rounded: x @ r(W).T + b
+    for name, half in HALVES.items():
+        yield f"with its inputs in {name}", lambda h=half: h(x) @ W.T + b
+        yield f"with weights and inputs in {name}", lambda h=half: h(x) @ h(W).T + b
+        yield f"computed in {name}", lambda h=half: h(h(x) @ h(W).T + h(b))
+        yield (
+            f"computed in {name}, rounded before and after the bias",
+            lambda h=half: h(h(h(x) @ h(W).T) + h(b)),
+        )
+
+
+def of_product(at: At, product: Product) -> Mistakes:
+    """A product done otherwise, or with other parameters."""
+    right = product.p(at)
+    for number, (sentence, _) in enumerate(
+        wrong_products(np.zeros((1, right.weight.shape[1])), right)
+    ):
+        yield sentence, lambda at, n=number: product.shaped(at, nth(product, at, n))
+    for sentence, p in other_products(at):
+        if p.weight.shape == right.weight.shape:
+            yield sentence, lambda at, p=p: product.shaped(at, linear(product.x(at), p))
+
+
+def nth(product: Product, at: At, number: int) -> Array:
+    """Compute one of the wrong products."""
+    wrong = list(wrong_products(product.x(at), product.p(at)))
+    return wrong[number][1]()
+
+
+PARTS: dict[str, Callable[..., Linear]] = {
+    "q": lambda b: b.attention.query, "k": lambda b: b.attention.key,
+    "v": lambda b: b.attention.value, "attended": lambda b: b.attention.out,
+    "hidden": lambda b: b.mlp.up, "thought": lambda b: b.mlp.down,
+}  # fmt: skip
+
+
+def other_products(at: At) -> Iterator[tuple[str, Linear]]:
+    """List the parameters that a matrix may be confused with."""
+    if at.last not in PARTS:
+        return
+    for i, block in enumerate(at.blocks()):
+        if i != at.layer:
+            yield f"with the parameters of layer {i}", PARTS[at.last](block)
+    params, _ = at.model()
+    others = params.text.blocks if at.tower == "vision" else params.vision.blocks
+    if at.layer < len(others):
+        yield "with the parameters of the other tower", PARTS[at.last](others[at.layer])
+    if at.last == "attended":
+        yield "with the parameters of the values", at.block().attention.value
+
+
+# ---------------------------------------------------------------- activations
+
+
+def sigmoid(x: Array) -> Array:
+    """Compute 1 / (1 + exp(-x))."""
+    return np.float32(0.5) + np.float32(0.5) * np.tanh(np.float32(0.5) * x)
+
+
+SQRT_2 = math.sqrt(2)
+
+
+def other_activations() -> Mapping[str, Callable[[Array], Array]]:
+    """List activations, those of the field and those that are slips."""
+    gelu = ACTIVATIONS["gelu"]
+    quick = ACTIVATIONS["quick_gelu"]
+    return {
+        **{name: f for name, f in ACTIVATIONS.items() if name != "swish"},
+        "relu squared": lambda x: np.maximum(x, 0) ** 2,
+        "leaky relu (0.01)": lambda x: np.where(x > 0, x, np.float32(0.01) * x),
+        "relu6": lambda x: np.clip(x, 0, 6),
+        "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+        "mish": lambda x: x * np.tanh(np.logaddexp(x, 0)),
+        "softplus": lambda x: np.logaddexp(x, 0),
+        "tanh": np.tanh,
+        "sigmoid": sigmoid,
+        "sigmoid(1.702 x), the factor x forgotten,": lambda x: sigmoid(np.float32(1.702) * x),
+        "quick_gelu with the factor 1.7": lambda x: x * sigmoid(np.float32(1.7) * x),
+        "quick_gelu with the factor 1.072": lambda x: x * sigmoid(np.float32(1.072) * x),
+        "hard swish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
+        "hard sigmoid": lambda x: np.clip(x + 3, 0, 6) / 6,
+        "gelu without the factor 1/2": lambda x: 2 * gelu(x),
+        "gelu without the sqrt(2) inside": lambda x: (
+            gelu(x * np.float32(SQRT_2)) / np.float32(SQRT_2)
+        ),
+        "gelu applied twice": lambda x: gelu(gelu(x)),
+        "quick_gelu applied twice": lambda x: quick(quick(x)),
+        "the absolute value": np.abs,
+        "the square": lambda x: x * x,
+    }
+
+
+def of_activated(at: At) -> Mistakes:
+    """The activation."""
+    yield "without an activation", lambda at: at.near("hidden")
+    for name, function in other_activations().items():
+        what = "gelu_new, the tanh approximation," if name == "gelu_new" else name
+        yield f"with {what} as the activation", lambda at, f=function: f(at.near("hidden"))
+    for name, half in HALVES.items():
+        yield f"computed in {name}", lambda at, h=half: h(operation_of(at.name)(at))
+
+
+def sines(S: int, D: int, *, alternating: bool) -> Array:
+    """Make the places of "Attention is all you need"."""
+    angle = np.arange(S)[:, None] * 10000.0 ** (-np.arange(0, D, 2) / D)
+    parts = [np.sin(angle), np.cos(angle)]
+    joined = (
+        np.stack(parts, axis=-1).reshape(S, -1) if alternating else np.concatenate(parts, axis=1)
+    )
+    return joined[:, :D].astype(np.float32)

@@ -1,0 +1,370 @@
+"""Which known mistake makes ours equal to theirs: candidates, tried one after the other.
+
+Between the last tensor that agrees and the first that differs lie the operations that may be wrong:
+one, where the other program wrote down everything, or a whole block. Each known mistake of each of
+them is put in alone, or in all of them at once, and what follows is computed again up to the tensor
+that both programs have. What it says has been computed, not guessed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from ...model.params import Array
+from ...trace import order
+from ..record import BLOCKED, Distance, distance
+from .layouts import Reading
+from .mistakes.attention import of_values
+from .mistakes.blocks import INSIDE, of_text_layer, of_vision_layer
+from .mistakes.parts import of_norm, of_product
+from .mistakes.picture_ends import PICTURE_ENDS
+from .mistakes.rounding import HALVES, Round
+from .mistakes.text_ends import TEXT_ENDS
+from .operations import (
+    OPERATIONS,
+    At,
+    Normalised,
+    Operation,
+    Product,
+    Scene,
+    Tensors,
+    operation_of,
+    row_of,
+)
+
+ENDS = {**PICTURE_ENDS, **TEXT_ENDS}
+MANY_LAYERS = 2  # beyond so many unseen layers, mistakes are tried in all of them at once only
+SIZE = 2.0**-19  # of the largest number: what a mistake that makes numbers large may leave
+NEARLY = 0.998  # of the difference explained, when no mistake fits exactly
+ROUNDED = 0.9  # the same for half precision, whose last bits depend on the order of sums
+
+
+class Candidate(NamedTuple):
+    """A sentence, and the operations that it puts in place of the right ones."""
+
+    sentence: str
+    changed: dict[str, Operation]
+
+
+class Fit(NamedTuple):
+    """A candidate that gives theirs, and what it leaves."""
+
+    candidate: Candidate
+    left: Distance
+    seen: int  # how many tensors of theirs it explains
+    explained: float  # 1 for all of the difference
+
+
+class Target(NamedTuple):
+    """A tensor of theirs that a candidate must give."""
+
+    name: str
+    reading: Reading
+    allowed: Distance
+
+
+# ---------------------------------------------------------------- what follows from what
+
+
+def sources_of(name: str, scene: Scene) -> set[str]:
+    """Tell which tensors an operation looks up; KeyError where one of them is missing."""
+    tensors = Tensors(scene, {}, frozenset([name]))
+    operation_of(name)(At(tensors, name))
+    return tensors.asked - {name}
+
+
+def unseen(name: str, scene: Scene, agrees: Callable[[str], bool]) -> dict[str, set[str]]:
+    """Go back from a tensor to those that agree: what lies between, itself included.
+
+    In the order of computation; to each, the tensors that it is computed from.
+    """
+    found: dict[str, set[str]] = {}
+    waiting = [name]
+    while waiting:
+        now = waiting.pop()
+        if now in found:
+            continue
+        try:
+            found[now] = sources_of(now, scene)
+        except KeyError:  # the parameters, or a tensor of ours, are missing
+            found[now] = set()
+        waiting += [source for source in found[now] if not agrees(source)]
+    return {each: found[each] for each in sorted(found, key=order)}
+
+
+def following(changed: Iterator[str] | set[str], sources: Mapping[str, set[str]]) -> frozenset[str]:
+    """List the tensors that have to be computed again where some are changed."""
+    reached = set(changed)
+    for name, needed in sources.items():
+        if needed & reached:
+            reached.add(name)
+    return frozenset(reached)
+
+
+# ---------------------------------------------------------------- candidates
+
+
+def candidates(gap: Mapping[str, set[str]], scene: Scene) -> Iterator[Candidate]:
+    """List the mistakes of all unseen operations: each alone, and those alike together."""
+    alone: dict[str, dict[str, Operation]] = defaultdict(dict)
+    layers = {layer_of(name) for name in gap} - {None}
+    for name in gap:
+        for sentence, operation in mistakes_of(name, scene):
+            alone[sentence].setdefault(name, operation)
+    for layer in sorted(filter(None, layers)):
+        for sentence, changed in together(layer, scene):
+            alone[sentence] |= changed
+            if len(layers) > 1:
+                yield Candidate(sentence, changed)
+    for sentence, changed in alone.items():
+        yield Candidate(sentence, changed)
+        if len(changed) > 1 and len(layers) <= MANY_LAYERS:
+            yield from fewer(sentence, changed, set(gap))
+    for name, half in HALVES.items():
+        rounded = {each: rounding(half) for each in gap if each not in ("pixels", "text.mask")}
+        yield Candidate(f"with everything rounded to {name}", rounded)
+        for each, operation in rounded.items():
+            if len(layers) <= MANY_LAYERS:
+                yield Candidate(f"rounded to {name}", {each: operation})
+
+
+def rounding(half: Round) -> Operation:
+    """Round what the right operation gives."""
+    return lambda at: half(operation_of(at.name)(at))
+
+
+PARTS = (
+    ("q", "k", "v"), ("q", "k"), ("q", "k", "v", "attended"), ("hidden", "thought"),
+    ("attention_input", "mlp_input"), ("after_attention", "x"),
+)  # fmt: skip
+
+
+def fewer(sentence: str, changed: dict[str, Operation], gap: set[str]) -> Iterator[Candidate]:
+    """Put the mistakes of one sentence into some of the places only."""
+    if not set(changed) <= gap:  # of a whole layer: all or nothing
+        return
+    for name, operation in changed.items():
+        yield Candidate(sentence, {name: operation})
+    inside = {n: op for n, op in changed.items() if layer_of(n)}
+    if 1 < len(inside) < len(changed):
+        yield Candidate(sentence, inside)
+    for part in PARTS:
+        some = {n: op for n, op in changed.items() if n.rpartition(".")[2] in part}
+        if 1 < len(some) < len(changed):
+            yield Candidate(sentence, some)
+
+
+def layer_of(name: str) -> str | None:
+    """Name the layer of a tensor, with its part of a cached run."""
+    return name.rpartition(".")[0] if "{i}" in row_of(name) else None
+
+
+def mistakes_of(name: str, scene: Scene) -> Iterator[tuple[str, Operation]]:
+    """List the known mistakes of one operation, as far as what they need is there."""
+    row, at = row_of(name), At(Tensors(scene, {}), name)
+    operation = OPERATIONS.get(row)
+    known: list[Callable[[At], Iterator[tuple[str, Operation]]]] = []
+    if row in ENDS:
+        known.append(ENDS[row])
+    if "{i}" in row and at.last in INSIDE:
+        known.append(INSIDE[at.last])
+    if at.run and at.last in ("k", "v"):
+        known.append(of_values)
+    for list_them in known:
+        yield from as_far_as_known(list_them(at))
+    if isinstance(operation, Normalised):
+        norm = operation
+        yield from as_far_as_known(of_norm(at, norm))
+    if isinstance(operation, Product):
+        product = operation
+        yield from as_far_as_known(of_product(at, product))
+
+
+def as_far_as_known(listed: Iterator[tuple[str, Operation]]) -> Iterator[tuple[str, Operation]]:
+    """Stop a list where a tensor or the parameters are missing."""
+    try:
+        yield from listed
+    except KeyError:
+        return
+
+
+def together(layer: str, scene: Scene) -> Iterator[tuple[str, dict[str, Operation]]]:
+    """List the mistakes that several operations of a layer make together."""
+    at = At(Tensors(scene, {}), f"{layer}.x")
+    listed = of_vision_layer(at) if at.tower == "vision" else of_text_layer(at)
+    try:
+        for sentence, changed in listed:
+            yield sentence, {f"{layer}.{last}": operation for last, operation in changed.items()}
+    except KeyError:
+        return
+
+
+# ---------------------------------------------------------------- trying them
+
+
+def causes(
+    targets: list[Target], gap: Mapping[str, set[str]], scene: Scene, others: Iterator[Candidate]
+) -> list[str]:
+    """Try all candidates on the first target; those that fit it, on the others that they change."""
+    first, sources = targets[0], sources_around(gap, scene)
+    fits = []
+    for candidate in (*others, *candidates(gap, scene)):
+        fit = try_out(candidate, targets, sources, scene)
+        if fit is not None:
+            fits.append(fit)
+    return sentences(best_of(fits, first), first.name)
+
+
+def sources_around(gap: Mapping[str, set[str]], scene: Scene) -> dict[str, set[str]]:
+    """Tell what is computed from what, in the gap and in the rest of its layers."""
+    found = dict(gap)
+    for layer in {layer_of(name) for name in gap} - {None}:
+        for name in scene.ours:
+            if name not in found and name.rpartition(".")[0] == layer:
+                try:
+                    found[name] = sources_of(name, scene)
+                except KeyError:
+                    continue
+    return {name: found[name] for name in sorted(found, key=order)}
+
+
+def try_out(
+    candidate: Candidate,
+    targets: list[Target],
+    sources: Mapping[str, set[str]],
+    scene: Scene,
+) -> Fit | None:
+    """Compute the first target with a mistake; hold it, and others that it changes, to theirs."""
+    tensors = Tensors(scene, candidate.changed, following(set(candidate.changed), sources))
+    first = targets[0]
+    measured = measure(tensors, first)
+    if measured is None:
+        return None
+    left, explained, is_exact = measured
+    is_rounded = "float16" in candidate.sentence
+    if not is_exact and explained < (ROUNDED if is_rounded else NEARLY):
+        return None
+    seen = 1
+    for other in targets[1:]:
+        if is_exact and other.name in candidate.changed:
+            again = measure(tensors, other)
+            if again is None or not (again[2] or (is_rounded and again[1] >= ROUNDED)):
+                return None
+            seen += 1
+    return Fit(candidate, left, seen, 1.0 if is_exact else explained)
+
+
+def measure(tensors: Tensors, target: Target) -> tuple[Distance, float, bool] | None:
+    """Compute a tensor with a mistake: what is left, the share explained, whether it fits."""
+    theirs = target.reading.theirs
+    try:
+        with np.errstate(all="ignore"):
+            value = tensors[target.name]
+    except (KeyError, ValueError, IndexError, RecursionError):
+        return None
+    ours = tensors.scene.ours[target.name]
+    if value.shape == ours.shape:
+        value, ours = target.reading.of_ours(value), target.reading.of_ours(ours)
+    if value.shape != theirs.shape:
+        return None
+    left = distance(value, theirs)
+    bound = bound_for(ours, theirs, target.allowed)
+    is_exact = left.largest <= bound.largest and left.mean <= bound.mean
+    return left, explained_by(ours, value, theirs), is_exact
+
+
+def bound_for(ours: Array, theirs: Array, allowed: Distance) -> Distance:
+    """Say what a fitting mistake may leave: more where it makes the numbers larger."""
+    a, b = (np.abs(x[np.isfinite(x) & (x > BLOCKED)]) for x in (ours, theirs))
+    if not a.size or not b.size:
+        return allowed
+    larger = max(1.0, float(b.max()) / max(float(a.max()), 1e-30))
+    more = max(1.0, float(b.mean(dtype=np.float64)) / max(float(a.mean(dtype=np.float64)), 1e-30))
+    return Distance(
+        max(allowed.largest * larger, SIZE * float(b.max())),
+        max(allowed.mean * more, SIZE / 4 * float(b.mean(dtype=np.float64))),
+    )
+
+
+def explained_by(ours: Array, value: Array, theirs: Array) -> float:
+    """Say which share of the difference a mistake explains, or of ours, if that is less."""
+    open_places = np.isfinite(value) & np.isfinite(theirs) & (theirs > BLOCKED) & (value > BLOCKED)
+    if ours.shape == theirs.shape:
+        open_places &= np.isfinite(ours) & (ours > BLOCKED)
+    blocked_alike = (value > BLOCKED) == (theirs > BLOCKED)
+    if not open_places.any() or not blocked_alike.all():
+        return 0.0
+    left = square(value[open_places] - theirs[open_places])
+    size = square(theirs[open_places] - theirs[open_places].mean(dtype=np.float64))
+    if ours.shape == theirs.shape:
+        size = min(size, square(ours[open_places] - theirs[open_places]))
+    return 1 - left / size if size > 0 else 0.0
+
+
+def square(x: Array) -> float:
+    """Take the mean square."""
+    return float((np.asarray(x, np.float64) ** 2).mean())
+
+
+# ---------------------------------------------------------------- saying it
+
+
+def best_of(fits: list[Fit], first: Target) -> list[Fit]:
+    """Keep the fits that nothing tells apart: those that explain most, and leave least."""
+    if not fits:
+        return []
+    exact = [fit for fit in fits if fit.explained == 1.0] or fits
+    most = max(fit.seen for fit in exact)
+    exact = [fit for fit in exact if fit.seen == most]
+    best = min(exact, key=lambda fit: (fit.left.mean, len(fit.candidate.changed)))
+    if best.explained < 1.0:
+        return [max(exact, key=lambda fit: fit.explained)]
+    limit = max(3 * best.left.mean, 0.25 * first.allowed.mean)
+    kept: dict[str, Fit] = {}
+    for fit in exact:
+        if fit.left.mean <= limit:
+            rival = kept.get(fit.candidate.sentence)
+            if rival is None or is_simpler(fit, rival):
+                kept[fit.candidate.sentence] = fit
+    return list(kept.values())
+
+
+def is_simpler(fit: Fit, rival: Fit) -> bool:
+    """Prefer fewer places, where what is left does not speak for the other."""
+    fewer_places = len(fit.candidate.changed) < len(rival.candidate.changed)
+    return fewer_places and fit.left.mean <= 1.5 * rival.left.mean
+
+
+def sentences(fits: list[Fit], name: str) -> list[str]:
+    """Say which mistake it is, or which ones give the same here."""
+    if not fits:
+        return []
+    best = fits[0]
+    said = [described(fit, name) for fit in fits[:3]]
+    if 0.999 < best.explained < 1.0 and "float16" in best.candidate.sentence:
+        return [f"Theirs equals ours {said[0]}, but for last bits of that precision."]
+    if best.explained < 1.0:
+        return [
+            f"Theirs is nearly ours {said[0]}: that explains {best.explained:.1%} of the "
+            "difference; something else may be wrong besides, or it is not quite this."
+        ]
+    left = f"what is left is {best.left.largest:.1e}"
+    if len(said) == 1:
+        return [f"Theirs equals ours {said[0]}; {left}."]
+    more = "" if len(fits) <= 3 else f" ({len(fits) - 3} more would)"
+    return [f"Theirs equals ours {', or '.join(said)}{more}: all give theirs; {left}."]
+
+
+def described(fit: Fit, name: str) -> str:
+    """Add where the mistake is, if it is not in the tensor itself."""
+    places = sorted(fit.candidate.changed, key=order)
+    if not places or places == [name] or (name in places and fit.seen > 1):
+        return fit.candidate.sentence
+    if len(places) == 1:
+        return f"{fit.candidate.sentence} (in {places[0]})"
+    shown = ", ".join(places[:4]) + (", ..." if len(places) > 4 else "")
+    return f"{fit.candidate.sentence} (in {shown})"
