@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UserError
-from ..fast.towers import PLAIN, Towers
+from ..fast.towers import Towers, plain_towers
 from ..loading.config import GitConfig
 from ..model.params import Array
 from .logits import (
@@ -59,7 +59,7 @@ class Plan(NamedTuple):
     config: GitConfig  # the model's, with the padding token of the options
     options: GenerationConfig
     calls: Calls
-    towers: Towers = PLAIN
+    towers: Towers
 
 
 def make_plan(
@@ -94,6 +94,7 @@ def make_plan(
         replace(config, pad_token_id=pad),
         options,
         calls or Calls(),
+        plain_towers(config),
     )
 
 

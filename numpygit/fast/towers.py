@@ -31,6 +31,7 @@ from ..model.layers import GELU_R, KeyValue, Trace, extend, no_trace
 from ..model.layers import activate as plain_activate
 from ..model.params import MLP, Activation, Array, Attention, Block, LayerNorm, Linear, Text, Vision
 from ..model.text import Cache
+from ..model.variants.choose import text_of
 from .threads import side_by_side
 
 BLOCK = 65_536  # numbers worked on at once: 256 KB, half of a common second-level cache
@@ -193,7 +194,7 @@ def prefill(
 ) -> Cache:
     """Twin of `text.prefill`: memory (B, M, D) -> Cache."""
     if trace is not no_trace or not serves(config) or memory.size == 0 or not p.blocks:
-        return text.prefill(memory, p, config=config, trace=trace)
+        return text_of(config).prefill(memory, p, config=config, trace=trace)
 
     def prefill_one(one: Array) -> list[KeyValue]:
         return prefill_picture(np.ascontiguousarray(one.T), p, config=config)
@@ -247,10 +248,13 @@ def decode_step(
     positions: Array | None = None,
     trace: Trace = no_trace,
 ) -> tuple[Array, Cache]:
-    """Twin of `text.decode_step`; it gives the last word's logits only: ids (B, T) -> (B, 1, V)."""
+    """Twin of `text.decode_step` that gives the last word's logits only: ids (B, T) -> logits.
+
+    They are (B, 1, V); (B, T, V) where the twin runs in its place.
+    """
     M = cache.image_kv[0].k.shape[2] if cache.image_kv else 0
     if trace is not no_trace or not serves(config) or M == 0:
-        return text.decode_step(
+        return text_of(config).decode_step(
             ids, cache, p, config=config, attention_mask=attention_mask, positions=positions,
             trace=trace,
         )  # fmt: skip
@@ -335,7 +339,7 @@ def heads_of_rows(x: Array, past: KeyValue) -> Array:
 
 
 def serves(config: Config) -> bool:
-    """Tell whether this file knows the model: relative positions are left to layers.py."""
+    """Tell whether this file knows the model: relative positions are left to the plain ones."""
     return config.position_embedding_type == "absolute"
 
 
@@ -347,7 +351,10 @@ class Towers(NamedTuple):
     decode_step: Callable[..., tuple[Array, Cache]]
 
 
-PLAIN = Towers(vision.image_tokens, text.prefill, text.decode_step)
+def plain_towers(config: Config | VisionConfig) -> Towers:
+    """Take the definitions, which are read along and stepped through."""
+    tower = text_of(config)
+    return Towers(vision.image_tokens, tower.prefill, tower.decode_step)
 
 
 def fast_towers(threads: int) -> Towers:

@@ -39,7 +39,8 @@ def linear(x: Array, p: Linear) -> Array:
 def layer_norm(x: Array, p: LayerNorm, *, eps: float) -> Array:
     """Layer normalisation: each token gets mean 0 and variance 1, then is scaled and shifted.
 
-    (B, T, D) -> (B, T, D). Source: Ba et al. 2016, arXiv 1607.06450. The variance divides by D, not by D - 1.
+    (B, T, D) -> (B, T, D). The variance divides by D, not by D - 1. Source: Ba et al. 2016, arXiv
+    1607.06450.
     """
     mean = x.mean(axis=-1, keepdims=True)
     centred = x - mean
@@ -157,7 +158,7 @@ def attention(
 
 
 def keys_and_values(x: Array, p: Attention, *, heads: int, trace: Trace = no_trace) -> KeyValue:
-    """Project tokens to the keys they are found by and the values they give: (B, T, D) -> KeyValue."""
+    """Project tokens to keys and values, split into heads: (B, T, D) -> twice (B, N, T, A)."""
     k = split_heads(linear(x, p.key), heads=heads)
     v = split_heads(linear(x, p.value), heads=heads)
     trace("k", k)

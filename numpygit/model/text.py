@@ -119,9 +119,7 @@ def decode_step(
     x = embed_words(ids, positions, p, config=config, trace=trace)
     mask = word_mask(attention_mask, image=M, now=T)  # (B, 1, T, S)
     trace("text.mask", mask)
-    x, text_kv = text_tower(
-        x, p, config=config, mask=mask, cache=cache, trace=scope(trace, "text")
-    )
+    x, text_kv = text_tower(x, p, config=config, mask=mask, cache=cache, trace=scope(trace, "text"))
     logits = linear(x, p.head)
     trace("logits", logits)
     return logits, Cache(cache.image_kv, text_kv, attention_mask)

@@ -31,8 +31,8 @@ def image_tokens(
     (B, M, D) with M = frames * (P + 1): each frame is encoded alone, gets its temporal
     embedding, and the frames stand one after the other. A still gets no temporal embedding,
     in a clip model too. Pictures of other sizes, not square ones too, are taken only with
-    `interpolate`, which stretches the grid of position embeddings over them. Raises UserError on a wrong
-    rank, size or number of frames.
+    `interpolate`, which stretches the grid of position embeddings over them. Raises UserError on
+    a wrong rank, size or number of frames.
     """
     check_pixels(pixels, p, config=config, interpolate=interpolate)
     trace("pixels", pixels)
@@ -82,7 +82,7 @@ def vision_tower(
 def embed_patches(
     pixels: Array, p: Vision, *, patch: int, interpolate: bool = False, trace: Trace = no_trace
 ) -> Array:
-    """Patch embeddings plus position embeddings, class token first: (B, C, H, W) -> (B, P + 1, D)."""
+    """Patch and position embeddings, the class token first: (B, C, H, W) -> (B, P + 1, D)."""
     patches = cut_patches(pixels, patch=patch)
     trace("patches", patches)
     B, P, _ = patches.shape

@@ -2,8 +2,9 @@
 
 No official checkpoint uses them; configs may ask for them with `position_embedding_type`. Then
 words get no position embedding, and the distance counts positions in the whole sequence, image
-tokens first. `relative_text.py` is the text decoder with them. Source: Shaw et al., arXiv 1803.02155 ("relative_key"); Huang et al., arXiv 2009.13658,
-method 4 ("relative_key_query"); transformers 4.37.2, GitSelfAttention.
+tokens first. `relative_text.py` is the text decoder with them. Source: Shaw et al., arXiv
+1803.02155 ("relative_key"); Huang et al., arXiv 2009.13658, method 4 ("relative_key_query");
+transformers 4.37.2, GitSelfAttention.
 """
 
 from __future__ import annotations
@@ -13,8 +14,17 @@ import math
 import numpy as np
 
 from ...errors import UserError
-from ..layers import KeyValue, Trace, extend, join_heads, keys_and_values, linear, no_trace, softmax
-from ..layers import split_heads
+from ..layers import (
+    KeyValue,
+    Trace,
+    extend,
+    join_heads,
+    keys_and_values,
+    linear,
+    no_trace,
+    softmax,
+    split_heads,
+)
 from ..params import Array, Attention, Relative
 
 

@@ -1,22 +1,18 @@
 """The text decoder with relative positions: the twin of `text.py`, function by function.
 
 Words get no position embedding; attention scores their distances. Everything else is as there.
-`text_of` picks the one that a config asks for.
+`choose.text_of` picks the one that a config asks for.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from .. import text
 from ..checks import check_words
 from ..config import Config
 from ..layers import KeyValue, Trace, layer_norm, linear, mlp, no_trace, scope
 from ..params import Activation, Array, Block, Text
 from ..text import Cache, full_mask, word_mask, word_positions
-from . import relative_text
 from .relative_positions import attention, sequence_positions
 
 
