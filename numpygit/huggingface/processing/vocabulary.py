@@ -34,6 +34,9 @@ class Words:
             i for i in ids if i is not None
         ]
 
+        placeholders = [tokenizer.token_to_id(f"[unused{i}]") for i in range(1000)]
+        self.placeholders = [i for i in placeholders if i is not None]
+
     def encode(self, text: str) -> list[int]:
         """Turn text into ids, without start and end tokens."""
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
@@ -44,8 +47,7 @@ class Words:
 
         They mean nothing, but were trained on by accident: `git-large` says them at times.
         """
-        ids = [self.tokenizer.token_to_id(f"[unused{i}]") for i in range(1000)]
-        return [i for i in ids if i is not None]
+        return self.placeholders
 
     def decode(self, ids: list[int], *, skip_special: bool = True) -> str:
         """Turn ids into text: pieces joined, spaces before punctuation taken away."""
