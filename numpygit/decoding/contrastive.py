@@ -1,4 +1,4 @@
-"""Contrastive search: a likely word whose hidden state is unlike those of the text so far.
+"""Contrastive search: a likely token whose hidden state is unlike those of the text so far.
 
 Source: Su et al. 2022, arXiv 2202.06417; transformers 4.37.2, `contrastive_search`. Only words
 count as the text so far. (For a picture there is no official answer to compare with: 4.37.2 stops

@@ -1,4 +1,4 @@
-"""Prompts and options, checked and completed before any work; and the changes they ask for."""
+"""Prompts and options, checked and completed before any work, and their logits processors."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def pad_left(ids: Array, attention_mask: Array) -> Array:
 
 
 def visible_prompt_of(given: Array, attention_mask: Array) -> Array:
-    """Mark the padding of prompts, on the left: (B, T), or (B, 0) for vectors -> the same."""
+    """Prompts as logits processors see them, padding marked: (B, T), or (B, 0) for vectors."""
     if given.shape == (len(attention_mask), 0):
         return given
     if given.shape != attention_mask.shape:
@@ -150,12 +150,12 @@ def length_of(options: GenerationConfig, prompt: int, max_positions: int) -> int
 
 
 def bias_processors(options: GenerationConfig) -> list[LogitsProcessor]:
-    """List the change that comes before all others."""
+    """List the logits processor that comes before all others: the sequence bias."""
     return [partial(add_bias, bias=options.sequence_bias)] if options.sequence_bias else []
 
 
 def processors_of(plan: Plan, *, rows_each: int) -> list[LogitsProcessor]:
-    """List what the options do to logits, in the official order; `rows_each` for a prompt."""
+    """List the logits processors, in the official order; a prompt has `rows_each` rows."""
     options, V, length = plan.options, plan.config.vocab_size, plan.visible_prompt.shape[1]
     end = tuple(token_id for token_id in plan.end if 0 <= token_id < V)
     # vectors count in lengths, but processors do not see them
@@ -193,7 +193,7 @@ def processors_of(plan: Plan, *, rows_each: int) -> list[LogitsProcessor]:
 
 
 def forced_processors(options: GenerationConfig, max_length: int) -> list[LogitsProcessor]:
-    """List the changes that leave no choice: the first word, and the last at max_length."""
+    """List the processors that leave no choice: the first word, and the last at max_length."""
     processors: list[LogitsProcessor] = []
     if options.forced_bos_token_id is not None:
         processors.append(partial(force_at, token_ids=(options.forced_bos_token_id,), length=1))
@@ -204,7 +204,7 @@ def forced_processors(options: GenerationConfig, max_length: int) -> list[Logits
 
 
 def suppressing_processors(options: GenerationConfig, length: int) -> list[LogitsProcessor]:
-    """List the words that are never said, or not at the beginning."""
+    """List the processors of tokens that are suppressed, or suppressed at the beginning."""
     processors: list[LogitsProcessor] = []
     if options.suppress_tokens:
         processors.append(partial(suppress, token_ids=options.suppress_tokens))

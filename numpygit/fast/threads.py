@@ -153,7 +153,7 @@ def keep_freed_memory() -> None:
 def side_by_side(
     work: Callable[[Item], Result], items: Sequence[Item], *, threads: int
 ) -> list[Result]:
-    """Do the same with several things: as many at once as there are threads, each on one.
+    """Map `work` over items: as many at once as there are threads, each on one.
 
     What is left over, too few to keep the threads busy, is done one by one on all of them.
     """

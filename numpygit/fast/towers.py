@@ -218,7 +218,7 @@ def together(pictures: tuple[KeyValue, ...]) -> KeyValue:
 
 
 def prefill_picture(x: Array, p: Text, *, config: Config) -> list[KeyValue]:
-    """Let the tokens of one picture look at each other: (D, M) -> each layer's keys and values."""
+    """Prefill for one picture: image tokens (D, M) -> keys and values of each layer."""
     heads = config.num_attention_heads
     new_kv = []
     for block in p.blocks[:-1]:
@@ -230,7 +230,7 @@ def prefill_picture(x: Array, p: Text, *, config: Config) -> list[KeyValue]:
 
 
 def after(x: Array, attended: Array, block: Block, *, config: Config) -> Array:
-    """Do what follows attention in a layer of the text tower: twice (D, T) -> (D, T)."""
+    """Residual, norm and MLP after attention, post-norm: twice (D, T) -> (D, T)."""
     attended += x
     x = layer_norm(attended, block.attention_norm, eps=config.layer_norm_eps)
     thought = mlp(x, block.mlp, activation=config.hidden_act)

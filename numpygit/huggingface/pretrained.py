@@ -8,22 +8,24 @@ embeddings spelled as there: transformers 4.26 to 4.56 read them, later ones los
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
 
-from .. import loading
 from ..errors import UserError
 from ..loading.checkpoint import TOWER
 from ..loading.config import GitConfig, GitVisionConfig
 from ..loading.formats import WEIGHTS
-from ..loading.names import Take
+from ..loading.names import TEXT_LAYER, VISION_LAYER
 from ..loading.write_whole import write_whole
-from ..model.params import Array, Git, Vision
+from ..model.config import VisionConfig
+from ..model.params import Array, Block, Git, LayerNorm, Linear, Text, Vision
+
+VISION = f"{TOWER}vision_model."
 
 
 def save_model(folder: str | Path, config: GitConfig, params: Git) -> None:
@@ -40,52 +42,74 @@ def save_model(folder: str | Path, config: GitConfig, params: Git) -> None:
 
 def save_tower(folder: str | Path, config: GitVisionConfig, p: Vision) -> None:
     """Write a picture tower alone."""
-    whole = GitConfig(vision_config=config)
-    tensors = inverse(p, lambda take: loading.walk_vision(whole, take))
+    tensors = tensors_of_vision(replace(p, temporal_embedding=p.temporal_embedding[:0]), config)
     write_folder(folder, config.to_dict(), "GitVisionModel", without_prefix(tensors, TOWER))
 
 
 def tensors_of(params: Git, config: GitConfig) -> dict[str, Array]:
-    """List all parameters by their names in the file: the inverse of `loading.params_from`."""
-    return inverse(params, lambda take: loading.walk(config, take))
+    """List all parameters by their names in the file; `loading.params_from` goes the other way."""
+    return tensors_of_vision(params.vision, config.vision_config) | tensors_of_text(params.text)
 
 
-def inverse(params: Any, walk: Callable[[Take], Any]) -> dict[str, Array]:
-    """Find out which tensor of the file each parameter is, by sending numbers along `walk`.
-
-    Every tensor is asked for with its number as its content; where the numbers come out, the
-    tensors belong. Temporal embeddings, one a frame in the file, are one array here.
-    """
-    asked: list[tuple[str, tuple[int, ...]]] = []
-
-    def number(name: str, *shape: int) -> Array:
-        asked.append((name, shape))
-        return np.broadcast_to(np.float32(len(asked) - 1), shape)
-
-    numbers = list(arrays_in(walk(number)))
-    tensors = {}
-    for where, array in zip(numbers, arrays_in(params), strict=True):
-        if where.size == 0:
-            continue
-        rows = [(where, array)]
-        if where.flat[0] != where.flat[-1]:
-            rows = list(zip(where, array, strict=True))
-        for row_numbers, row in rows:
-            name, shape = asked[int(row_numbers.flat[0])]
-            tensors[name] = row.reshape(shape) if row.size else row
+def tensors_of_vision(p: Vision, config: VisionConfig) -> dict[str, Array]:
+    """List the parameters of the vision encoder; a temporal embedding is one tensor a frame."""
+    D, patch = config.hidden_size, config.patch_size
+    squares = p.patch_embedding.reshape(D, -1, patch, patch)
+    tensors = {
+        f"{VISION}embeddings.class_embedding": p.class_embedding,
+        f"{VISION}embeddings.patch_embedding.weight": squares,
+        f"{VISION}embeddings.position_embedding.weight": p.position_embedding,
+    }
+    tensors |= weight_and_bias(f"{VISION}pre_layrnorm", p.pre_norm)  # sic
+    tensors |= weight_and_bias(f"{VISION}post_layernorm", p.post_norm)
+    for i, block in enumerate(p.blocks):
+        tensors |= tensors_of_block(block, f"{VISION}encoder.layers.{i}.", VISION_LAYER)
+    for i, frame in enumerate(p.temporal_embedding):
+        tensors[f"git.img_temperal_embedding.{i}"] = frame.reshape(1, 1, D)  # sic
     return tensors
 
 
-def arrays_in(part: Any) -> Iterator[Array]:
-    """Go through all arrays of nested parameters, in the order of their fields."""
-    if isinstance(part, np.ndarray):
-        yield part
-    elif isinstance(part, tuple):
-        for piece in part:
-            yield from arrays_in(piece)
-    elif is_dataclass(part):
-        for field in fields(part):
-            yield from arrays_in(getattr(part, field.name))
+def tensors_of_text(p: Text) -> dict[str, Array]:
+    """List the parameters of the projection, the text decoder and the head."""
+    tensors = {
+        "git.embeddings.word_embeddings.weight": p.word_embedding,
+        "git.embeddings.position_embeddings.weight": p.position_embedding,
+    }
+    tensors |= weight_and_bias("git.visual_projection.visual_projection.0", p.projection)
+    tensors |= weight_and_bias("git.visual_projection.visual_projection.1", p.projection_norm)
+    tensors |= weight_and_bias("git.embeddings.LayerNorm", p.embedding_norm)
+    tensors |= weight_and_bias("output", p.head)
+    for i, block in enumerate(p.blocks):
+        layer = f"git.encoder.layer.{i}."
+        tensors |= tensors_of_block(block, layer, TEXT_LAYER)
+        if block.attention.relative is not None:
+            name = f"{layer}attention.self.distance_embedding.weight"
+            tensors[name] = block.attention.relative.embedding
+    return tensors
+
+
+def tensors_of_block(block: Block, prefix: str, names: str) -> dict[str, Array]:
+    """List the parameters of one layer; `names` as `loading.names` has them."""
+    a, m = block.attention, block.mlp
+    parts: tuple[Linear | LayerNorm, ...] = (
+        a.query,
+        a.key,
+        a.value,
+        a.out,
+        block.attention_norm,
+        m.up,
+        m.down,
+        block.mlp_norm,
+    )
+    tensors: dict[str, Array] = {}
+    for name, part in zip(names.split(), parts, strict=True):
+        tensors |= weight_and_bias(prefix + name, part)
+    return tensors
+
+
+def weight_and_bias(name: str, part: Linear | LayerNorm) -> dict[str, Array]:
+    """List the two arrays of a linear layer or a normalisation."""
+    return {f"{name}.weight": part.weight, f"{name}.bias": part.bias}
 
 
 def without_prefix(tensors: Mapping[str, Array], prefix: str) -> dict[str, Array]:

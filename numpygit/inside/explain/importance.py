@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ...decoding.logits import log_softmax
 from ...model.params import Array
 from ...model.variants.choose import text_of
 from .pack import exact
-from .traced_run import Run, log_softmax
+from .traced_run import Run
 
 REGIONS = 8  # at most, along each side
 AT_ONCE = 4
@@ -75,7 +76,7 @@ def chances(run: Run, pixels: Array) -> Array:
     logits, _ = text_of(model.config).decode_step(ids, seen, model.params.text, config=model.config)
     logits = logits[:, len(run.prompt) - 1 :]
     logits[:, :, run.captioner.processor.words.unused()] = -np.inf
-    found = log_softmax(logits)
+    found = log_softmax(logits.astype(np.float64))
     places = np.array(run.said)[None, :, None]
     return np.take_along_axis(found, places, axis=2)[:, :, 0]
 

@@ -8,7 +8,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from PIL import Image
 
 from ...errors import UserError
@@ -132,11 +131,3 @@ def frames_of(captioner: Captioner, picture: Picture | Sequence[Picture]) -> lis
 def frame_of(frame: Picture) -> Image.Image:
     """Open one frame."""
     return to_rgb(frame) if isinstance(frame, Image.Image) else open_picture(frame)
-
-
-def log_softmax(logits: Array) -> Array:
-    """Turn scores into log-probabilities, in float64: (..., V) -> (..., V)."""
-    wide = logits.astype(np.float64)
-    highest = wide.max(axis=-1, keepdims=True)
-    powers = np.exp(wide - highest)
-    return wide - highest - np.log(powers.sum(axis=-1, keepdims=True))
