@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from ..errors import UserError
 from ..loading.checkpoint import TOWER
 from ..loading.config import GitConfig, GitVisionConfig
 from ..loading.formats import WEIGHTS
 from ..loading.names import TEXT_LAYER, VISION_LAYER
-from ..loading.write_whole import write_whole
+from ..loading.write_whole import write_tensors, write_whole
 from ..model.config import VisionConfig
 from ..model.params import Array, Block, Git, LayerNorm, Linear, Text, Vision
 
@@ -131,5 +130,5 @@ def write_folder(
     except TypeError as error:
         raise UserError(f"config.json cannot hold these settings: {error}") from None
     packed = {n: np.ascontiguousarray(a, np.float32) for n, a in tensors.items()}
-    write_whole(folder / WEIGHTS, lambda path: save_file(packed, path, metadata={"format": "pt"}))
+    write_tensors(folder / WEIGHTS, packed, {"format": "pt"})
     write_whole(folder / "config.json", lambda path: path.write_text(text, encoding="utf-8"))
