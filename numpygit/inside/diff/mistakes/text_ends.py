@@ -179,7 +179,7 @@ def of_text_x(at: At) -> Mistakes:
 
 def of_mask(at: At) -> Mistakes:
     """Rules that are not GIT's."""
-    ours = at.tensors.scene.ours[at.name]
+    ours = at.tensors.scene.ours[f"{at.run}text.mask"]
     if ours.shape[-1] != ours.shape[-2]:
         return
     S = ours.shape[-1]
@@ -205,7 +205,7 @@ def of_mask(at: At) -> Mistakes:
     yield "causal for image tokens too", blocked((ahead > 0) | padding)
     yield "without the causal part: words look ahead", blocked(of_image | padding)
     yield "with nothing but padding blocked", blocked(padding)
-    yield "with keys and queries exchanged", lambda at: ours.swapaxes(-1, -2)
+    yield "with the mask's keys and queries exchanged", lambda at: ours.swapaxes(-1, -2)
     to_image = from_words & ~to_words
     yield "with words blind to the picture", blocked(causal | to_image | padding)
     yield (
