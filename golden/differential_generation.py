@@ -29,7 +29,7 @@ import transformers
 from official import build
 from seeded import seeded_tensors
 
-from numpygit.decoding.constrained import allowed_next, plant
+from numpygit.decoding.constrained import allowed_next, build_trie
 from numpygit.decoding.logits import apply
 from numpygit.decoding.options import GenerationConfig
 from numpygit.decoding.sampling import filters
@@ -169,7 +169,7 @@ def ours(
     allowed, labels = options.pop("allowed", None), options.pop("labels", None)
     permit = (lambda row, ids: allowed) if allowed else None
     if labels:
-        permit = allowed_next(plant(labels, END), [len(prompt) for prompt in prompts], END)
+        permit = allowed_next(build_trie(labels, END), [len(prompt) for prompt in prompts], END)
     answer: Any = model.generate(
         pixels,
         ids,

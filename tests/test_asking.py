@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from numpygit.captioner import Captioner, answers, captions, classify
-from numpygit.decoding.constrained import allowed_next, best_of, plant, score_texts
+from numpygit.decoding.constrained import allowed_next, best_of, build_trie, score_texts
 from numpygit.decoding.logits import log_softmax
 from numpygit.decoding.options import GenerationConfig
 from numpygit.errors import UserError
@@ -44,7 +44,7 @@ def lists(draw_from: st.DrawFn):
 @given(lists())
 def test_scores_are_exact(asked):
     memory, prompt, texts = asked
-    cache = text.see(memory, P, config=CONFIG)
+    cache = text.prefill(memory, P, config=CONFIG)
     found = score_texts(cache, np.array([prompt]), texts, P, config=CONFIG, end=END)
     expected = [by_definition(memory, prompt, words) for words in texts]
     np.testing.assert_allclose(found, expected, atol=1e-4)
@@ -55,7 +55,7 @@ def test_scores_are_exact(asked):
 def test_beams_wide_enough_find_the_best_of_the_list(asked):
     memory, prompt, texts = asked
     texts = [list(words) for words in dict.fromkeys(map(tuple, texts))]
-    cache = text.see(memory, P, config=CONFIG)
+    cache = text.prefill(memory, P, config=CONFIG)
     given = {"config": CONFIG, "top": 3}
     exact = best_of(cache, np.array([prompt]), texts, P, **given)
     found = best_of(cache, np.array([prompt]), texts, P, beams=len(texts) + 1, **given)
@@ -68,7 +68,7 @@ def test_beams_wide_enough_find_the_best_of_the_list(asked):
 @given(lists())
 def test_greedy_search_in_a_trie_follows_the_likeliest_branch(asked):
     memory, prompt, texts = asked
-    cache = text.see(memory, P, config=CONFIG)
+    cache = text.prefill(memory, P, config=CONFIG)
     found = best_of(cache, np.array([prompt]), texts, P, config=CONFIG, top=1, beams=1)
     said: list[int] = []
     while END not in said:
@@ -80,7 +80,7 @@ def test_greedy_search_in_a_trie_follows_the_likeliest_branch(asked):
 
 
 def test_a_trie_allows_what_goes_on():
-    allowed = allowed_next(plant([[5, 6], [5], [7, 8]], END), [2], END)
+    allowed = allowed_next(build_trie([[5, 6], [5], [7, 8]], END), [2], END)
     assert sorted(allowed(0, np.array([2, 9]))) == [5, 7]
     assert sorted(allowed(0, np.array([2, 9, 5]))) == [END, 6]
     assert allowed(0, np.array([2, 9, 5, 6])) == [END]

@@ -85,10 +85,10 @@ def test_a_seen_picture_passes_no_tensor_of_the_picture_again(tiny):
 
 def test_asking_does_not_change_what_was_seen(tiny):
     seen = tiny.see(picture(1))
-    before = [layer.k.copy() for layer in seen.image]
+    before = [layer.k.copy() for layer in seen.image_kv]
     assert tiny.answer(seen, QUESTIONS[0]) == tiny.answer(seen, QUESTIONS[0])
     assert tiny.caption(seen) == tiny.caption(picture(1))
-    for layer, copy in zip(seen.image, before, strict=True):
+    for layer, copy in zip(seen.image_kv, before, strict=True):
         np.testing.assert_array_equal(layer.k, copy)
 
 

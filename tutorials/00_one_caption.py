@@ -144,7 +144,7 @@ frame, stack = stops["word.2.text.0.weights"][2], []
 while frame is not None:
     stack.append(frame.f_code.co_name)
     frame = frame.f_back
-assert stack[:5] == ["attention", "block", "text_tower", "read", "generate"]
+assert stack[:5] == ["attention", "block", "text_tower", "decode_step", "generate"]
 
 # %% [markdown]
 # ## A picture of it

@@ -142,7 +142,7 @@ assert np.allclose(plain[1:][order], other[1:], atol=1e-4)
 # %%
 def say(tokens):
     params, config = storybook.model.params.text, storybook.model.config
-    cache = text.see(text.project(tokens, params, eps=1e-5), params, config=config)
+    cache = text.prefill(text.project(tokens, params, eps=1e-5), params, config=config)
     *_, last = storybook.model.steps(cache)
     return storybook.processor.words.decode(last.ids[0].tolist())
 

@@ -159,7 +159,7 @@ assert np.isnan(nothing).all()
 
 # %%
 placeless = replace(params, position_embedding=np.zeros_like(params.position_embedding))
-cache = text.see(memory, placeless, config=config)
+cache = text.prefill(memory, placeless, config=config)
 *_, last = generate(cache, np.array([[2]]), placeless, config=config, max_length=32)
 said = words.decode(last.ids[0].tolist())
 assert said.startswith("an orange fish in front of a green boat in front of a green boat")

@@ -4,7 +4,7 @@
 # After this tutorial you can say what a cache of keys and values holds, what it saves, and why its
 # numbers are not equal in the last digit.
 #
-# Open `numpygit/model/text.py` at `see` and `read` beside this file.
+# Open `numpygit/model/text.py` at `prefill` and `decode_step` beside this file.
 
 # %%
 from pathlib import Path
@@ -30,27 +30,27 @@ assert ids.shape == (1, 10)
 # ## What is worth keeping
 # A token that has been read never changes (tutorial 04): nothing that comes later can reach it.
 # Later words want two things of it, its key and its value, in each of 4 layers. So keep those.
-# `see` does it for the 65 image tokens.
+# `prefill` does it for the 65 image tokens.
 
 # %%
-cache = text.see(memory, params, config=config)
-assert len(cache.image) == 4
-assert cache.image[0].k.shape == (1, 5, 65, 32)
+cache = text.prefill(memory, params, config=config)
+assert len(cache.image_kv) == 4
+assert cache.image_kv[0].k.shape == (1, 5, 65, 32)
 for i in range(4):
-    assert np.allclose(cache.image[i].k, seen[f"text.{i}.k"][:, :, :65], atol=1e-4)
-    assert np.allclose(cache.image[i].v, seen[f"text.{i}.v"][:, :, :65], atol=1e-4)
+    assert np.allclose(cache.image_kv[i].k, seen[f"text.{i}.k"][:, :, :65], atol=1e-4)
+    assert np.allclose(cache.image_kv[i].v, seen[f"text.{i}.v"][:, :, :65], atol=1e-4)
 
 # %% [markdown]
 # ## Reading on
-# `read` takes one word and the cache, and gives its logits and a longer cache. Ten readings give
-# the ten rows of `forward`.
+# `decode_step` takes one word and the cache, and gives its logits and a longer cache. Ten readings
+# give the ten rows of `forward`.
 
 # %%
 rows, known = [], cache
 for place in range(10):
-    row, known = text.read(ids[:, place : place + 1], known, params, config=config)
+    row, known = text.decode_step(ids[:, place : place + 1], known, params, config=config)
     rows.append(row)
-    assert known.words[0].k.shape == (1, 5, place + 1, 32)
+    assert known.text_kv[0].k.shape == (1, 5, place + 1, 32)
 one_by_one = np.concatenate(rows, axis=1)
 assert np.allclose(one_by_one, logits[:, 65:], atol=1e-4)
 
@@ -84,7 +84,7 @@ assert sum(counted) == 75
 
 # %%
 timeline = np.full((11, 75, 3), 255, np.uint8)
-timeline[0, :65] = (235, 130, 30)  # `see`
+timeline[0, :65] = (235, 130, 30)  # `prefill`
 for step in range(10):
     timeline[step + 1, : 65 + step] = (90, 140, 220)
     timeline[step + 1, 65 + step] = (235, 130, 30)
@@ -104,7 +104,7 @@ shown.save(Path(__file__).parent / "pictures" / "06_timeline.png")
 
 # %%
 def size(cache):
-    return sum(part.k.nbytes + part.v.nbytes for part in (*cache.image, *cache.words))
+    return sum(part.k.nbytes + part.v.nbytes for part in (*cache.image_kv, *cache.text_kv))
 
 
 assert size(known) == 75 * 4 * 2 * 160 * 4 == 384000
@@ -138,22 +138,22 @@ assert np.array_equal(one_by_one.argmax(axis=2), logits[:, 65:].argmax(axis=2))
 # One word, several words, all words: however the text is cut, the result is the same.
 
 # %%
-first, after_four = text.read(ids[:, :4], cache, params, config=config)
-rest, after_ten = text.read(ids[:, 4:], after_four, params, config=config)
+first, after_four = text.decode_step(ids[:, :4], cache, params, config=config)
+rest, after_ten = text.decode_step(ids[:, 4:], after_four, params, config=config)
 assert np.allclose(np.concatenate([first, rest], axis=1), one_by_one, atol=1e-4)
 assert after_ten.attention_mask.shape == (1, 10)
 
 # %% [markdown]
 # ## The old cache still stands
-# `read` changes nothing that it is given: it returns another cache. So one may go back to any
-# point and say something else, as a search does. The picture's part is not even copied.
+# `decode_step` changes nothing that it is given: it returns another cache. So one may go back to
+# any point and say something else, as a search does. The picture's part is not even copied.
 
 # %%
-orange, _ = text.read(np.array([words.encode("orange")]), cache, params, config=config)
-green, _ = text.read(np.array([words.encode("green")]), cache, params, config=config)
+orange, _ = text.decode_step(np.array([words.encode("orange")]), cache, params, config=config)
+green, _ = text.decode_step(np.array([words.encode("green")]), cache, params, config=config)
 assert not np.allclose(orange, green, atol=1)
-assert cache.words[0].k.shape[2] == 0
-assert after_ten.image[0].k is cache.image[0].k
+assert cache.text_kv[0].k.shape[2] == 0
+assert after_ten.image_kv[0].k is cache.image_kv[0].k
 
 # %% [markdown]
 # ## A cache by hand
@@ -162,8 +162,8 @@ assert after_ten.image[0].k is cache.image[0].k
 
 # %%
 q = seen["text.0.q"][0, 2, -1]
-old, new = after_ten.words[0].k[0, 2, :9], seen["text.0.k"][0, 2, -1:]
-keys = np.concatenate([cache.image[0].k[0, 2], old, new])
+old, new = after_ten.text_kv[0].k[0, 2, :9], seen["text.0.k"][0, 2, -1:]
+keys = np.concatenate([cache.image_kv[0].k[0, 2], old, new])
 assert keys.shape == (75, 32)
 weights = layers.softmax(keys @ q / np.float32(32**0.5))
 assert np.allclose(weights, seen["text.0.weights"][0, 2, -1], atol=1e-5)
@@ -184,15 +184,15 @@ assert solution == (base.vision_config.num_patches + 1) * 6 * 2 * base.hidden_si
 assert yours is ... or yours == solution
 
 # %% [markdown]
-# **2.** What does the model say after "a big" about our picture? Use `text.read` on the cache, and
-# give the likeliest next word.
+# **2.** What does the model say after "a big" about our picture? Use `text.decode_step` on the
+# cache, and give the likeliest next word.
 
 # %%
 yours = ...
 
 # %%
 prompt = np.array([[2, *words.encode("a big")]])
-after, _ = text.read(prompt, cache, params, config=config)
+after, _ = text.decode_step(prompt, cache, params, config=config)
 solution = words.decode([int(after[0, -1].argmax())])
 assert solution == "green"
 assert yours is ... or yours == solution

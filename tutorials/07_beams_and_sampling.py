@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import numpygit
-from numpygit.decoding.sampling import keep_mass, keep_top
+from numpygit.decoding.sampling import filter_top_k, filter_top_p
 from numpygit.model import layers, text
 from numpygit.model.generate import keep_rows
 from numpygit.storybook import EXAMPLES
@@ -40,8 +40,8 @@ assert storybook.caption(mixture) == "a big blue tree"
 # and can never know what would have come after "four".
 
 # %%
-cache = text.see(memory, params, config=config)
-logits, cache = text.read(np.array([[2]]), cache, params, config=config)
+cache = text.prefill(memory, params, config=config)
+logits, cache = text.decode_step(np.array([[2]]), cache, params, config=config)
 first = layers.softmax(logits[0, -1])
 a, four = words.encode("a four")
 assert (round(float(first[a]), 2), round(float(first[four]), 2)) == (0.50, 0.49)
@@ -118,7 +118,7 @@ assert (len(ended), len(beams)) == (0, 2)
 while len(ended) < 2:
     cache = keep_rows(cache, np.array([row for *_, row in beams]))
     last = np.array([[said[-1]] for _, said, _ in beams])
-    logits, cache = text.read(last, cache, params, config=config)
+    logits, cache = text.decode_step(last, cache, params, config=config)
     found = best_two(np.array([total for total, *_ in beams]), logits[:, -1])
     finished, beams = sort_out(beams, found)
     ended += finished
@@ -158,13 +158,13 @@ assert hot[a] < first[a]
 
 # %% [markdown]
 # ## Filters
-# `keep_top` keeps a number of words; `keep_mass` the fewest that have so much probability
+# `filter_top_k` keeps a number of words; `filter_top_p` the fewest that have so much probability
 # together. Here 0.9 of it lies in 2 words. The others get -inf and are never drawn.
 
 # %%
 ids, logits = np.array([[2]]), start[None]
-assert np.isfinite(keep_top(ids, logits, count=3)).sum() == 3
-kept = np.isfinite(keep_mass(ids, logits, mass=0.9, keep=1))[0]
+assert np.isfinite(filter_top_k(ids, logits, count=3)).sum() == 3
+kept = np.isfinite(filter_top_p(ids, logits, mass=0.9, keep=1))[0]
 assert kept.sum() == 2
 assert first[kept].sum() >= 0.9
 

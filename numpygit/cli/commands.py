@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..captioner import Captioner, Subject, classify, load
+from ..data.sinks.files import results
 from ..errors import NotFoundError, UserError, complain
 from ..huggingface.processing.processor import PREPROCESSING
 from ..inside.explain import check_writable
@@ -25,7 +26,6 @@ from ..loading import catalogue
 from ..loading.official_models import CATALOGUE
 from . import inside
 from .folder import plan, run
-from .output import results
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
 

@@ -4,24 +4,19 @@ pictures that have their caption are not looked at again, and none is left out.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
-from PIL import Image
 from tqdm import tqdm
 
 from ..captioner import Captioner
+from ..data.folders import find_pictures
+from ..data.sinks.files import Results, results
 from ..errors import NotFoundError, UserError, complain
-from ..huggingface.processing.video import VIDEO_SUFFIXES
 from ..model.params import Array
-from .output import Results, results
-
-NEVER_READ = ("BUFR", "GRIB", "HDF5", "MPEG")  # Pillow knows their names, but has no decoder
 
 Report = Callable[[str], object]
 
@@ -104,30 +99,3 @@ def caption_folder(
     with closing(results(output, Path(folder), model=captioner.name)) as to:
         job = plan(folder, to, recursive=recursive, report=complain)
         return run(job, captioner, batch_size=batch_size, max_length=max_length, report=complain)
-
-
-def find_pictures(folder: Path, *, recursive: bool, report: Report) -> tuple[list[str], int]:
-    """List the pictures of a folder in order, and count the folders that cannot be read.
-
-    Names that begin with a dot are left out, and links to other folders are not followed.
-    """
-    suffixes = picture_suffixes()
-    unreadable: list[OSError] = []
-    found = []
-    for place, folders, files in os.walk(folder, onerror=unreadable.append):
-        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
-        for name in files:
-            path = Path(place, name)
-            is_picture = path.suffix.lower() in suffixes and not name.startswith(".")
-            if is_picture and (os.path.isfile(path) or not os.path.exists(path)):  # no pipe, ...
-                found.append(path.relative_to(folder).as_posix())
-    for error in sorted(unreadable, key=lambda error: str(error.filename)):
-        report(f"{error.filename} cannot be read: {error.strerror}")
-    return sorted(found), len(unreadable)
-
-
-def picture_suffixes() -> set[str]:
-    """List the endings of the files that can be read here; videos only if PyAV is there."""
-    known = Image.registered_extensions().items()
-    pictures = {end for end, kind in known if kind in Image.OPEN and kind not in NEVER_READ}
-    return pictures | set(VIDEO_SUFFIXES if find_spec("av") else ())

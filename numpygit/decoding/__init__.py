@@ -15,7 +15,7 @@ All work on (memory, prompt, params, config, options): pictures are encoded befo
 decoded after. None changes an argument. Source: transformers 4.37.2, `generation/`.
 """
 
-from .constrained import Scored, allowed_next, best_of, plant, score_texts
+from .constrained import Scored, allowed_next, best_of, build_trie, score_texts
 from .decode import Generation, decode, lazily
 from .options import AUTHORS, GenerationConfig
 from .plan import Calls, Plan, make_plan
@@ -31,10 +31,10 @@ __all__ = [
     "WordScores",
     "allowed_next",
     "best_of",
+    "build_trie",
     "decode",
     "lazily",
     "make_plan",
-    "plant",
     "score_texts",
     "word_scores",
 ]

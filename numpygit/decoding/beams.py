@@ -22,11 +22,18 @@ from typing import NamedTuple
 import numpy as np
 
 from ..loading.config import GitConfig
-from ..model.generate import Read, keep_rows
+from ..model.generate import DecodeStep, keep_rows
 from ..model.layers import Trace, no_trace, scope
 from ..model.params import Array, Text
 from ..model.text import Cache
-from .logits import Change, apply, as_told, log_softmax, penalise_chosen, require_finite
+from .logits import (
+    LogitsProcessor,
+    apply,
+    diversity_penalty,
+    log_softmax,
+    require_finite,
+    visible_ids,
+)
 from .options import GenerationConfig
 from .sampling import draw_several
 
@@ -47,22 +54,22 @@ class Search:
 
     options: GenerationConfig
     prompt: Array  # (B, T)
-    told: Array  # (B, T), what the changes see of it; (B, 0) for vectors
+    visible_prompt: Array  # (B, T), what the processors see of it; (B, 0) for vectors
     attention_mask: Array  # (B, T)
     max_length: int
     end: tuple[int, ...]
     pad: int
-    changes: tuple[Change, ...]
-    bias: tuple[Change, ...]  # the changes that come before the groups' avoiding each other
+    processors: tuple[LogitsProcessor, ...]
+    bias: tuple[LogitsProcessor, ...]  # these come before the diversity penalty
     rng: np.random.Generator
-    read: Read
+    decode_step: DecodeStep
 
 
 class Beams(NamedTuple):
     """Where the search stands."""
 
     totals: Array  # (B, K), the sum of log-probabilities of each beam
-    kept: list[list[Hypothesis]]  # finished texts, of each picture and group: B * groups lists
+    hypotheses: list[list[Hypothesis]]  # finished texts: B * groups lists
     done: Array  # (B, groups)
 
 
@@ -70,7 +77,7 @@ class BeamStep(NamedTuple):
     """One word further."""
 
     logits: Array  # (B * K, V)
-    scores: Array  # (B * K, V), log-probabilities after all changes
+    scores: Array  # (B * K, V), log-probabilities after all processors
     ids: Array  # (B * K, T)
     rows: Array  # (B * K, T - prompt), the row each word was found in
     beams: Beams
@@ -86,17 +93,17 @@ def search_beams(
     """
     B, K = len(search.prompt), search.options.num_beams
     fork = np.repeat(np.arange(B), K)
-    known = cache.attention_mask.shape[1]
-    now, now_mask = search.prompt[:, known:], search.attention_mask[:, known:]
-    all_logits, cache = search.read(
-        now, cache, p, config=config, attention_mask=now_mask, trace=scope(trace, "word.0")
+    cached_length = cache.attention_mask.shape[1]
+    new_ids, new_mask = search.prompt[:, cached_length:], search.attention_mask[:, cached_length:]
+    all_logits, cache = search.decode_step(
+        new_ids, cache, p, config=config, attention_mask=new_mask, trace=scope(trace, "word.0")
     )
     logits, cache = all_logits[fork, -1], keep_rows(cache, fork)
     ids, rows = search.prompt[fork], np.zeros((B * K, 0), np.int64)
     beams = begin(B, search.options)
     while True:
         require_finite(logits)
-        word, row, scores, beams = advance(logits, ids, rows, beams, search)
+        word, row, scores, beams = beam_step(logits, ids, rows, beams, search)
         ids = np.concatenate([ids[row], word[:, None]], axis=1)
         rows = np.concatenate([rows[row], row[:, None]], axis=1)
         yield BeamStep(logits, scores, ids, rows, beams, cache)
@@ -104,7 +111,9 @@ def search_beams(
             return
         step_trace = scope(trace, f"word.{rows.shape[1]}")
         cache = keep_rows(cache, row)
-        all_logits, cache = search.read(word[:, None], cache, p, config=config, trace=step_trace)
+        all_logits, cache = search.decode_step(
+            word[:, None], cache, p, config=config, trace=step_trace
+        )
         logits = all_logits[:, -1]
 
 
@@ -116,7 +125,7 @@ def begin(B: int, options: GenerationConfig) -> Beams:
     return Beams(totals, [[] for _ in range(B * groups)], np.zeros((B, groups), bool))
 
 
-def advance(
+def beam_step(
     logits: Array, ids: Array, rows: Array, beams: Beams, search: Search
 ) -> tuple[Array, Array, Array, Beams]:
     """Choose the next word of every beam: logits (B * K, V), ids (B * K, T), rows so far.
@@ -124,33 +133,33 @@ def advance(
     -> words (B * K,), the row that each continues (B * K,), scores (B * K, V) and the new Beams.
     """
     B, K = beams.totals.shape
-    groups = search.options.num_beam_groups
-    size = K // groups
+    groups, penalty = search.options.num_beam_groups, search.options.diversity_penalty
+    size, T = K // groups, search.prompt.shape[1]
     log_probabilities = log_softmax(logits)
-    seen = as_told(ids, search.told.repeat(K, axis=0), prompt=search.prompt.shape[1])
+    visible = visible_ids(ids, search.visible_prompt.repeat(K, axis=0), prompt_length=T)
     scores, word, row = np.empty_like(logits), np.empty((B, K), int), np.empty((B, K), int)
-    totals, kept, done = beams.totals.copy(), list(beams.kept), beams.done.copy()
+    totals, hypotheses, done = beams.totals.copy(), list(beams.hypotheses), beams.done.copy()
     for group in range(groups):
         beam = np.arange(group * size, (group + 1) * size)
         member = (np.arange(B)[:, None] * K + beam).ravel()  # the rows of this group
-        avoid: tuple[Change, ...] = ()
-        if group and search.options.diversity_penalty:
-            penalty = search.options.diversity_penalty
+        avoid: tuple[LogitsProcessor, ...] = ()
+        if group and penalty:
             before = word[:, : group * size]
-            avoid = (partial(penalise_chosen, chosen=before, penalty=penalty),)
-        changes = (*search.bias, *avoid, *search.changes)
-        scores[member] = apply(changes, seen[member], log_probabilities[member])
-        candidates = propose(scores[member], beams.totals[:, beam], search)
+            avoid = (partial(diversity_penalty, chosen=before, penalty=penalty),)
+        processors = (*search.bias, *avoid, *search.processors)
+        scores[member] = apply(processors, visible[member], log_probabilities[member])
+        best = best_candidates(scores[member], beams.totals[:, beam], search)
         for b in range(B):
-            place = b * groups + group
+            slot = b * groups + group  # of this picture and group
             if done[b, group]:
                 totals[b, beam], word[b, beam], row[b, beam] = 0, search.pad, member[b * size]
                 continue
-            found = (candidates.total[b], candidates.word[b], member[b * size + candidates.beam[b]])
-            kept[place], chosen = sort_out(found, kept[place], ids, rows, size, b, search)
-            totals[b, beam], word[b, beam], row[b, beam] = chosen
-            done[b, group] = is_done(kept[place], found[0].max(), ids.shape[1] + 1, size, b, search)
-    return word.ravel(), row.ravel(), scores, Beams(totals, kept, done)
+            found = (best.total[b], best.word[b], member[b * size + best.beam[b]])
+            kept, going = split_finished(found, hypotheses[slot], ids, rows, size, b, search)
+            hypotheses[slot] = kept
+            totals[b, beam], word[b, beam], row[b, beam] = going
+            done[b, group] = is_done(kept, found[0].max(), ids.shape[1] + 1, size, b, search)
+    return word.ravel(), row.ravel(), scores, Beams(totals, hypotheses, done)
 
 
 class Candidates(NamedTuple):
@@ -161,7 +170,7 @@ class Candidates(NamedTuple):
     beam: Array  # (B, candidates), 0, 1, ... in the group
 
 
-def propose(scores: Array, totals: Array, search: Search) -> Candidates:
+def best_candidates(scores: Array, totals: Array, search: Search) -> Candidates:
     """Find the best continuations of all beams: (B * K, V), (B, K) -> Candidates.
 
     So many that enough are left if every beam ends in every way it can. Or draw them.
@@ -181,9 +190,9 @@ def propose(scores: Array, totals: Array, search: Search) -> Candidates:
     return Candidates(np.take_along_axis(total, order, axis=1), best % V, best // V)
 
 
-def sort_out(
-    found: tuple[Array, Array, Array],
-    kept: list[Hypothesis],
+def split_finished(
+    continuations: tuple[Array, Array, Array],
+    hypotheses: list[Hypothesis],
     ids: Array,
     rows: Array,
     size: int,
@@ -194,7 +203,7 @@ def sort_out(
 
     -> texts kept, and totals, words and rows (size,) of the beams that go on.
     """
-    totals, words, from_rows = found
+    totals, words, from_rows = continuations
     going = []
     for rank in range(len(totals)):
         total, word, row = totals[rank], words[rank], from_rows[rank]
@@ -202,35 +211,39 @@ def sort_out(
             going.append(rank)
         elif rank < size or search.options.beam_form == "authors":
             text = np.append(ids[row], word)
-            score = worth(float(total), len(text), True, b, search)
-            kept = admit(kept, Hypothesis(score, text, np.append(rows[row], row)), size, search)
+            score = hypothesis_score(float(total), len(text), True, b, search)
+            hypotheses = add_hypothesis(
+                hypotheses, Hypothesis(score, text, np.append(rows[row], row)), size, search
+            )
         if len(going) == size:
             break
-    return kept, (totals[going], words[going], from_rows[going])
+    return hypotheses, (totals[going], words[going], from_rows[going])
 
 
-def admit(kept: list[Hypothesis], text: Hypothesis, size: int, search: Search) -> list[Hypothesis]:
+def add_hypothesis(
+    hypotheses: list[Hypothesis], text: Hypothesis, size: int, search: Search
+) -> list[Hypothesis]:
     """Keep the best texts; of equals, those that came first."""
     room = search.options.num_return_sequences if search.options.beam_form == "authors" else size
-    if len(kept) < room:
-        return [*kept, text]
-    worst = min(range(room), key=lambda i: kept[i].score)
-    if not text.score > kept[worst].score:
-        return kept
-    return [*kept[:worst], *kept[worst + 1 :], text]
+    if len(hypotheses) < room:
+        return [*hypotheses, text]
+    worst = min(range(room), key=lambda i: hypotheses[i].score)
+    if not text.score > hypotheses[worst].score:
+        return hypotheses
+    return [*hypotheses[:worst], *hypotheses[worst + 1 :], text]
 
 
-def worth(total: float, length: int, ended: bool, b: int, search: Search) -> float:
+def hypothesis_score(total: float, length: int, ended: bool, b: int, search: Search) -> float:
     """Weigh a text's log-probability by its length, the end token included in `length`."""
     penalty, T = search.options.length_penalty, search.prompt.shape[1]
     if search.options.beam_form == "authors":
-        words = int(search.attention_mask[b].sum()) + length - T - ended
-        return total / ((5 + words) / 6) ** penalty
+        length_of_text = int(search.attention_mask[b].sum()) + length - T - ended
+        return total / ((5 + length_of_text) / 6) ** penalty
     return total / (length - T) ** penalty
 
 
 def is_done(
-    kept: list[Hypothesis], best: float, length: int, size: int, b: int, search: Search
+    hypotheses: list[Hypothesis], best: float, length: int, size: int, b: int, search: Search
 ) -> bool:
     """Tell whether the beams that go on can no longer beat what is kept.
 
@@ -240,17 +253,17 @@ def is_done(
     """
     options = search.options
     authors = options.beam_form == "authors"
-    if len(kept) < (options.num_return_sequences if authors else size):
+    if len(hypotheses) < (options.num_return_sequences if authors else size):
         return False
     if options.early_stopping is True:
         return True
     if authors:
-        highest = worth(float(best), search.max_length - 1, False, b, search)
+        highest = hypothesis_score(float(best), search.max_length - 1, False, b, search)
     elif options.early_stopping == "never" and options.length_penalty > 0:
-        highest = worth(float(best), search.max_length, True, b, search)
+        highest = hypothesis_score(float(best), search.max_length, True, b, search)
     else:
-        highest = worth(float(best), length, True, b, search)
-    return min(text.score for text in kept) >= highest
+        highest = hypothesis_score(float(best), length, True, b, search)
+    return min(text.score for text in hypotheses) >= highest
 
 
 def best_texts(step: BeamStep, search: Search) -> list[Hypothesis]:
@@ -265,13 +278,17 @@ def best_texts(step: BeamStep, search: Search) -> list[Hypothesis]:
     for b in range(B):
         texts: list[Hypothesis] = []
         for group in range(groups):
-            kept = step.beams.kept[b * groups + group]
+            hypotheses = step.beams.hypotheses[b * groups + group]
             for beam in range(group * size, (group + 1) * size):
                 if not step.beams.done[b, group]:
                     ids, rows = step.ids[b * K + beam], step.rows[b * K + beam]
-                    score = worth(float(step.beams.totals[b, beam]), len(ids), False, b, search)
-                    kept = admit(kept, Hypothesis(score, ids, rows), size, search)
-            texts += kept
+                    score = hypothesis_score(
+                        float(step.beams.totals[b, beam]), len(ids), False, b, search
+                    )
+                    hypotheses = add_hypothesis(
+                        hypotheses, Hypothesis(score, ids, rows), size, search
+                    )
+            texts += hypotheses
         texts.sort(key=lambda text: text.score)  # of equals, the last first
         chosen += texts[::-1][: search.options.num_return_sequences]
     return chosen

@@ -19,7 +19,7 @@ from ..errors import UserError
 from ..loading.config import GitConfig
 from ..model.generate import keep_rows
 from ..model.params import Array, Text
-from ..model.text import Cache, read
+from ..model.text import Cache, decode_step
 from .decode import decode
 from .options import GenerationConfig
 from .plan import Calls, make_plan
@@ -36,13 +36,13 @@ class Scored(NamedTuple):
     log_probability: float  # sum over its tokens, end token included
 
 
-def plant(texts: Sequence[Sequence[int]], end: int) -> Trie:
+def build_trie(texts: Sequence[Sequence[int]], end: int) -> Trie:
     """Grow a trie of token ids; every text ends with the end token."""
     trie: Trie = {}
     for text in texts:
         node = trie
-        for word in (*text, end):
-            node = node.setdefault(word, {})
+        for token_id in (*text, end):
+            node = node.setdefault(token_id, {})
     return trie
 
 
@@ -56,8 +56,8 @@ def allowed_next(
 
     def allowed(prompt: int, ids: Array) -> list[int]:
         node = trie
-        for word in ids[prompt_lengths[prompt] :].tolist():
-            node = node.get(word, {})
+        for token_id in ids[prompt_lengths[prompt] :].tolist():
+            node = node.get(token_id, {})
         return list(node) or [end]
 
     return allowed
@@ -77,7 +77,7 @@ def score_texts(
     The picture and the prompt are read once.
     """
     if prompt.shape[1] > 1:
-        _, cache = read(prompt[:, :-1], cache, p, config=config)
+        _, cache = decode_step(prompt[:, :-1], cache, p, config=config)
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # equal lengths side by side
     found = np.zeros(len(texts), np.float32)
     for start in range(0, len(order), AT_ONCE):
@@ -108,7 +108,7 @@ def search_texts(
     beginning is unlikely may be missed.
     """
     T = prompt.shape[1]
-    calls = Calls(prefix_allowed_tokens_fn=allowed_next(plant(texts, end), [T], end))
+    calls = Calls(prefix_allowed_tokens_fn=allowed_next(build_trie(texts, end), [T], end))
     longest = max(len(text) for text in texts) + 1
     options = GenerationConfig(
         num_beams=beams,
@@ -127,8 +127,8 @@ def search_texts(
     for number, text in enumerate(texts):
         numbers.setdefault(tuple(text), []).append(number)
     for ids, total in zip(found.sequences, found.log_probabilities.total, strict=True):
-        said = ids[T:].tolist()
-        text = tuple(said[: said.index(end)]) if end in said else ()
+        new_ids = ids[T:].tolist()
+        text = tuple(new_ids[: new_ids.index(end)]) if end in new_ids else ()
         for number in numbers.pop(text, []):
             yield Scored(number, float(total))
 

@@ -18,8 +18,8 @@ from ..trace import Recorder, together
 from .attentions import RECORDED, attentions_of, hidden_states_of
 from .beams import BeamStep, Hypothesis, Search, best_texts, search_beams
 from .contrastive import search_contrastive
-from .logits import apply, as_told, require_finite
-from .plan import Plan, bias_of, changes_of, without_marks
+from .logits import apply, require_finite, visible_ids
+from .plan import Plan, bias_processors, processors_of, without_marks
 from .sampling import draw, random_numbers
 from .scores import WordScores, word_scores
 
@@ -49,7 +49,7 @@ class Generation:
 def decode(memory: Array | Cache, p: Text, plan: Plan, *, trace: Trace = no_trace) -> Generation:
     """Continue prompts to their ends: pictures (B, M, D) or a Cache -> Generation.
 
-    A Cache comes from `text.see`, or from an earlier text that begins the prompt. One picture
+    A Cache comes from `text.prefill`, or from an earlier text that begins the prompt. One picture
     serves all prompts. The plan comes from `make_plan`.
     """
     options, layers = plan.options, plan.config.num_hidden_layers
@@ -66,8 +66,8 @@ def decode(memory: Array | Cache, p: Text, plan: Plan, *, trace: Trace = no_trac
     if options.output_log_probabilities:
         found = replace(found, log_probabilities=scores_of(found.sequences, cache, p, plan))
     given = plan.given.repeat(options.num_return_sequences, axis=0)
-    said = found.sequences[:, plan.prompt.shape[1] :]
-    return replace(found, sequences=np.concatenate([given, said], axis=1))
+    new_ids = found.sequences[:, plan.prompt.shape[1] :]
+    return replace(found, sequences=np.concatenate([given, new_ids], axis=1))
 
 
 def lazily(
@@ -89,7 +89,7 @@ def begin(memory: Array | Cache, plan: Plan, p: Text, trace: Trace) -> Cache:
     """Let the image tokens look at each other, unless that was done; one row for each prompt."""
     cache = memory
     if not isinstance(cache, tuple):
-        cache = plan.towers.see(cache, p, config=plan.config, trace=scope(trace, "image"))
+        cache = plan.towers.prefill(cache, p, config=plan.config, trace=scope(trace, "image"))
     rows, prompts = len(cache.attention_mask), len(plan.prompt)
     if rows == 1:
         cache = keep_rows(cache, np.zeros(prompts, np.int64))
@@ -98,11 +98,13 @@ def begin(memory: Array | Cache, plan: Plan, p: Text, trace: Trace) -> Cache:
             f"got {rows} pictures and {prompts} rows of input_ids; "
             "give one row for each picture, or one picture for all rows"
         )
-    known, T = cache.attention_mask.shape[1], plan.prompt.shape[1]
-    if known >= T or not np.array_equal(cache.attention_mask, plan.attention_mask[:, :known]):
+    cached_length, T = cache.attention_mask.shape[1], plan.prompt.shape[1]
+    if cached_length >= T or not np.array_equal(
+        cache.attention_mask, plan.attention_mask[:, :cached_length]
+    ):
         raise UserError(
-            f"the cache holds {known} words, which must be the beginning of the {T} input_ids, "
-            "padded alike, with at least one word more"
+            f"the cache holds {cached_length} words, which must be the beginning of the {T} "
+            "input_ids, padded alike, with at least one word more"
         )
     return cache
 
@@ -114,7 +116,9 @@ def texts_of(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Generation:
         return with_beams(cache, p, plan, trace)
     fork = np.arange(len(plan.prompt)).repeat(options.num_return_sequences)
     prompt, mask = plan.prompt[fork], plan.attention_mask[fork]
-    plan = plan._replace(prompt=prompt, told=plan.told[fork], attention_mask=mask)
+    plan = plan._replace(
+        prompt=prompt, visible_prompt=plan.visible_prompt[fork], attention_mask=mask
+    )
     scores: list[Array] = []
     logits, last = [], None
     for step in steps_of(keep_rows(cache, fork), p, plan, chooser(plan, scores), scores, trace):
@@ -148,7 +152,7 @@ def steps_of(
             attention_mask=plan.attention_mask,
             choose=choose,
             end=plan.end,
-            read=plan.towers.read,
+            decode_step=plan.towers.decode_step,
             trace=trace,
         )
     if streamer is not None:
@@ -182,15 +186,17 @@ def with_beams(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Generation:
     search = Search(
         options=options,
         prompt=plan.prompt,
-        told=plan.told,
+        visible_prompt=plan.visible_prompt,
         attention_mask=plan.attention_mask,
         max_length=plan.max_length,
         end=plan.end,
         pad=plan.config.pad_token_id,
-        changes=tuple(changes_of(plan, rows_each=options.num_beams // options.num_beam_groups)),
-        bias=tuple(bias_of(options)),
+        processors=tuple(
+            processors_of(plan, rows_each=options.num_beams // options.num_beam_groups)
+        ),
+        bias=tuple(bias_processors(options)),
         rng=random_numbers(options),
-        read=plan.towers.read,
+        decode_step=plan.towers.decode_step,
     )
     steps: list[BeamStep] = []
     for step in search_beams(cache, p, search, config=plan.config, trace=trace):
@@ -225,13 +231,20 @@ def chooser(plan: Plan, scores: list[Array]) -> Choose:
     """Make the function that chooses words as the options say; it puts the scores it saw aside."""
     options = plan.options
     rng = random_numbers(options)
-    changes = (*bias_of(options), *changes_of(plan, rows_each=options.num_return_sequences))
+    processors = (
+        *bias_processors(options),
+        *processors_of(plan, rows_each=options.num_return_sequences),
+    )
 
     def choose(logits: Array, ids: Array) -> Choice:
-        changed = apply(changes, as_told(ids, plan.told, prompt=plan.prompt.shape[1]), logits)
+        processed = apply(
+            processors,
+            visible_ids(ids, plan.visible_prompt, prompt_length=plan.prompt.shape[1]),
+            logits,
+        )
         if options.output_scores:
-            scores.append(changed)
-        word = draw(changed, rng) if options.do_sample else changed.argmax(axis=1)
+            scores.append(processed)
+        word = draw(processed, rng) if options.do_sample else processed.argmax(axis=1)
         return Choice(word, np.arange(len(ids)))
 
     return choose
@@ -242,22 +255,26 @@ def shall_stop(ids: Array, logits: Array, plan: Plan, started: float) -> bool:
     limit = plan.options.max_time
     if limit is not None and time.monotonic() - started > limit:
         return True
-    told = for_callers(ids, plan) if plan.calls.stopping_criteria else ids
-    return any(np.all(stop(told, logits)) for stop in plan.calls.stopping_criteria)
+    visible = for_callers(ids, plan) if plan.calls.stopping_criteria else ids
+    return any(np.all(stop(visible, logits)) for stop in plan.calls.stopping_criteria)
 
 
 def for_callers(ids: Array, plan: Plan) -> Array:
     """Show ids as the caller knows them: prompts padded on the left, nothing of vectors."""
-    told = plan.told.repeat(len(ids) // len(plan.told), axis=0)
-    return without_marks(as_told(ids, told, prompt=plan.prompt.shape[1]), plan.config)
+    visible_prompt = plan.visible_prompt.repeat(len(ids) // len(plan.visible_prompt), axis=0)
+    return without_marks(
+        visible_ids(ids, visible_prompt, prompt_length=plan.prompt.shape[1]), plan.config
+    )
 
 
 def scores_of(sequences: Array, cache: Cache, p: Text, plan: Plan) -> WordScores:
     """Score the finished texts; what the cache holds of words is read again."""
     fork = np.arange(len(plan.prompt)).repeat(plan.options.num_return_sequences)
     rows = keep_rows(cache, fork)
-    empty = tuple(layer._replace(k=layer.k[:, :, :0], v=layer.v[:, :, :0]) for layer in rows.words)
-    rows = Cache(rows.image, empty, rows.attention_mask[:, :0])
+    empty = tuple(
+        layer._replace(k=layer.k[:, :, :0], v=layer.v[:, :, :0]) for layer in rows.text_kv
+    )
+    rows = Cache(rows.image_kv, empty, rows.attention_mask[:, :0])
     return word_scores(
         sequences,
         plan.prompt.shape[1],

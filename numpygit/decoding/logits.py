@@ -17,22 +17,22 @@ import numpy as np
 from ..errors import NotFiniteError, UserError
 from ..model.params import Array
 
-Change = Callable[[Array, Array], Array]
+LogitsProcessor = Callable[[Array, Array], Array]
 PADDING = -1
 
 
-def as_told(ids: Array, told: Array, *, prompt: int) -> Array:
+def visible_ids(ids: Array, visible_prompt: Array, *, prompt_length: int) -> Array:
     """Put what is told of the prompts in the place of what was read: ids (B, T) -> (B, T').
 
     `prompt` is the length of what was read; told (B, prompt), or (B, 0) where it was vectors.
     """
-    return np.concatenate([told, ids[:, prompt:]], axis=1)
+    return np.concatenate([visible_prompt, ids[:, prompt_length:]], axis=1)
 
 
-def apply(changes: Iterable[Change], ids: Array, logits: Array) -> Array:
+def apply(processors: Iterable[LogitsProcessor], ids: Array, logits: Array) -> Array:
     """Make all changes in their order: (B, T), (B, V) -> (B, V)."""
-    for change in changes:
-        logits = change(ids, logits)
+    for processor in processors:
+        logits = processor(ids, logits)
     return logits
 
 
@@ -42,49 +42,49 @@ def log_softmax(logits: Array) -> Array:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-def suppress(ids: Array, logits: Array, *, words: Sequence[int]) -> Array:
+def suppress(ids: Array, logits: Array, *, token_ids: Sequence[int]) -> Array:
     """Never say these words."""
     changed = logits.copy()
-    changed[:, list(words)] = -np.inf
+    changed[:, list(token_ids)] = -np.inf
     return changed
 
 
-def suppress_at(ids: Array, logits: Array, *, words: Sequence[int], length: int) -> Array:
+def suppress_at(ids: Array, logits: Array, *, token_ids: Sequence[int], length: int) -> Array:
     """Do not say these words where the text has just this length."""
-    return suppress(ids, logits, words=words) if ids.shape[1] == length else logits
+    return suppress(ids, logits, token_ids=token_ids) if ids.shape[1] == length else logits
 
 
-def suppress_below(ids: Array, logits: Array, *, words: Sequence[int], length: int) -> Array:
+def suppress_below(ids: Array, logits: Array, *, token_ids: Sequence[int], length: int) -> Array:
     """Do not say these words, the end tokens, before the text has this length."""
-    return suppress(ids, logits, words=words) if ids.shape[1] < length else logits
+    return suppress(ids, logits, token_ids=token_ids) if ids.shape[1] < length else logits
 
 
-def force_at(ids: Array, logits: Array, *, words: Sequence[int], length: int) -> Array:
+def force_at(ids: Array, logits: Array, *, token_ids: Sequence[int], length: int) -> Array:
     """Say one of these words where the text has just this length; all get score 0."""
     if ids.shape[1] != length:
         return logits
     changed = np.full_like(logits, -np.inf)
-    changed[:, list(words)] = 0
+    changed[:, list(token_ids)] = 0
     return changed
 
 
-def penalise_repetition(ids: Array, logits: Array, *, penalty: float) -> Array:
+def repetition_penalty(ids: Array, logits: Array, *, penalty: float) -> Array:
     """Make words less likely that were said already: divide or multiply by `penalty`.
 
     Source: Keskar et al. 2019, arXiv 1909.05858. A penalty below 1 makes them likelier.
     """
-    lowered = np.where(logits < 0, logits * penalty, logits / penalty).astype(logits.dtype)
-    said = np.zeros(logits.shape, bool)
+    penalised = np.where(logits < 0, logits * penalty, logits / penalty).astype(logits.dtype)
+    present = np.zeros(logits.shape, bool)
     row, column = np.nonzero(ids != PADDING)
-    said[row, ids[row, column]] = True
-    return np.where(said, lowered, logits)
+    present[row, ids[row, column]] = True
+    return np.where(present, penalised, logits)
 
 
 def ban_repeated_ngrams(ids: Array, logits: Array, *, size: int) -> Array:
     """Let no sequence of `size` words come twice."""
     changed = logits.copy()
     for row, padded in enumerate(ids.tolist()):
-        text = [word for word in padded if word != PADDING]
+        text = [token_id for token_id in padded if token_id != PADDING]
         if len(text) + 1 < size:
             continue
         last = text[len(text) + 1 - size :]
@@ -120,18 +120,18 @@ def allow_only(
     """Keep the words that `allowed(prompt number, ids so far)` lists; `rows_each` for a prompt."""
     mask = np.full(logits.shape, -np.inf, np.float32)
     for row, text in enumerate(ids):
-        words = allowed(row // rows_each, text[text != PADDING])
-        if len(words) == 0:
+        token_ids = allowed(row // rows_each, text[text != PADDING])
+        if len(token_ids) == 0:
             raise UserError(
                 f"prefix_allowed_tokens_fn allows nothing after {text.tolist()} "
                 f"(prompt {row // rows_each}); where a text may end it must allow the end token"
             )
-        mask[row, list(words)] = 0
+        mask[row, list(token_ids)] = 0
     return logits + mask
 
 
-def hasten_end(
-    ids: Array, logits: Array, *, words: Sequence[int], length: int, factor: float
+def exponential_decay_length_penalty(
+    ids: Array, logits: Array, *, token_ids: Sequence[int], length: int, factor: float
 ) -> Array:
     """Make the end tokens likelier with every word beyond a length.
 
@@ -141,10 +141,10 @@ def hasten_end(
     if beyond <= 0:
         return logits
     changed = logits.copy()
-    for word in words:
-        allowed = np.isfinite(changed[:, word])
-        rise = np.abs(changed[allowed, word]) * np.float32(math.pow(factor, beyond) - 1)
-        changed[allowed, word] += rise
+    for token_id in token_ids:
+        allowed = np.isfinite(changed[:, token_id])
+        rise = np.abs(changed[allowed, token_id]) * np.float32(math.pow(factor, beyond) - 1)
+        changed[allowed, token_id] += rise
     return changed
 
 
@@ -159,7 +159,7 @@ def normalise(ids: Array, logits: Array) -> Array:
     return log_softmax(logits)
 
 
-def penalise_chosen(ids: Array, logits: Array, *, chosen: Array, penalty: float) -> Array:
+def diversity_penalty(ids: Array, logits: Array, *, chosen: Array, penalty: float) -> Array:
     """Make words less likely that other groups of beams have just chosen.
 
     logits (B * beams, V), chosen (B, words of the other groups). Source: Vijayakumar et al. 2016,

@@ -15,15 +15,15 @@ from ..loading.config import GitConfig
 from ..model.params import Array
 from .logits import (
     PADDING,
-    Change,
+    LogitsProcessor,
     add_bias,
     allow_only,
     ban_repeated_ngrams,
+    exponential_decay_length_penalty,
     force_at,
-    hasten_end,
     normalise,
-    penalise_repetition,
     remove_invalid,
+    repetition_penalty,
     suppress,
     suppress_at,
     suppress_below,
@@ -50,7 +50,9 @@ class Plan(NamedTuple):
 
     given: Array  # (B, T), the prompts as they were given; (B, 0) for vectors
     prompt: Array  # (B, T), what is read, padded on the left
-    told: Array  # (B, T), what is told of it, -1 for padding; (B, 0) for vectors
+    visible_prompt: (
+        Array  # (B, T), what logits processors see of it, -1 for padding; (B, 0) for vectors
+    )
     attention_mask: Array  # (B, T)
     max_length: int
     end: tuple[int, ...]
@@ -77,17 +79,17 @@ def make_plan(
     """
     end = as_tuple(config.eos_token_id if options.eos_token_id is None else options.eos_token_id)
     pad = config.pad_token_id if options.pad_token_id is None else options.pad_token_id
-    read = given if stand_ins is None else stand_ins
-    mask = mask_of(read, attention_mask, pad, end)
+    prompt = given if stand_ins is None else stand_ins
+    mask = mask_of(prompt, attention_mask, pad, end)
     if calls is not None and calls.streamer is not None and options.num_beams > 1:
         raise UserError("a streamer cannot be used with a beam search; use num_beams=1")
     check_ids(options, config.vocab_size)
     return Plan(
         given,
-        pad_left(read, mask),
-        told_of(given, mask),
+        pad_left(prompt, mask),
+        visible_prompt_of(given, mask),
         pad_left(mask, mask),
-        length_of(options, read.shape[1], config.max_position_embeddings),
+        length_of(options, prompt.shape[1], config.max_position_embeddings),
         end,
         replace(config, pad_token_id=pad),
         options,
@@ -117,7 +119,7 @@ def pad_left(ids: Array, attention_mask: Array) -> Array:
     return np.take_along_axis(ids, order, axis=1)
 
 
-def told_of(given: Array, attention_mask: Array) -> Array:
+def visible_prompt_of(given: Array, attention_mask: Array) -> Array:
     """Mark the padding of prompts, on the left: (B, T), or (B, 0) for vectors -> the same."""
     if given.shape == (len(attention_mask), 0):
         return given
@@ -135,86 +137,89 @@ def check_ids(options: GenerationConfig, V: int) -> None:
     """Refuse options that name tokens beyond the vocabulary."""
     for name in TOKEN_OPTIONS:
         ids = leaves(getattr(options, name))
-        if not all(0 <= word < V for word in ids):
+        if not all(0 <= token_id < V for token_id in ids):
             raise UserError(f"{name} must name tokens from 0 to {V - 1}, the vocabulary; got {ids}")
 
 
-def length_of(options: GenerationConfig, prompt: int, places: int) -> int:
+def length_of(options: GenerationConfig, prompt: int, max_positions: int) -> int:
     """Work out how long texts may become, and refuse what the model cannot do."""
-    max_length = min(DEFAULT_MAX_LENGTH, places)
+    max_length = min(DEFAULT_MAX_LENGTH, max_positions)
     if options.max_length is not None:
         max_length = options.max_length
     if options.max_new_tokens is not None:
         max_length = prompt + options.max_new_tokens
-    if not prompt < max_length <= places:
+    if not prompt < max_length <= max_positions:
         raise UserError(
             f"max_length is {max_length}; it must be more than the prompt's "
-            f"{prompt} tokens and at most the model's {places} places"
+            f"{prompt} tokens and at most the model's {max_positions} positions"
         )
     return max_length
 
 
-def bias_of(options: GenerationConfig) -> list[Change]:
+def bias_processors(options: GenerationConfig) -> list[LogitsProcessor]:
     """List the change that comes before all others."""
     return [partial(add_bias, bias=options.sequence_bias)] if options.sequence_bias else []
 
 
-def changes_of(plan: Plan, *, rows_each: int) -> list[Change]:
+def processors_of(plan: Plan, *, rows_each: int) -> list[LogitsProcessor]:
     """List what the options do to logits, in the official order; `rows_each` for a prompt."""
-    options, V, length = plan.options, plan.config.vocab_size, plan.told.shape[1]
-    end = tuple(word for word in plan.end if 0 <= word < V)
-    untold = plan.prompt.shape[1] - length  # lengths count vectors too, but changes do not see them
-    found: list[Change] = []
+    options, V, length = plan.options, plan.config.vocab_size, plan.visible_prompt.shape[1]
+    end = tuple(token_id for token_id in plan.end if 0 <= token_id < V)
+    # vectors count in lengths, but processors do not see them
+    invisible = plan.prompt.shape[1] - length
+    processors: list[LogitsProcessor] = []
     if options.repetition_penalty != 1:
-        found.append(partial(penalise_repetition, penalty=options.repetition_penalty))
+        processors.append(partial(repetition_penalty, penalty=options.repetition_penalty))
     if options.no_repeat_ngram_size:
-        found.append(partial(ban_repeated_ngrams, size=options.no_repeat_ngram_size))
+        processors.append(partial(ban_repeated_ngrams, size=options.no_repeat_ngram_size))
     if options.bad_words_ids:
-        bad = [tuple(words) for words in options.bad_words_ids]
-        bias = {words: -np.inf for words in bad if words not in [(word,) for word in end]}
-        found.append(partial(add_bias, bias=bias))
-    least = max(options.min_length - untold, length + (options.min_new_tokens or 0))
+        bad = [tuple(token_ids) for token_ids in options.bad_words_ids]
+        only_end = [(token_id,) for token_id in end]
+        bias = {token_ids: -np.inf for token_ids in bad if token_ids not in only_end}
+        processors.append(partial(add_bias, bias=bias))
+    least = max(options.min_length - invisible, length + (options.min_new_tokens or 0))
     if options.min_length or options.min_new_tokens:
-        found.append(partial(suppress_below, words=end, length=least))
+        processors.append(partial(suppress_below, token_ids=end, length=least))
     allowed = plan.calls.prefix_allowed_tokens_fn
     if allowed is not None:
-        found.append(partial(allow_only, allowed=allowed, rows_each=rows_each))
-    found += forced_by(options, plan.max_length - untold)
+        processors.append(partial(allow_only, allowed=allowed, rows_each=rows_each))
+    processors += forced_processors(options, plan.max_length - invisible)
     if options.remove_invalid_values:
-        found.append(remove_invalid)
+        processors.append(remove_invalid)
     if options.exponential_decay_length_penalty:
         start, factor = options.exponential_decay_length_penalty
-        found.append(partial(hasten_end, words=end, length=length + start, factor=factor))
-    found += suppressed_by(options, length)
-    found += [as_change(process, plan.config) for process in plan.calls.logits_processor]
+        decay = exponential_decay_length_penalty
+        processors.append(partial(decay, token_ids=end, length=length + start, factor=factor))
+    processors += suppressing_processors(options, length)
+    processors += [as_processor(process, plan.config) for process in plan.calls.logits_processor]
     if options.renormalize_logits:
-        found.append(normalise)
+        processors.append(normalise)
     if options.do_sample:
-        found += filters(options, keep=1 if options.num_beams == 1 else len(end) + 1)
-    return found
+        processors += filters(options, keep=1 if options.num_beams == 1 else len(end) + 1)
+    return processors
 
 
-def forced_by(options: GenerationConfig, max_length: int) -> list[Change]:
+def forced_processors(options: GenerationConfig, max_length: int) -> list[LogitsProcessor]:
     """List the changes that leave no choice: the first word, and the last at max_length."""
-    found: list[Change] = []
+    processors: list[LogitsProcessor] = []
     if options.forced_bos_token_id is not None:
-        found.append(partial(force_at, words=(options.forced_bos_token_id,), length=1))
+        processors.append(partial(force_at, token_ids=(options.forced_bos_token_id,), length=1))
     if options.forced_eos_token_id is not None:
-        words = as_tuple(options.forced_eos_token_id)
-        found.append(partial(force_at, words=words, length=max_length - 1))
-    return found
+        token_ids = as_tuple(options.forced_eos_token_id)
+        processors.append(partial(force_at, token_ids=token_ids, length=max_length - 1))
+    return processors
 
 
-def suppressed_by(options: GenerationConfig, length: int) -> list[Change]:
+def suppressing_processors(options: GenerationConfig, length: int) -> list[LogitsProcessor]:
     """List the words that are never said, or not at the beginning."""
-    found: list[Change] = []
+    processors: list[LogitsProcessor] = []
     if options.suppress_tokens:
-        found.append(partial(suppress, words=options.suppress_tokens))
+        processors.append(partial(suppress, token_ids=options.suppress_tokens))
     if options.begin_suppress_tokens:
         begin = length + (length == 1 and options.forced_bos_token_id is not None)
-        words = options.begin_suppress_tokens
-        found.append(partial(suppress_at, words=words, length=begin))
-    return found
+        token_ids = options.begin_suppress_tokens
+        processors.append(partial(suppress_at, token_ids=token_ids, length=begin))
+    return processors
 
 
 def without_marks(ids: Array, config: GitConfig) -> Array:
@@ -222,10 +227,10 @@ def without_marks(ids: Array, config: GitConfig) -> Array:
     return np.where(ids == PADDING, config.pad_token_id, ids)
 
 
-def as_change(process: Callable[[Array, Array], Array], config: GitConfig) -> Change:
+def as_processor(process: Callable[[Array, Array], Array], config: GitConfig) -> LogitsProcessor:
     """Show a caller's processor the padding token where padding is marked here."""
 
-    def change(ids: Array, logits: Array) -> Array:
+    def processor(ids: Array, logits: Array) -> Array:
         return process(without_marks(ids, config), logits.copy())
 
-    return change
+    return processor

@@ -1,7 +1,7 @@
 """Draw words instead of taking the likeliest: filters of unlikely words, and the draw.
 
 Each filter takes logits (B, V) and puts -inf where a word may not be drawn; `keep` words stay in
-any case. Source: transformers 4.37.2, `generation/logits_process.py`, and 5.23 for `keep_above`.
+any case. Source: transformers 4.37.2, `generation/logits_process.py`, and 5.23 for `filter_min_p`.
 """
 
 from __future__ import annotations
@@ -13,45 +13,45 @@ import numpy as np
 
 from ..model.layers import softmax
 from ..model.params import Array
-from .logits import Change, log_softmax, normalise
+from .logits import LogitsProcessor, log_softmax, normalise
 from .options import GenerationConfig
 
 
-def filters(options: GenerationConfig, *, keep: int) -> list[Change]:
+def filters(options: GenerationConfig, *, keep: int) -> list[LogitsProcessor]:
     """List what a draw does to logits before it draws, in the official order."""
-    found: list[Change] = []
+    processors: list[LogitsProcessor] = []
     if options.temperature != 1:
-        found.append(partial(heat, temperature=options.temperature))
+        processors.append(partial(scale_temperature, temperature=options.temperature))
     if options.top_k:
-        found.append(partial(keep_top, count=max(options.top_k, keep)))
+        processors.append(partial(filter_top_k, count=max(options.top_k, keep)))
     if options.top_p < 1:
-        found.append(partial(keep_mass, mass=options.top_p, keep=keep))
+        processors.append(partial(filter_top_p, mass=options.top_p, keep=keep))
     if options.min_p is not None:
-        found.append(partial(keep_above, share=options.min_p, keep=keep))
+        processors.append(partial(filter_min_p, share=options.min_p, keep=keep))
     if options.typical_p < 1:
-        found.append(partial(keep_typical, mass=options.typical_p, keep=keep))
+        processors.append(partial(filter_typical, mass=options.typical_p, keep=keep))
     if options.epsilon_cutoff > 0:
-        found.append(partial(cut_below, epsilon=options.epsilon_cutoff, keep=keep))
+        processors.append(partial(filter_epsilon, epsilon=options.epsilon_cutoff, keep=keep))
     if options.eta_cutoff > 0:
-        found.append(partial(cut_below_eta, epsilon=options.eta_cutoff, keep=keep))
+        processors.append(partial(filter_eta, epsilon=options.eta_cutoff, keep=keep))
     if options.renormalize_logits:
-        found.append(normalise)
-    return found
+        processors.append(normalise)
+    return processors
 
 
-def heat(ids: Array, logits: Array, *, temperature: float) -> Array:
+def scale_temperature(ids: Array, logits: Array, *, temperature: float) -> Array:
     """Flatten the distribution above temperature 1, sharpen it below."""
     return logits / np.float32(temperature)
 
 
-def keep_top(ids: Array, logits: Array, *, count: int) -> Array:
+def filter_top_k(ids: Array, logits: Array, *, count: int) -> Array:
     """Keep the `count` likeliest words, and those as likely as the last of them (top-k)."""
     count = min(count, logits.shape[1])
     lowest = np.partition(logits, -count, axis=1)[:, -count, None]
     return np.where(logits < lowest, np.float32(-np.inf), logits)
 
 
-def keep_mass(ids: Array, logits: Array, *, mass: float, keep: int) -> Array:
+def filter_top_p(ids: Array, logits: Array, *, mass: float, keep: int) -> Array:
     """Keep the fewest likely words that have this probability together (top-p).
 
     Source: Holtzman et al. 2019, arXiv 1904.09751.
@@ -60,64 +60,64 @@ def keep_mass(ids: Array, logits: Array, *, mass: float, keep: int) -> Array:
     probability = softmax(np.take_along_axis(logits, order, axis=1))
     remove = np.cumsum(probability, axis=1) <= 1 - mass
     remove[:, -keep:] = False
-    return without(logits, remove, order)
+    return remove_sorted(logits, remove, order)
 
 
-def keep_above(ids: Array, logits: Array, *, share: float, keep: int) -> Array:
+def filter_min_p(ids: Array, logits: Array, *, share: float, keep: int) -> Array:
     """Keep words at least `share` times as likely as the likeliest (min-p).
 
     Source: Nguyen et al. 2024, arXiv 2407.01082.
     """
     probability = softmax(logits)
     remove = probability < np.float32(share) * probability.max(axis=1, keepdims=True)
-    return np.where(remove & not_top(logits, keep), np.float32(-np.inf), logits)
+    return np.where(remove & below_top(logits, keep), np.float32(-np.inf), logits)
 
 
-def keep_typical(ids: Array, logits: Array, *, mass: float, keep: int) -> Array:
+def filter_typical(ids: Array, logits: Array, *, mass: float, keep: int) -> Array:
     """Keep the words whose surprise is nearest to the expected one, up to a probability.
 
     Source: Meister et al. 2022, arXiv 2202.00666.
     """
-    surprise = -log_softmax(logits)
-    share = np.exp(-surprise)
-    finite = np.where(share > 0, surprise, np.float32(0))
-    expected = (share * finite).sum(axis=1, keepdims=True)
-    distance = np.abs(surprise - expected)
+    surprisal = -log_softmax(logits)
+    probability = np.exp(-surprisal)
+    finite = np.where(probability > 0, surprisal, np.float32(0))
+    entropy = (probability * finite).sum(axis=1, keepdims=True)
+    distance = np.abs(surprisal - entropy)
     order = np.argsort(distance, axis=1, kind="stable")
     nearest = np.take_along_axis(distance, order, axis=1)
-    probability = softmax(np.take_along_axis(logits, order, axis=1))
-    last = (np.cumsum(probability, axis=1) < mass).sum(axis=1)
+    sorted_probability = softmax(np.take_along_axis(logits, order, axis=1))
+    last = (np.cumsum(sorted_probability, axis=1) < mass).sum(axis=1)
     last = np.minimum(last, logits.shape[1] - 1)
     remove = nearest > np.take_along_axis(nearest, last[:, None], axis=1)
     remove[:, :keep] = False
-    return without(logits, remove, order)
+    return remove_sorted(logits, remove, order)
 
 
-def cut_below(ids: Array, logits: Array, *, epsilon: float, keep: int) -> Array:
+def filter_epsilon(ids: Array, logits: Array, *, epsilon: float, keep: int) -> Array:
     """Drop words below a probability. Source: Hewitt et al. 2022, arXiv 2210.15191."""
-    remove = (softmax(logits) < epsilon) & not_top(logits, keep)
+    remove = (softmax(logits) < epsilon) & below_top(logits, keep)
     return np.where(remove, np.float32(-np.inf), logits)
 
 
-def cut_below_eta(ids: Array, logits: Array, *, epsilon: float, keep: int) -> Array:
+def filter_eta(ids: Array, logits: Array, *, epsilon: float, keep: int) -> Array:
     """Drop words below a probability that falls where the model is unsure (same source)."""
     log_probability = log_softmax(logits)
     probability = np.exp(log_probability)
     finite = np.where(probability > 0, log_probability, np.float32(0))
     entropy = -(probability * finite).sum(axis=1, keepdims=True)
     eta = np.minimum(epsilon, math.sqrt(epsilon) * np.exp(-entropy))
-    remove = (probability < eta) & not_top(logits, keep)
+    remove = (probability < eta) & below_top(logits, keep)
     return np.where(remove, np.float32(-np.inf), logits)
 
 
-def not_top(logits: Array, keep: int) -> Array:
+def below_top(logits: Array, keep: int) -> Array:
     """Tell which words are less likely than the `keep` likeliest: (B, V) -> (B, V)."""
     keep = min(keep, logits.shape[1])
     lowest = np.partition(logits, -keep, axis=1)[:, -keep, None]
     return logits < lowest
 
 
-def without(logits: Array, remove: Array, order: Array) -> Array:
+def remove_sorted(logits: Array, remove: Array, order: Array) -> Array:
     """Drop words that are marked in another order: all (B, V)."""
     marked = np.zeros_like(remove)
     np.put_along_axis(marked, order, remove, axis=1)

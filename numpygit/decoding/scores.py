@@ -12,7 +12,7 @@ import numpy as np
 
 from ..loading.config import GitConfig
 from ..model.params import Array, Text
-from ..model.text import Cache, read
+from ..model.text import Cache, decode_step
 from .logits import log_softmax, require_finite
 from .options import as_tuple
 
@@ -40,22 +40,24 @@ def word_scores(
     `cache` has a row for each text (`keep_rows`); it may know the beginning of the prompt.
     attention_mask (B, prompt) is needed where prompts are padded on the left.
     """
-    known = cache.attention_mask.shape[1]
+    cached_length = cache.attention_mask.shape[1]
     mask = np.ones(ids.shape, np.int64)
     if attention_mask is not None:
         mask[:, :prompt_length] = attention_mask
-    logits, _ = read(ids[:, known:-1], cache, p, config=config, attention_mask=mask[:, known:-1])
+    logits, _ = decode_step(
+        ids[:, cached_length:-1], cache, p, config=config, attention_mask=mask[:, cached_length:-1]
+    )
     require_finite(logits)
-    said = ids[:, prompt_length:]
-    log_probabilities = log_softmax(logits[:, prompt_length - 1 - known :])
-    words = np.take_along_axis(log_probabilities, said[:, :, None], axis=2)[:, :, 0]
-    counts = up_to_end(said, end or as_tuple(config.eos_token_id))
+    new_ids = ids[:, prompt_length:]
+    log_probabilities = log_softmax(logits[:, prompt_length - 1 - cached_length :])
+    words = np.take_along_axis(log_probabilities, new_ids[:, :, None], axis=2)[:, :, 0]
+    counts = up_to_end(new_ids, end or as_tuple(config.eos_token_id))
     words = np.where(counts, words, np.float32(0))
     total = words.sum(axis=1)
     return WordScores(words, total, total / counts.sum(axis=1).astype(np.float32))
 
 
-def up_to_end(words: Array, end: Sequence[int]) -> Array:
+def up_to_end(ids: Array, end: Sequence[int]) -> Array:
     """Tell which words stand before or at the first end token: (B, T) -> (B, T)."""
-    ended = np.isin(words, list(end))
+    ended = np.isin(ids, list(end))
     return np.cumsum(ended, axis=1) - ended == 0

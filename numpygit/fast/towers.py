@@ -11,8 +11,8 @@ equal. Three things differ, and each has been measured (tests/benchmarks/README.
   and the last word alone is held against the vocabulary. Beams share the keys and values of
   their picture.
 
-It does not trace. `image_tokens`, `see` and `read` take the arguments of their twins, and call
-them where a trace is wanted, without a picture, and in models with relative positions.
+It does not trace. `image_tokens`, `prefill` and `decode_step` take the arguments of their twins,
+and call them where a trace is wanted, without a picture, and in models with relative positions.
 """
 
 from __future__ import annotations
@@ -127,14 +127,14 @@ def image_attention(x: Array, p: Attention, *, heads: int) -> tuple[Array, KeyVa
     """Twin of `layers.attention` for the tokens of one picture: (D, M) -> (D, M)."""
     q = linear(x, p.query)
     q *= np.float32(1 / math.sqrt(len(q) // heads))
-    own = image_keys_and_values(x, p, heads=heads)
+    kv = image_keys_and_values(x, p, heads=heads)
     D, M = q.shape
     N, A = heads, D // heads
-    scores = own.k[0] @ q.reshape(N, A, M)  # (N, M, M)
+    scores = kv.k[0] @ q.reshape(N, A, M)  # (N, M, M)
     share = softmax_powers(scores)  # (N, 1, M)
-    mixed = own.v[0].transpose(0, 2, 1) @ scores  # (N, A, M)
+    mixed = kv.v[0].transpose(0, 2, 1) @ scores  # (N, A, M)
     mixed *= share
-    return linear(mixed.reshape(D, M), p.out), own
+    return linear(mixed.reshape(D, M), p.out), kv
 
 
 def image_keys_and_values(x: Array, p: Attention, *, heads: int) -> KeyValue:
@@ -188,22 +188,22 @@ def vision_tower(
     return layer_norm(x, p.post_norm, eps=eps).T
 
 
-def see(
+def prefill(
     memory: Array, p: Text, *, config: Config, threads: int = 1, trace: Trace = no_trace
 ) -> Cache:
-    """Twin of `text.see`: memory (B, M, D) -> Cache."""
+    """Twin of `text.prefill`: memory (B, M, D) -> Cache."""
     if trace is not no_trace or not serves(config) or memory.size == 0 or not p.blocks:
-        return text.see(memory, p, config=config, trace=trace)
+        return text.prefill(memory, p, config=config, trace=trace)
 
-    def look(one: Array) -> list[KeyValue]:
-        return see_picture(np.ascontiguousarray(one.T), p, config=config)
+    def prefill_one(one: Array) -> list[KeyValue]:
+        return prefill_picture(np.ascontiguousarray(one.T), p, config=config)
 
-    seen = side_by_side(look, list(memory), threads=threads)
+    kv_of_pictures = side_by_side(prefill_one, list(memory), threads=threads)
     B, D, N = len(memory), memory.shape[2], config.num_attention_heads
-    image = tuple(together(layer) for layer in zip(*seen, strict=True))
-    nothing = np.zeros((B, N, 0, D // N), np.float32)
-    words = (KeyValue(nothing, nothing),) * len(p.blocks)
-    return Cache(image, words, np.zeros((B, 0), np.int64))
+    image_kv = tuple(together(layer) for layer in zip(*kv_of_pictures, strict=True))
+    empty = np.zeros((B, N, 0, D // N), np.float32)
+    text_kv = (KeyValue(empty, empty),) * len(p.blocks)
+    return Cache(image_kv, text_kv, np.zeros((B, 0), np.int64))
 
 
 def together(pictures: tuple[KeyValue, ...]) -> KeyValue:
@@ -216,16 +216,16 @@ def together(pictures: tuple[KeyValue, ...]) -> KeyValue:
     return KeyValue(k.transpose(0, 1, 3, 2), v)
 
 
-def see_picture(x: Array, p: Text, *, config: Config) -> list[KeyValue]:
+def prefill_picture(x: Array, p: Text, *, config: Config) -> list[KeyValue]:
     """Let the tokens of one picture look at each other: (D, M) -> each layer's keys and values."""
     heads = config.num_attention_heads
-    kept = []
+    new_kv = []
     for block in p.blocks[:-1]:
-        attended, own = image_attention(x, block.attention, heads=heads)
+        attended, kv = image_attention(x, block.attention, heads=heads)
         x = after(x, attended, block, config=config)
-        kept.append(own)
-    kept.append(image_keys_and_values(x, p.blocks[-1].attention, heads=heads))
-    return kept
+        new_kv.append(kv)
+    new_kv.append(image_keys_and_values(x, p.blocks[-1].attention, heads=heads))
+    return new_kv
 
 
 def after(x: Array, attended: Array, block: Block, *, config: Config) -> Array:
@@ -237,7 +237,7 @@ def after(x: Array, attended: Array, block: Block, *, config: Config) -> Array:
     return layer_norm(thought, block.mlp_norm, eps=config.layer_norm_eps)
 
 
-def read(
+def decode_step(
     ids: Array,
     cache: Cache,
     p: Text,
@@ -247,10 +247,10 @@ def read(
     positions: Array | None = None,
     trace: Trace = no_trace,
 ) -> tuple[Array, Cache]:
-    """Twin of `text.read`; it gives the last word's logits only: ids (B, T) -> (B, 1, V)."""
-    M = cache.image[0].k.shape[2] if cache.image else 0
+    """Twin of `text.decode_step`; it gives the last word's logits only: ids (B, T) -> (B, 1, V)."""
+    M = cache.image_kv[0].k.shape[2] if cache.image_kv else 0
     if trace is not no_trace or not serves(config) or M == 0:
-        return text.read(
+        return text.decode_step(
             ids, cache, p, config=config, attention_mask=attention_mask, positions=positions,
             trace=trace,
         )  # fmt: skip
@@ -262,40 +262,41 @@ def read(
     S = M + attention_mask.shape[1]
     if positions is None:
         positions = text.word_positions(attention_mask)[:, -T:]
-    rows = text.embed_words(ids, positions, p, config=config)  # (B, T, D)
-    x = np.ascontiguousarray(rows.reshape(B * T, D).T)  # (D, B * T)
+    embeddings = text.embed_words(ids, positions, p, config=config)  # (B, T, D)
+    x = np.ascontiguousarray(embeddings.reshape(B * T, D).T)  # (D, B * T)
     mask = None
     if T > 1 or not attention_mask.all():
         mask = text.word_mask(attention_mask, image=0, now=T)  # (B, 1, T, S - M)
-    kept = []
-    for block, image, past in zip(p.blocks, cache.image, cache.words, strict=True):
-        attended, own = word_attention(x, block.attention, image, past, mask=mask)
+    new_kv = []
+    for block, image_kv, past in zip(p.blocks, cache.image_kv, cache.text_kv, strict=True):
+        attended, kv = word_attention(x, block.attention, image_kv, past, mask=mask)
         x = after(x, attended, block, config=config)
-        kept.append(own)
+        new_kv.append(kv)
     last = np.ascontiguousarray(x[:, T - 1 :: T])  # (D, B)
     logits = np.ascontiguousarray(product(p.head.weight, last).T)  # (B, V)
     logits += p.head.bias
-    return logits[:, None], Cache(cache.image, tuple(kept), attention_mask)
+    return logits[:, None], Cache(cache.image_kv, tuple(new_kv), attention_mask)
 
 
 def word_attention(
-    x: Array, p: Attention, image: KeyValue, past: KeyValue, *, mask: Array | None
+    x: Array, p: Attention, image_kv: KeyValue, past: KeyValue, *, mask: Array | None
 ) -> tuple[Array, KeyValue]:
     """Twin of `layers.attention` for words: (D, B * T) -> (D, B * T), and the longer past.
 
     The keys and values of a picture serve all its rows of words, texts or beams, at once.
     """
-    pictures, N, M, A = image.k.shape
+    pictures, N, M, A = image_kv.k.shape
     D, columns = x.shape
     B = len(past.k)
     texts, T = B // pictures, columns // B
     q = heads_of_rows(linear(x, p.query), past)  # (B, N, T, A)
     q *= np.float32(1 / math.sqrt(A))
     k, v = heads_of_rows(linear(x, p.key), past), heads_of_rows(linear(x, p.value), past)
-    own = extend(past, KeyValue(k, v))
-    S = M + own.k.shape[2]
-    to_image = by_picture(q, texts) @ image.k.transpose(0, 1, 3, 2)  # (pictures, N, texts * T, M)
-    to_words = q @ own.k.transpose(0, 1, 3, 2)  # (B, N, T, S - M)
+    text_kv = extend(past, KeyValue(k, v))
+    S = M + text_kv.k.shape[2]
+    image_k = image_kv.k.transpose(0, 1, 3, 2)  # (pictures, N, A, M)
+    to_image = by_picture(q, texts) @ image_k  # (pictures, N, texts * T, M)
+    to_words = q @ text_kv.k.transpose(0, 1, 3, 2)  # (B, N, T, S - M)
     if mask is not None:
         to_words += mask
     highest = by_row(to_image.max(axis=3, keepdims=True), texts)  # (B, N, T, 1)
@@ -306,11 +307,11 @@ def word_attention(
     np.exp(to_words, out=to_words)
     sums = by_row(to_image.sum(axis=3, keepdims=True), texts)
     sums += to_words.sum(axis=3, keepdims=True)
-    mixed = by_row(to_image @ image.v, texts)  # (B, N, T, A)
-    mixed += to_words @ own.v
+    mixed = by_row(to_image @ image_kv.v, texts)  # (B, N, T, A)
+    mixed += to_words @ text_kv.v
     mixed /= sums
     joined = mixed.transpose(1, 3, 0, 2).reshape(D, columns)  # (D, columns)
-    return linear(joined, p.out), own
+    return linear(joined, p.out), text_kv
 
 
 def by_picture(x: Array, texts: int) -> Array:
@@ -342,13 +343,14 @@ class Towers(NamedTuple):
     """Which functions run the model: the definitions, or their twins of this file."""
 
     image_tokens: Callable[..., Array]
-    see: Callable[..., Cache]
-    read: Callable[..., tuple[Array, Cache]]
+    prefill: Callable[..., Cache]
+    decode_step: Callable[..., tuple[Array, Cache]]
 
 
-PLAIN = Towers(vision.image_tokens, text.see, text.read)
+PLAIN = Towers(vision.image_tokens, text.prefill, text.decode_step)
 
 
 def fast_towers(threads: int) -> Towers:
     """Take this file's functions, on so many threads."""
-    return Towers(partial(image_tokens, threads=threads), partial(see, threads=threads), read)
+    encode, see = partial(image_tokens, threads=threads), partial(prefill, threads=threads)
+    return Towers(encode, see, decode_step)

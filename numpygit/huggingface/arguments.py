@@ -158,8 +158,8 @@ def check_past(past: object, rows: int, config: GitConfig) -> None:
             f"past_key_values must be what an earlier call returned as past_key_values; got "
             f"{type(past).__name__}. Tuples of transformers cannot be used: they lack the picture"
         )
-    if len(past.words) != config.num_hidden_layers or len(past.attention_mask) != rows:
+    if len(past.text_kv) != config.num_hidden_layers or len(past.attention_mask) != rows:
         raise UserError(
-            f"past_key_values holds {len(past.words)} layers and {len(past.attention_mask)} rows; "
-            f"this call has {config.num_hidden_layers} layers and {rows} rows"
+            f"past_key_values holds {len(past.text_kv)} layers and {len(past.attention_mask)} "
+            f"rows; this call has {config.num_hidden_layers} layers and {rows} rows"
         )

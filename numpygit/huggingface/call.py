@@ -19,7 +19,7 @@ from ..fast.towers import PLAIN, Towers, fast_towers
 from ..loading.config import GitConfig
 from ..model.layers import KeyValue, Trace, no_trace
 from ..model.params import Array, Git, Text
-from ..model.text import Cache, forward, project, read
+from ..model.text import Cache, decode_step, forward, project
 from ..trace import Recorder, together
 from .arguments import (
     Pixels,
@@ -83,7 +83,7 @@ def run(
         first = recorder.tensors["text.x"]
         cache = cut_cache(recorder, p, attention_mask, image=memory.shape[1], words=shape)
     else:
-        logits, cache = read(
+        logits, cache = decode_step(
             words, past, p, config=config, attention_mask=attention_mask, positions=positions,
             trace=seen,
         )  # fmt: skip
@@ -115,7 +115,7 @@ def cut_cache(
     image: int,
     words: tuple[int, ...],
 ) -> Cache:
-    """Make the cache of an uncached run: what `see` and `read` would have kept."""
+    """Make the cache of an uncached run: what `prefill` and `decode_step` would have kept."""
     of_image, of_words = [], []
     for i in range(len(p.blocks)):
         k, v = recorder.tensors[f"text.{i}.k"], recorder.tensors[f"text.{i}.v"]
@@ -208,7 +208,7 @@ def call(
         )  # fmt: skip
         memory = same_rows(memory, words)
     else:
-        if pixel_values is not None and past.image[0].k.shape[2] == 0:
+        if pixel_values is not None and past.image_kv[0].k.shape[2] == 0:
             raise UserError(
                 "past_key_values comes from a call without a picture; pass pixel_values in the "
                 "first call, the later ones remember it"
@@ -236,7 +236,7 @@ def outputs_of(ran: Ran, asked: Mapping[str, bool], **first: Any) -> Outputs:
 
 def loss_of(ran: Ran, past: Cache | None, labels: Array, *, smoothing: float) -> Any:
     """Hold the logits of the words that went in against their labels."""
-    known = 0 if past is None else past.words[0].k.shape[2]
-    words = ran.cache.words[0].k.shape[2] - known
+    known = 0 if past is None else past.text_kv[0].k.shape[2]
+    words = ran.cache.text_kv[0].k.shape[2] - known
     of_words = ran.logits[:, ran.logits.shape[1] - words :]
     return next_word_loss(of_words, np.asarray(labels), smoothing=smoothing)

@@ -345,7 +345,7 @@ class GitForCausalLM:
         memory = self.memory(
             pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
         )
-        return towers_of(self).see(
+        return towers_of(self).prefill(
             memory, self.params.text, config=self.config, trace=scope(trace, "image")
         )
 

@@ -26,11 +26,11 @@ def check_pixels(
             f"model's own processor, or pass interpolate_pos_encoding=True for sizes from "
             f"{config.patch_size} on"
         )
-    known = p.temporal_embedding.shape[0]
-    if pixels.ndim == 5 and not 1 <= pixels.shape[1] <= known:
+    frames = p.temporal_embedding.shape[0]
+    if pixels.ndim == 5 and not 1 <= pixels.shape[1] <= frames:
         raise UserError(
             f"got a clip of {pixels.shape[1]} frames, but this model has temporal embeddings "
-            f"for {known} (num_image_with_embedding); pass at most {known} frames, "
+            f"for {frames} (num_image_with_embedding); pass at most {frames} frames, "
             "or stills as (B, C, H, W)"
         )
 
@@ -38,7 +38,7 @@ def check_pixels(
 def check_words(ids: Array, positions: Array, p: Text) -> None:
     """Refuse words that the tower cannot take, before any work."""
     V = p.word_embedding.shape[0]
-    places = p.position_embedding.shape[0]
+    max_positions = p.position_embedding.shape[0]
     D, is_vectors = p.word_embedding.shape[1], ids.ndim == 3
     if (is_vectors and ids.shape[2] != D) or positions.shape[-1] != ids.shape[1]:
         raise UserError(
@@ -49,8 +49,8 @@ def check_words(ids: Array, positions: Array, p: Text) -> None:
         raise UserError(
             f"token ids must lie in 0 to {V - 1}, the vocabulary; got {ids.min()} to {ids.max()}"
         )
-    if positions.size and not 0 <= positions.min() <= positions.max() < places:
+    if positions.size and not 0 <= positions.min() <= positions.max() < max_positions:
         raise UserError(
-            f"a word would stand at place {positions.max()}, but this model has {places} places "
-            "(max_position_embeddings); use a shorter text or a smaller max_length"
+            f"a word would stand at position {positions.max()}, but this model has {max_positions} "
+            "positions (max_position_embeddings); use a shorter text or a smaller max_length"
         )

@@ -15,7 +15,7 @@ import numpy as np
 from .config import Config
 from .layers import KeyValue, Trace, no_trace, scope
 from .params import Array, Text
-from .text import Cache, read
+from .text import Cache, decode_step
 
 
 class Choice(NamedTuple):
@@ -36,7 +36,7 @@ class Step(NamedTuple):
 
 
 Choose = Callable[[Array, Array], Choice]
-Read = Callable[..., tuple[Array, Cache]]  # text.read, or its twin
+DecodeStep = Callable[..., tuple[Array, Cache]]  # text.decode_step, or its twin
 
 
 def greedy(logits: Array, ids: Array) -> Choice:
@@ -55,25 +55,25 @@ def generate(
     attention_mask: Array | None = None,
     choose: Choose = greedy,
     end: Sequence[int] = (),
-    read: Read = read,
+    decode_step: DecodeStep = decode_step,
     trace: Trace = no_trace,
 ) -> Iterator[Step]:
     """Continue prompts word by word: what is known of the pictures, prompt (B, T) -> Steps.
 
-    `cache` comes from `see`; words that it knows are the beginning of the prompt. Prompts of
+    `cache` comes from `prefill`; words that it holds are the beginning of the prompt. Prompts of
     different lengths stand on the right, padded on the left, with attention_mask (B, T).
     `max_length` counts text tokens, the prompt included. Ends when all rows have met an end
     token, the config's or one of `end`; finished rows go on with the pad token.
     """
     B, V = prompt.shape[0], config.vocab_size
-    known = cache.attention_mask.shape[1]
-    now_mask = None if attention_mask is None else attention_mask[:, known:]
-    ids, now = prompt, prompt[:, known:]
+    cached_length = cache.attention_mask.shape[1]
+    new_mask = None if attention_mask is None else attention_mask[:, cached_length:]
+    ids, new_ids = prompt, prompt[:, cached_length:]
     finished = np.zeros(B, bool)  # (B,)
     while ids.shape[1] < max_length and not finished.all():
         step_trace = scope(trace, f"word.{ids.shape[1] - prompt.shape[1]}")
-        all_logits, cache = read(
-            now, cache, p, config=config, attention_mask=now_mask, trace=step_trace
+        all_logits, cache = decode_step(
+            new_ids, cache, p, config=config, attention_mask=new_mask, trace=step_trace
         )
         logits = all_logits[:, -1]  # (B, V)
         chosen, row = choose(logits, ids)
@@ -83,7 +83,7 @@ def generate(
         ids = np.concatenate([ids, word[:, None]], axis=1)
         step_trace("word", word)
         yield Step(logits, word, ids, finished, cache)
-        now, now_mask = word[:, None], None
+        new_ids, new_mask = word[:, None], None
 
 
 def keep_rows(cache: Cache, row: Array) -> Cache:
@@ -93,5 +93,5 @@ def keep_rows(cache: Cache, row: Array) -> Cache:
     """
     if np.array_equal(row, np.arange(len(cache.attention_mask))):
         return cache
-    words = tuple(KeyValue(layer.k[row], layer.v[row]) for layer in cache.words)
-    return Cache(cache.image, words, cache.attention_mask[row])
+    text_kv = tuple(KeyValue(layer.k[row], layer.v[row]) for layer in cache.text_kv)
+    return Cache(cache.image_kv, text_kv, cache.attention_mask[row])

@@ -92,8 +92,8 @@ def activate(x: Array, *, name: Activation) -> Array:
     if callable(name):
         return name(x)
     if name not in ACTIVATIONS:
-        known = ", ".join(ACTIVATIONS)
-        raise UserError(f"hidden_act is {name!r}; the activations here are: {known}")
+        names = ", ".join(ACTIVATIONS)
+        raise UserError(f"hidden_act is {name!r}; the activations here are: {names}")
     return ACTIVATIONS[name](x)
 
 
@@ -136,27 +136,27 @@ def attention(
     look, -inf may not. `place` (B, S): relative positions. Returns also the next call's past.
     """
     q = split_heads(linear(x, p.query), heads=heads)
-    own = extend(past, keys_and_values(x, p, heads=heads, trace=trace))
+    kv = extend(past, keys_and_values(x, p, heads=heads, trace=trace))
     trace("q", q)
-    seen = extend(context, own)
+    all_kv = extend(context, kv)
     B, N, T, A = q.shape
-    S = seen.k.shape[2]
-    products = q @ seen.k.transpose(0, 1, 3, 2)  # (B, N, T, S)
+    S = all_kv.k.shape[2]
+    products = q @ all_kv.k.transpose(0, 1, 3, 2)  # (B, N, T, S)
     if p.relative is not None:
-        products = products + relative_scores(q, seen.k, p.relative, place=place)
+        products = products + relative_scores(q, all_kv.k, p.relative, place=place)
     scores = products * (1 / math.sqrt(A))  # (B, N, T, S)
     if mask is not None:
         scores = scores + mask
     trace("scores", scores)
     weights = softmax(scores)  # (B, N, T, S)
     trace("weights", weights)
-    mixed = weights @ seen.v  # (B, N, T, A)
+    mixed = weights @ all_kv.v  # (B, N, T, A)
     trace("mixed", mixed)
     joined = join_heads(mixed)  # (B, T, N * A)
     trace("joined", joined)
     attended = linear(joined, p.out)  # (B, T, N * A)
     trace("attended", attended)
-    return attended, own
+    return attended, kv
 
 
 def keys_and_values(x: Array, p: Attention, *, heads: int, trace: Trace = no_trace) -> KeyValue:
@@ -168,15 +168,15 @@ def keys_and_values(x: Array, p: Attention, *, heads: int, trace: Trace = no_tra
     return KeyValue(k, v)
 
 
-def extend(before: KeyValue | None, now: KeyValue) -> KeyValue:
-    """Put the keys and values of now behind those of before; texts about a picture share it."""
-    if before is None:
-        return now
-    texts = now.k.shape[0] // before.k.shape[0]
+def extend(earlier: KeyValue | None, new: KeyValue) -> KeyValue:
+    """Append keys and values along S; texts about one picture share its `earlier` ones."""
+    if earlier is None:
+        return new
+    texts = new.k.shape[0] // earlier.k.shape[0]
     if texts > 1:  # rows of words, one after the other, about the same picture
-        before = KeyValue(before.k.repeat(texts, axis=0), before.v.repeat(texts, axis=0))
-    k = np.concatenate([before.k, now.k], axis=2)
-    v = np.concatenate([before.v, now.v], axis=2)
+        earlier = KeyValue(earlier.k.repeat(texts, axis=0), earlier.v.repeat(texts, axis=0))
+    k = np.concatenate([earlier.k, new.k], axis=2)
+    v = np.concatenate([earlier.v, new.v], axis=2)
     return KeyValue(k, v)
 
 

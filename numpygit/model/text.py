@@ -6,9 +6,9 @@ GitModel. Image tokens and words stand in one sequence. Image tokens look at eac
 never at words; a word looks at the whole picture and at the words up to itself. There is no
 cross-attention.
 
-`forward` is the definition. `see` and `read` give the same numbers in two steps: because image
-tokens never look at words, all that words need of a picture, its keys and values, is computed
-once and kept.
+`forward` is the definition. `prefill` and `decode_step` give the same numbers with a KV cache:
+because image tokens never look at words, all that words need of a picture, its keys and values,
+is computed once and kept.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from .variants.relative_positions import word_places
 class Cache(NamedTuple):
     """What the text tower remembers: of the pictures, and of the words read so far."""
 
-    image: tuple[KeyValue, ...]  # (B, N, M, A) in each layer
-    words: tuple[KeyValue, ...]  # (B, N, S - M, A) in each layer
+    image_kv: tuple[KeyValue, ...]  # (B, N, M, A) in each layer
+    text_kv: tuple[KeyValue, ...]  # (B, N, S - M, A) in each layer
     attention_mask: Array  # (B, S - M), 1 a word, 0 padding
 
 
@@ -68,8 +68,8 @@ def forward(
         attention_mask = np.ones((B, T), np.int64)
     if positions is None:
         positions = word_positions(attention_mask)
-    words = embed_words(ids, positions, p, config=config, trace=trace)
-    x = np.concatenate([memory, words], axis=1)  # (B, S, D)
+    embeddings = embed_words(ids, positions, p, config=config, trace=trace)
+    x = np.concatenate([memory, embeddings], axis=1)  # (B, S, D)
     trace("text.x", x)
     mask = full_mask(attention_mask, image=M)  # (B, 1, S, S)
     trace("text.mask", mask)
@@ -80,20 +80,20 @@ def forward(
     return logits, x
 
 
-def see(memory: Array, p: Text, *, config: Config, trace: Trace = no_trace) -> Cache:
+def prefill(memory: Array, p: Text, *, config: Config, trace: Trace = no_trace) -> Cache:
     """Let the image tokens look at each other, once a picture: memory (B, M, D) -> Cache."""
     B, M, D = memory.shape
     N = config.num_attention_heads
-    nothing = np.zeros((B, N, 0, D // N), np.float32)
-    words = (KeyValue(nothing, nothing),) * len(p.blocks)
-    no_words = np.zeros((B, 0), np.int64)
+    empty = np.zeros((B, N, 0, D // N), np.float32)
+    text_kv = (KeyValue(empty, empty),) * len(p.blocks)
+    no_mask = np.zeros((B, 0), np.int64)
     if M == 0:
-        return Cache(words, words, no_words)
-    _, image = text_tower(memory, p, config=config, trace=scope(trace, "text"))
-    return Cache(image, words, no_words)
+        return Cache(text_kv, text_kv, no_mask)
+    _, image_kv = text_tower(memory, p, config=config, trace=scope(trace, "text"))
+    return Cache(image_kv, text_kv, no_mask)
 
 
-def read(
+def decode_step(
     ids: Array,
     cache: Cache,
     p: Text,
@@ -111,7 +111,7 @@ def read(
     B, T = ids.shape[:2]
     if attention_mask is None:
         attention_mask = np.ones((B, T), np.int64)
-    M = cache.image[0].k.shape[2]
+    M = cache.image_kv[0].k.shape[2]
     S = M + cache.attention_mask.shape[1] + T
     attention_mask = np.concatenate([cache.attention_mask, attention_mask], axis=1)  # (B, S - M)
     counted = word_positions(attention_mask)  # (B, S - M)
@@ -121,12 +121,12 @@ def read(
     mask = word_mask(attention_mask, image=M, now=T)  # (B, 1, T, S)
     trace("text.mask", mask)
     place = word_places(counted, image=M)  # (B, S)
-    x, words = text_tower(
+    x, text_kv = text_tower(
         x, p, config=config, mask=mask, cache=cache, place=place, trace=scope(trace, "text")
     )
     logits = linear(x, p.head)
     trace("logits", logits)
-    return logits, Cache(cache.image, words, attention_mask)
+    return logits, Cache(cache.image_kv, text_kv, attention_mask)
 
 
 def word_positions(attention_mask: Array) -> Array:
@@ -136,8 +136,8 @@ def word_positions(attention_mask: Array) -> Array:
     from the same prompt alone. For prompts padded on the right both agree.
     """
     B, S = attention_mask.shape
-    padding_on_the_left = attention_mask.argmax(axis=1)  # (B,)
-    positions = np.arange(S) - padding_on_the_left[:, None]  # (B, S)
+    left_padding = attention_mask.argmax(axis=1)  # (B,)
+    positions = np.arange(S) - left_padding[:, None]  # (B, S)
     return np.maximum(positions, 0)
 
 
@@ -152,12 +152,12 @@ def embed_words(
     check_words(ids, positions, p)
     word_vectors = ids if ids.ndim == 3 else p.word_embedding[ids]
     trace("word_vectors", word_vectors)
-    placed = word_vectors
+    embedded = word_vectors
     if config.position_embedding_type == "absolute":
         place_vectors = p.position_embedding[positions]
         trace("place_vectors", place_vectors)
-        placed = word_vectors + place_vectors
-    words = layer_norm(placed, p.embedding_norm, eps=config.embedding_eps)
+        embedded = word_vectors + place_vectors
+    words = layer_norm(embedded, p.embedding_norm, eps=config.embedding_eps)
     trace("words", words)
     return words
 
@@ -183,14 +183,14 @@ def word_mask(attention_mask: Array, *, image: int, now: int) -> Array:
     blocked with the lowest float32 and not with -inf, as in transformers 4.37.2, so that a
     row which sees only padding is no division by zero.
     """
-    B, words = attention_mask.shape
-    M, T = image, now
-    place = np.arange(words)
-    later = place[None, :] > place[-T:, None]  # (T, words)
-    causal = np.where(later, np.float32(-np.inf), np.float32(0))  # (T, words)
+    B, M, T = len(attention_mask), image, now
+    S = M + attention_mask.shape[1]
+    position = np.arange(S - M)
+    later = position[None, :] > position[-T:, None]  # (T, S - M)
+    causal = np.where(later, np.float32(-np.inf), np.float32(0))  # (T, S - M)
     lowest = np.finfo(np.float32).min
-    padding = np.where(attention_mask == 0, lowest, np.float32(0))  # (B, words)
-    to_words = causal[None, None] + padding[:, None, None]  # (B, 1, T, words)
+    padding = np.where(attention_mask == 0, lowest, np.float32(0))  # (B, S - M)
+    to_words = causal[None, None] + padding[:, None, None]  # (B, 1, T, S - M)
     to_image = np.zeros((B, 1, T, M), np.float32)  # (B, 1, T, M)
     return np.concatenate([to_image, to_words], axis=3)
 
@@ -206,22 +206,22 @@ def text_tower(
     trace: Trace = no_trace,
 ) -> tuple[Array, tuple[KeyValue, ...]]:
     """Run all layers: (B, T, D) -> (B, T, D), and for each layer the keys and values to keep."""
-    kept = []
+    new_kv = []
     for i, block_params in enumerate(p.blocks):
-        x, known = block(
+        x, kv = block(
             x,
             block_params,
             heads=config.num_attention_heads,
             eps=config.layer_norm_eps,
             activation=config.hidden_act,
             mask=mask,
-            context=None if cache is None else cache.image[i],
-            past=None if cache is None else cache.words[i],
+            context=None if cache is None else cache.image_kv[i],
+            past=None if cache is None else cache.text_kv[i],
             place=place,
             trace=scope(trace, str(i)),
         )
-        kept.append(known)
-    return x, tuple(kept)
+        new_kv.append(kv)
+    return x, tuple(new_kv)
 
 
 def block(
@@ -241,7 +241,7 @@ def block(
 
     The residual stream `x` itself is normalised, twice a layer. Twin of `vision.block`.
     """
-    attended, known = attention(
+    attended, kv = attention(
         x, p.attention, heads=heads, mask=mask, context=context, past=past, place=place, trace=trace
     )
     x = layer_norm(x + attended, p.attention_norm, eps=eps)
@@ -249,4 +249,4 @@ def block(
     thought = mlp(x, p.mlp, activation=activation, trace=trace)
     x = layer_norm(x + thought, p.mlp_norm, eps=eps)
     trace("x", x)
-    return x, known
+    return x, kv

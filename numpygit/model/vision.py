@@ -35,16 +35,16 @@ def image_tokens(
     """
     check_pixels(pixels, p, config=config, interpolate=interpolate)
     trace("pixels", pixels)
-    inside = scope(trace, "vision")
+    vision_trace = scope(trace, "vision")
     if pixels.ndim == 4:
-        return vision_tower(pixels, p, config=config, interpolate=interpolate, trace=inside)
+        return vision_tower(pixels, p, config=config, interpolate=interpolate, trace=vision_trace)
     B, frames, C, H, W = pixels.shape
     stills = pixels.reshape(B * frames, C, H, W)  # (B * frames, C, H, W)
-    tokens = vision_tower(stills, p, config=config, interpolate=interpolate, trace=inside)
+    tokens = vision_tower(stills, p, config=config, interpolate=interpolate, trace=vision_trace)
     P, D = tokens.shape[1] - 1, config.hidden_size
     by_frame = tokens.reshape(B, frames, P + 1, D)  # (B, frames, P + 1, D)
-    times = p.temporal_embedding[:frames, None, :]  # (frames, 1, D)
-    timed = by_frame + times  # (B, frames, P + 1, D)
+    temporal = p.temporal_embedding[:frames, None, :]  # (frames, 1, D)
+    timed = by_frame + temporal  # (B, frames, P + 1, D)
     clip_tokens = timed.reshape(B, frames * (P + 1), D)  # (B, frames * (P + 1), D)
     trace("clip_tokens", clip_tokens)
     return clip_tokens
@@ -90,11 +90,11 @@ def embed_patches(
     trace("patch_tokens", patch_tokens)
     class_token = np.broadcast_to(p.class_embedding, (B, 1, D))  # (B, 1, D)
     tokens = np.concatenate([class_token, patch_tokens], axis=1)  # (B, P + 1, D)
-    places = p.position_embedding
+    positions = p.position_embedding
     if interpolate:
         rows, columns = pixels.shape[2] // patch, pixels.shape[3] // patch
-        places = resize_positions(places, rows=rows, columns=columns)  # (P + 1, D)
-    embedded = tokens + places  # (B, P + 1, D)
+        positions = resize_positions(positions, rows=rows, columns=columns)  # (P + 1, D)
+    embedded = tokens + positions  # (B, P + 1, D)
     trace("embedded", embedded)
     return embedded
 

@@ -61,8 +61,10 @@ def one_by_one(work: Callable, items: list, *, threads: int) -> list:
 
 def copied(cache: Cache, rows: int) -> Cache:
     """Give every beam a copy of the picture, as `layers.extend` does."""
-    image = tuple(KeyValue(i.k.repeat(rows, axis=0), i.v.repeat(rows, axis=0)) for i in cache.image)
-    return cache._replace(image=image)
+    image = tuple(
+        KeyValue(i.k.repeat(rows, axis=0), i.v.repeat(rows, axis=0)) for i in cache.image_kv
+    )
+    return cache._replace(image_kv=image)
 
 
 def techniques(params: Any) -> Iterator[tuple[str, str, Callable, Callable, Any]]:
@@ -74,16 +76,16 @@ def techniques(params: Any) -> Iterator[tuple[str, str, Callable, Callable, Any]
         return towers.image_tokens(pixels[:count], params.vision, config=tower, threads=CORES)
 
     memory = text.project(look(), p, eps=tower.layer_norm_eps)
-    cache = towers.see(memory, p, config=CONFIG, threads=CORES)
+    cache = towers.prefill(memory, p, config=CONFIG, threads=CORES)
     beams = keep_rows(cache, np.zeros(4, np.int64))
     words = np.random.default_rng(1).integers(200, 9000, (4, 8))
-    _, beams = towers.read(words, beams, p, config=CONFIG)
+    _, beams = towers.decode_step(words, beams, p, config=CONFIG)
 
     def say(known: Cache = beams) -> Any:
-        return towers.read(words[:, :1], known, p, config=CONFIG)
+        return towers.decode_step(words[:, :1], known, p, config=CONFIG)
 
     def see() -> Any:
-        return towers.see(memory, p, config=CONFIG, threads=CORES)
+        return towers.prefill(memory, p, config=CONFIG, threads=CORES)
 
     def plain_look() -> Any:
         return vision.image_tokens(pixels[:1], params.vision, config=tower)
@@ -95,15 +97,15 @@ def techniques(params: Any) -> Iterator[tuple[str, str, Callable, Callable, Any]
     yield "activation in blocks, by exp", "picture tower", look, look, lambda: put(
         towers, "activate", whole_activation)  # fmt: skip
     yield "last layer: keys and values only", "text tower, picture", see, see, lambda: put(
-        towers, "see_picture", whole_last_layer)  # fmt: skip
+        towers, "prefill_picture", whole_last_layer)  # fmt: skip
     yield "pictures side by side", "8 pictures", lambda: look(8), lambda: look(8), lambda: put(
         towers, "side_by_side", one_by_one)  # fmt: skip
     yield "beams share their picture", "a word of 4 beams", say, lambda: say(
         copied(beams, 4)), nothing  # fmt: skip
     yield "products in slices", "a word of 4 beams", say, say, lambda: put(towers, "SLICE", huge)
     prompt, known = words[:1], keep_rows(cache, np.zeros(1, np.int64))
-    yield "last word's logits only", "a question of 8 words", lambda: towers.read(
-        prompt, known, p, config=CONFIG), lambda: text.read(
+    yield "last word's logits only", "a question of 8 words", lambda: towers.decode_step(
+        prompt, known, p, config=CONFIG), lambda: text.decode_step(
         prompt, known, p, config=CONFIG), nothing  # fmt: skip
 
 
@@ -136,17 +138,19 @@ def profile(params: Any) -> None:
             stack.enter_context(mock.patch.object(towers, name, timed(name)))
         tower = CONFIG.vision_config
         memory = np.zeros((1, 197, 768), np.float32)
-        cache = towers.see(memory, params.text, config=CONFIG, threads=CORES)
+        cache = towers.prefill(memory, params.text, config=CONFIG, threads=CORES)
         rows = keep_rows(cache, np.zeros(4, np.int64))
         jobs: dict[str, Callable] = {
             "picture tower": lambda: towers.image_tokens(
                 pixels, params.vision, config=tower, threads=CORES
             ),
-            "text tower, picture": lambda: towers.see(
+            "text tower, picture": lambda: towers.prefill(
                 memory, params.text, config=CONFIG, threads=CORES
             ),
-            "a word": lambda: towers.read(np.array([[101]]), cache, params.text, config=CONFIG),
-            "a word of 4 beams": lambda: towers.read(
+            "a word": lambda: towers.decode_step(
+                np.array([[101]]), cache, params.text, config=CONFIG
+            ),
+            "a word of 4 beams": lambda: towers.decode_step(
                 np.full((4, 1), 101), rows, params.text, config=CONFIG
             ),
         }

@@ -288,14 +288,14 @@ def test_an_empty_question(quick: Run, red: Path, tiny_folder: Path, question: s
 @pytest.mark.parametrize("length", [-1, 0, 1, 24, 10**30])
 def test_a_max_length_out_of_range(quick: Run, red: Path, tiny_folder: Path, length: int) -> None:
     done = quick("caption", "--model", tiny_folder, "--max-length", length, red)
-    assert_one_line(done, f"max_length is {length}", "at most the model's 23 places")
+    assert_one_line(done, f"max_length is {length}", "at most the model's 23 positions")
 
 
 def test_a_question_longer_than_the_model_has_places(
     quick: Run, red: Path, tiny_folder: Path
 ) -> None:
     done = quick("answer", "--model", tiny_folder, red, "what " * 30)
-    assert_one_line(done, "31 tokens", "23 places")
+    assert_one_line(done, "31 tokens", "23 positions")
 
 
 @pytest.mark.parametrize("json_option", [[], ["--json"]])

@@ -21,10 +21,10 @@ from PIL import Image
 
 import numpygit
 from numpygit.captioner import Captioner
-from numpygit.cli import folder
 from numpygit.cli.commands import main
-from numpygit.cli.folder import caption_folder, find_pictures, picture_suffixes, plan, run
-from numpygit.cli.output import Rows, results
+from numpygit.cli.folder import caption_folder, plan, run
+from numpygit.data.folders import find_pictures, picture_suffixes
+from numpygit.data.sinks.files import Rows, results
 from numpygit.errors import NotFoundError, UserError
 
 pytestmark = pytest.mark.slow
@@ -176,9 +176,9 @@ def test_names_are_found_by_their_endings_and_sorted(tmp_path):
 
 def test_videos_are_looked_for_where_they_can_be_read(tmp_path, monkeypatch):
     (tmp_path / "clip.mp4").touch()
-    monkeypatch.setattr(folder, "find_spec", lambda name: None)
+    monkeypatch.setattr("numpygit.data.folders.find_spec", lambda name: None)
     assert find_pictures(tmp_path, recursive=False, report=print) == ([], 0)
-    monkeypatch.setattr(folder, "find_spec", lambda name: name)
+    monkeypatch.setattr("numpygit.data.folders.find_spec", lambda name: name)
     assert find_pictures(tmp_path, recursive=False, report=print) == (["clip.mp4"], 0)
 
 
@@ -368,7 +368,7 @@ BEGUN = """
 import sys, time
 from pathlib import Path
 from numpygit.cli.folder import plan
-from numpygit.cli.output import results
+from numpygit.data.sinks.files import results
 folder, output, model = sys.argv[1:]
 job = plan(folder, results(output, Path(folder), model=model), recursive=False, report=print)
 print(len(job.pictures), flush=True)

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numpygit.decoding.beams import Search, search_beams
-from numpygit.decoding.constrained import allowed_next, plant
+from numpygit.decoding.constrained import allowed_next, build_trie
 from numpygit.decoding.decode import begin, chooser, decode, steps_of
 from numpygit.decoding.logits import log_softmax
 from numpygit.decoding.options import AUTHORS, GenerationConfig
-from numpygit.decoding.plan import Calls, changes_of, make_plan
+from numpygit.decoding.plan import Calls, make_plan, processors_of
 from numpygit.decoding.sampling import draw, draw_several
 from numpygit.errors import UserError
 from numpygit.model import text
@@ -71,7 +71,9 @@ class Request:
         if self.labels is None:
             return {}
         lengths = [0 if self.as_vectors else len(prompt) for prompt in prompts]
-        return {"prefix_allowed_tokens_fn": allowed_next(plant(self.labels, END), lengths, END)}
+        return {
+            "prefix_allowed_tokens_fn": allowed_next(build_trie(self.labels, END), lengths, END)
+        }
 
     def memory(self) -> np.ndarray:
         memory = MODEL.memory(self.pixels, interpolate_pos_encoding=True)
@@ -198,10 +200,10 @@ def test_cached_equals_uncached(request_, side):
     if K == 1:
         steps = steps_of(cache, P, plan, chooser(plan, []), [], quiet)
     else:
-        changes = tuple(changes_of(plan, rows_each=K // chosen.num_beam_groups))
+        changes = tuple(processors_of(plan, rows_each=K // chosen.num_beam_groups))
         search = Search(
-            chosen, plan.prompt, plan.told, plan.attention_mask, plan.max_length, plan.end, PAD,
-            changes, (), np.random.default_rng(0), text.read,
+            chosen, plan.prompt, plan.visible_prompt, plan.attention_mask, plan.max_length,
+            plan.end, PAD, changes, (), np.random.default_rng(0), text.decode_step,
         )  # fmt: skip
         steps = search_beams(cache, P, search, config=CONFIG)
     before, memory = plan.prompt.repeat(K, axis=0), memory.repeat(K, axis=0)
@@ -300,13 +302,15 @@ def test_with_several_end_tokens_beams_keep_the_one_that_came():
 
 def test_beams_share_the_picture():
     memory = memory_of(np.random.default_rng(0), 2)
-    cache = text.see(memory, P, config=CONFIG)
+    cache = text.prefill(memory, P, config=CONFIG)
     forked = keep_rows(cache, np.arange(2).repeat(3))
-    assert forked.image is cache.image
+    assert forked.image_kv is cache.image_kv
     assert forked.attention_mask.shape[0] == 6
     ids = np.random.default_rng(1).integers(4, 61, (6, 4))
-    shared, _ = text.read(ids, forked, P, config=CONFIG)
-    own, _ = text.read(ids, text.see(memory.repeat(3, axis=0), P, config=CONFIG), P, config=CONFIG)
+    shared, _ = text.decode_step(ids, forked, P, config=CONFIG)
+    own, _ = text.decode_step(
+        ids, text.prefill(memory.repeat(3, axis=0), P, config=CONFIG), P, config=CONFIG
+    )
     np.testing.assert_allclose(shared, own, atol=1e-5)
 
 

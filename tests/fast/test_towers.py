@@ -84,16 +84,16 @@ def test_each_layer_of_the_text_tower(traced):
         x = towers.after(x, attended, block, config=config)
         assert_close(x.T, tensors[f"text.{i}.x"][0, :M])
         image.append(own)
-    seen = towers.see_picture(columns(tensors["memory"]), p, config=config)
+    seen = towers.prefill_picture(columns(tensors["memory"]), p, config=config)
     for i, (kept, own) in enumerate(zip(seen, image, strict=True)):
         assert_close(kept.k, tensors[f"text.{i}.k"][:, :, :M])
         assert_close(kept.v, own.v)
-    cache = towers.see(tensors["memory"], p, config=config)
+    cache = towers.prefill(tensors["memory"], p, config=config)
     mask = text.word_mask(np.ones((1, 3), int), image=0, now=3)
     x = columns(tensors["words"])
     for i, block in enumerate(p.blocks):
         attended, own = towers.word_attention(
-            x, block.attention, cache.image[i], cache.words[i], mask=mask
+            x, block.attention, cache.image_kv[i], cache.text_kv[i], mask=mask
         )
         assert_close(own.k, tensors[f"text.{i}.k"][:, :, M:])
         assert_close(attended.T, tensors[f"text.{i}.attended"][0, M:])
@@ -111,7 +111,9 @@ def test_the_official_answers(kind):
     assert np.abs(memory - exact).max() < 8 * max(1e-6, np.abs(rounded - exact).max())
     cache = model.see(golden["input/pixel_values"])
     ids, mask = golden["input/input_ids"], golden["input/attention_mask"]
-    logits, _ = towers.read(ids, cache, model.params.text, config=model.config, attention_mask=mask)
+    logits, _ = towers.decode_step(
+        ids, cache, model.params.text, config=model.config, attention_mask=mask
+    )
     exact, rounded = golden["float64/logits"], golden["float32/logits"]
     whole = mask[:, -1] == 1  # of a padded row the last word is none
     worst = np.abs(logits[whole, 0] - exact[whole, -1]).max()
@@ -139,13 +141,13 @@ def conversations(draw: st.DrawFn):
 def test_seeing_and_reading(conversation):
     memory, texts, ids, mask, pieces, order = conversation
     fork = np.arange(len(memory)).repeat(texts)
-    plain = keep_rows(text.see(memory, P, config=CONFIG), fork)
-    quick = keep_rows(towers.see(memory, P, config=CONFIG), fork)
+    plain = keep_rows(text.prefill(memory, P, config=CONFIG), fork)
+    quick = keep_rows(towers.prefill(memory, P, config=CONFIG), fork)
     for piece in pieces:
-        expected, plain = text.read(
+        expected, plain = text.decode_step(
             ids[:, piece], plain, P, config=CONFIG, attention_mask=mask[:, piece]
         )
-        got, quick = towers.read(
+        got, quick = towers.decode_step(
             ids[:, piece], quick, P, config=CONFIG, attention_mask=mask[:, piece]
         )
         words = mask[:, piece[-1]] == 1
@@ -159,8 +161,8 @@ def test_no_pictures_are_encoded_and_seen_as_the_plain_functions_do():
     size = CONFIG.vision_config.image_size
     memory = MODEL.memory(np.zeros((0, 3, size, size), np.float32))
     assert memory.shape == (0, (size // CONFIG.vision_config.patch_size) ** 2 + 1, 30)
-    cache = towers.see(memory, P, config=CONFIG)
-    assert len(cache.image) == len(P.blocks)
+    cache = towers.prefill(memory, P, config=CONFIG)
+    assert len(cache.image_kv) == len(P.blocks)
     assert len(cache.attention_mask) == 0
 
 
@@ -170,9 +172,9 @@ def test_a_cache_of_one_goes_into_the_other(storybook):
     first, second = np.array([[2, 5]]), np.array([[7]])
     logits = []
     for one, other in [(text, towers), (towers, text)]:
-        cache = one.see(memory, model.params.text, config=model.config)
-        _, cache = other.read(first, cache, model.params.text, config=model.config)
-        last, _ = one.read(second, cache, model.params.text, config=model.config)
+        cache = one.prefill(memory, model.params.text, config=model.config)
+        _, cache = other.decode_step(first, cache, model.params.text, config=model.config)
+        last, _ = one.decode_step(second, cache, model.params.text, config=model.config)
         logits.append(last[:, -1])
     np.testing.assert_allclose(logits[0], logits[1], atol=TOLERANCE)
 
@@ -258,7 +260,7 @@ def test_the_same_words(storybook):
 def test_plain_runs_no_fast_function(storybook, monkeypatch):
     plain = numpygit.load("storybook", plain=True)
     expected = plain.caption(EXAMPLES[0])
-    for name in ("image_tokens", "see", "read"):
+    for name in ("image_tokens", "prefill", "decode_step"):
         monkeypatch.delattr(towers, name)
     assert plain.caption(EXAMPLES[0]) == expected
     with pytest.raises(NameError):
@@ -269,7 +271,7 @@ def test_the_command_runs_the_plain_functions_when_asked(monkeypatch, capsys):
     command = ["caption", "--model", "storybook", str(EXAMPLES[0])]
     assert cli.main(command) == 0
     said = capsys.readouterr().out
-    for name in ("image_tokens", "see", "read"):
+    for name in ("image_tokens", "prefill", "decode_step"):
         monkeypatch.delattr(towers, name)
     assert cli.main([*command, "--plain"]) == 0
     assert capsys.readouterr().out == said

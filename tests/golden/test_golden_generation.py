@@ -10,7 +10,7 @@ import pytest
 from generation_golden import ASKED, BLOCKED, CONFIG, FILTERED, GOLDEN, MEMORY, MIN_P, MODEL, inputs
 
 from numpygit.decoding import sampling
-from numpygit.decoding.constrained import allowed_next, plant
+from numpygit.decoding.constrained import allowed_next, build_trie
 from numpygit.decoding.decode import decode
 from numpygit.decoding.options import GenerationConfig
 from numpygit.decoding.plan import Calls, make_plan
@@ -23,7 +23,7 @@ def run(kind: str, options: dict):
         options["max_length"] = 15
     calls = Calls()
     if options.pop("prefix_allowed_tokens_fn", None):
-        trie = plant(ASKED["labels"], 3)
+        trie = build_trie(ASKED["labels"], 3)
         calls = Calls(prefix_allowed_tokens_fn=allowed_next(trie, [ids.shape[1]] * 2, 3))
     if "sequence_bias" in options:
         options["sequence_bias"] = {tuple(words): v for words, v in options["sequence_bias"]}
@@ -61,16 +61,18 @@ def test_the_golden_texts_end_at_many_lengths():
 
 OUR_FILTER = {
     "TemperatureLogitsWarper": lambda temperature, keep: partial(
-        sampling.heat, temperature=temperature
+        sampling.scale_temperature, temperature=temperature
     ),
-    "TopKLogitsWarper": lambda top_k, keep: partial(sampling.keep_top, count=top_k),
-    "TopPLogitsWarper": lambda top_p, keep: partial(sampling.keep_mass, mass=top_p, keep=keep),
-    "TypicalLogitsWarper": lambda mass, keep: partial(sampling.keep_typical, mass=mass, keep=keep),
+    "TopKLogitsWarper": lambda top_k, keep: partial(sampling.filter_top_k, count=top_k),
+    "TopPLogitsWarper": lambda top_p, keep: partial(sampling.filter_top_p, mass=top_p, keep=keep),
+    "TypicalLogitsWarper": lambda mass, keep: partial(
+        sampling.filter_typical, mass=mass, keep=keep
+    ),
     "EpsilonLogitsWarper": lambda epsilon, keep: partial(
-        sampling.cut_below, epsilon=epsilon, keep=keep
+        sampling.filter_epsilon, epsilon=epsilon, keep=keep
     ),
     "EtaLogitsWarper": lambda epsilon, keep: partial(
-        sampling.cut_below_eta, epsilon=epsilon, keep=keep
+        sampling.filter_eta, epsilon=epsilon, keep=keep
     ),
 }
 
@@ -87,5 +89,5 @@ def test_filters_keep_what_the_official_ones_keep(name):
 
 @pytest.mark.parametrize(("name", "share", "keep"), [("0.1", 0.1, 1), ("0.5", 0.5, 1), ("1", 1, 3)])
 def test_min_p_keeps_what_the_official_one_keeps(name, share, keep):
-    found = sampling.keep_above(None, FILTERED["logits"], share=share, keep=keep)
+    found = sampling.filter_min_p(None, FILTERED["logits"], share=share, keep=keep)
     np.testing.assert_array_equal(found, MIN_P[name])

@@ -191,7 +191,7 @@ def test_continuing_equals_reading_at_once(case) -> None:
         body.last_hidden_state[words], whole.hidden_states[-1][:, -T:][words], **CLOSE
     )
     third = MODEL(ids[:, :1], past_key_values=second.past_key_values)
-    assert third.past_key_values.words[0].k.shape[2] == ids.shape[1] + 1
+    assert third.past_key_values.text_kv[0].k.shape[2] == ids.shape[1] + 1
 
 
 @settings(max_examples=40, deadline=None)
@@ -413,7 +413,7 @@ def test_one_model_in_three_classes() -> None:
         ({"input_ids": IDS, "pixel_values": np.zeros((3, 3, 27, 27))}, "3 pictures and 2 rows"),
         ({"input_ids": IDS, "pixel_values": [PIXELS[0], PIXELS[0, :, 1:]]}, "makes no array"),
         ({"input_ids": IDS, "past_key_values": ((PIXELS, PIXELS),)}, "an earlier call returned"),
-        ({"input_ids": IDS, "position_ids": np.full((1, 6), 23)}, "23 places"),
+        ({"input_ids": IDS, "position_ids": np.full((1, 6), 23)}, "23 positions"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(arguments: dict, message: str) -> None:

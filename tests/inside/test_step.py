@@ -106,7 +106,7 @@ def test_pdb_opens_in_the_function_that_computed_the_tensor(step):
     out = step(
         "j vision.0.weights", "pdb", "p weights", "p heads", "w", "n", "p mixed", "c", "n", "q"
     )
-    assert "-> mixed = weights @ seen.v" in out
+    assert "-> mixed = weights @ all_kv.v" in out
     assert "float32 (1, 5, 65, 65)  " in out
     assert "float32 (1, 5, 65, 32)  " in out
     assert "vision.py" in out

@@ -135,7 +135,7 @@ def test_a_length_that_cannot_be_is_refused_before_any_work(max_length):
         max_length=max_length,
         trace=lambda name, value: seen.append(name),
     )
-    with pytest.raises(UserError, match=f"max_length is {max_length}; .* 23 places"):
+    with pytest.raises(UserError, match=f"max_length is {max_length}; .* 23 positions"):
         next(steps)
     assert not seen
 

@@ -80,10 +80,10 @@ def test_cached_equals_uncached_with_padding(kind, seed, M, data) -> None:
     mask[1, :left] = 0
     p, config = model.params.text, model.config
     whole, _ = text.forward(memory, ids, p, config=config, attention_mask=mask)
-    cache, read = text.see(memory, p, config=config), []
+    cache, read = text.prefill(memory, p, config=config), []
     for piece in (slice(0, cut), slice(cut, T)):
         if ids[:, piece].size:
-            logits, cache = text.read(
+            logits, cache = text.decode_step(
                 ids[:, piece], cache, p, config=config, attention_mask=mask[:, piece]
             )
             read.append(logits)

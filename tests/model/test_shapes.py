@@ -243,11 +243,11 @@ def test_field_comments_are_true():
     assert not wrong_fields(p.vision, {"D": 28, "P": 9, "C": 3, "patch": 9, "frames": 4})
     assert not wrong_fields(p.text, {"D": 30, "V": 61, "places": 23})
     memory = model.memory(given["pixel_values"])
-    cache = text.see(memory, p.text, config=model.config)
-    _, cache = text.read(given["input_ids"], cache, p.text, config=model.config)
+    cache = text.prefill(memory, p.text, config=model.config)
+    _, cache = text.decode_step(given["input_ids"], cache, p.text, config=model.config)
     sizes = {"B": 2, "N": 5, "M": 10, "S": 16, "A": 6, "V": 61}
     assert not wrong_fields(cache, sizes)
-    assert not wrong_fields(cache.words[0], {**sizes, "S": 6})
+    assert not wrong_fields(cache.text_kv[0], {**sizes, "S": 6})
     for step in model.steps(given["pixel_values"], given["input_ids"], max_length=8):
         assert not wrong_fields(step, {**sizes, "T": step.ids.shape[1]})
     assert not wrong_fields(generate.greedy(step.logits, step.ids), sizes)

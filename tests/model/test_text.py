@@ -44,10 +44,10 @@ def prompts(draw: st.DrawFn):
 def test_cached_equals_uncached(prompt):
     memory, ids, attention_mask, pieces = prompt
     expected = uncached(memory, ids, attention_mask)
-    cache = text.see(memory, P, config=CONFIG)
+    cache = text.prefill(memory, P, config=CONFIG)
     read = []
     for piece in pieces:
-        logits, cache = text.read(
+        logits, cache = text.decode_step(
             ids[:, piece], cache, P, config=CONFIG, attention_mask=attention_mask[:, piece]
         )
         read.append(logits)
@@ -95,13 +95,13 @@ def test_a_word_depends_on_itself_and_earlier_words_only():
 def test_one_picture_serves_a_longer_text_through_one_cache():
     rng = np.random.default_rng(3)
     memory = memory_of(rng, 2, 7)
-    cache = text.see(memory, P, config=CONFIG)
-    before = [layer.k.copy() for layer in cache.image]
-    _, longer = text.read(rng.integers(0, 61, (2, 4)), cache, P, config=CONFIG)
-    assert cache.words[0].k.shape[2] == 0
-    assert longer.words[0].k.shape[2] == 4
-    assert longer.image is cache.image
-    for kept, layer in zip(before, cache.image, strict=True):
+    cache = text.prefill(memory, P, config=CONFIG)
+    before = [layer.k.copy() for layer in cache.image_kv]
+    _, longer = text.decode_step(rng.integers(0, 61, (2, 4)), cache, P, config=CONFIG)
+    assert cache.text_kv[0].k.shape[2] == 0
+    assert longer.text_kv[0].k.shape[2] == 4
+    assert longer.image_kv is cache.image_kv
+    for kept, layer in zip(before, cache.image_kv, strict=True):
         np.testing.assert_array_equal(kept, layer.k)
 
 
@@ -124,7 +124,7 @@ def test_the_mask_of_one_picture_token_and_three_words():
     [
         (np.array([[61]]), "0 to 60, the vocabulary; got 61 to 61"),
         (np.array([[-1, 5]]), "got -1 to 5"),
-        (np.zeros((1, 24), np.int64), "place 23, but this model has 23 places"),
+        (np.zeros((1, 24), np.int64), "position 23, but this model has 23 positions"),
         (np.zeros(3, np.int64), r"shape \(B, T\); got int64 of shape \(3,\)"),
         (np.zeros((1, 3)), r"whole numbers .* got float64"),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...model.params import Array
-from ...model.text import read
+from ...model.text import decode_step
 from .pack import exact
 from .traced_run import Run, log_softmax
 
@@ -72,7 +72,7 @@ def chances(run: Run, pixels: Array) -> Array:
     model = run.captioner.model
     seen = model.see(pixels, interpolate_pos_encoding=run.captioner.processor.original)
     ids = np.array([run.prompt + run.said[:-1]] * len(pixels), np.int64)
-    logits, _ = read(ids, seen, model.params.text, config=model.config)
+    logits, _ = decode_step(ids, seen, model.params.text, config=model.config)
     logits = logits[:, len(run.prompt) - 1 :]
     logits[:, :, run.captioner.processor.words.unused()] = -np.inf
     found = log_softmax(logits)

@@ -43,7 +43,7 @@ WORD = [
     Stage("text.0.weights", "The same after softmax: shares of 1."),
     Stage("text.0.joined", "What it gathered, the heads side by side."),
     Stage("text.{last}.x", "After the last layer: a vector that means the next word."),
-    Stage("logits", "A score for each word of the vocabulary.", "text.read"),
+    Stage("logits", "A score for each word of the vocabulary.", "text.decode_step"),
     Stage("word", "The place of the highest score: the word that is said."),
 ]
 

@@ -16,20 +16,20 @@ from ..params import Array
 KEYS_A = -0.75
 
 
-def resize_positions(places: Array, *, rows: int, columns: int) -> Array:
+def resize_positions(positions: Array, *, rows: int, columns: int) -> Array:
     """Stretch a square grid of places to rows x columns patches: (old + 1, D) -> (new + 1, D).
 
     The place of the class token, the first, stays. Stretching is one matrix product along each
     side of the grid. A grid of the same size comes out bit by bit as it was.
     """
-    class_place, grid_places = places[:1], places[1:]
-    P, D = grid_places.shape
+    class_position, grid = positions[:1], positions[1:]
+    P, D = grid.shape
     side = math.isqrt(P)
     down = cubic_matrix(side, rows)  # (rows, side)
     across = cubic_matrix(side, columns)  # (columns, side)
-    tall = down @ grid_places.reshape(side, side * D)  # (rows, side * D)
+    tall = down @ grid.reshape(side, side * D)  # (rows, side * D)
     wide = across @ tall.reshape(rows, side, D)  # (rows, columns, D)
-    return np.concatenate([class_place, wide.reshape(rows * columns, D)])
+    return np.concatenate([class_position, wide.reshape(rows * columns, D)])
 
 
 def cubic_matrix(old: int, new: int) -> Array:
@@ -41,10 +41,10 @@ def cubic_matrix(old: int, new: int) -> Array:
     """
     matrix = np.zeros((new, old), np.float32)  # (new, old)
     for i in range(new):
-        place = (i + 0.5) * old / new - 0.5
-        for neighbour in range(math.floor(place) - 1, math.floor(place) + 3):
+        centre = (i + 0.5) * old / new - 0.5
+        for neighbour in range(math.floor(centre) - 1, math.floor(centre) + 3):
             inside = min(max(neighbour, 0), old - 1)
-            matrix[i, inside] += keys_kernel(abs(place - neighbour))
+            matrix[i, inside] += keys_kernel(abs(centre - neighbour))
     return matrix
 
 

@@ -13,15 +13,9 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
-from ..errors import UserError
-
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None
+from ...errors import UserError
+from .hold import Hold, cannot_write
 
 COLUMNS = ["picture", "caption", "model"]
 
@@ -66,7 +60,7 @@ class Rows:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise not_written(self.path, error) from None
+            raise cannot_write(self.path, error) from None
 
     def close(self) -> None:
         """Let other runs write."""
@@ -161,7 +155,7 @@ class Sidecars:
                     os.fsync(file.fileno())
                 os.replace(part, path)
             except OSError as error:
-                raise not_written(path, error) from None
+                raise cannot_write(path, error) from None
 
     def close(self) -> None:
         """Let other runs write."""
@@ -192,42 +186,6 @@ class Screen:
         """Nothing was held."""
 
 
-class Hold:
-    """A file or folder that one run keeps for itself.
-
-    The system's own lock, which ends with the process however that ends: none is ever left behind.
-    Where there is none (Windows, some network drives) nothing is held.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.handle: int | None = None
-
-    def take(self) -> None:
-        """Hold it; UserError if another run does."""
-        if self.handle is not None or fcntl is None:
-            return
-        handle = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            raise UserError(
-                f"another run of numpygit is writing to {self.path}; wait until it has ended, or "
-                "stop it: this one can then go on from there"
-            ) from None
-        except OSError:  # a file system without locks
-            os.close(handle)
-        else:
-            self.handle = handle
-
-    def release(self) -> None:
-        """Let it go."""
-        if self.handle is not None:
-            os.close(self.handle)
-            self.handle = None
-
-
 Results = Rows | Sidecars | Screen
 
 
@@ -256,11 +214,3 @@ def read_csv(record: bytes) -> list[str]:
     """Read one row of CSV."""
     text = record.decode("utf-8", "surrogateescape")
     return next(csv.reader(io.StringIO(text, newline="")), [])
-
-
-def not_written(path: Path, error: OSError) -> UserError:
-    """Explain what went wrong, and that nothing is lost."""
-    return UserError(
-        f"could not write {path}: {error.strerror}; what was written before is kept: "
-        "start again to go on from there"
-    )

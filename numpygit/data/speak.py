@@ -1,0 +1,92 @@
+"""Rows -> captions and answers, each a value: what was said, or why nothing could be.
+
+This is the one function that the command line, the processes of `--workers`, Ray and Spark share.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from PIL import Image, UnidentifiedImageError
+
+from ..errors import UserError
+from .rows import Row, as_file
+
+Item = TypeVar("Item")
+
+BROKEN = (  # what Pillow raises for files that it cannot read
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError, ArithmeticError),
+    *(struct.error, Image.DecompressionBombError),
+)
+
+
+class Speaker(Protocol):
+    """What is needed of a captioner."""
+
+    name: str
+
+    def pixels(self, picture: Any, /) -> Any:
+        """Prepare a picture for the model."""
+
+    def caption_pixels(self, prepared: Sequence[Any], /, *, max_length: int | None) -> list[str]:
+        """Caption what was prepared, all at once."""
+
+    def answer(self, picture: Any, question: str, /, *, max_length: int | None) -> str:
+        """Answer a question."""
+
+
+class Spoken(NamedTuple):
+    """What was said about a picture: a text, or an error."""
+
+    row: Row
+    text: str | None
+    error: str | None = None
+
+
+def speak(
+    captioner: Speaker, rows: Sequence[Row], *, max_length: int | None = None
+) -> list[Spoken]:
+    """Caption some pictures as one batch, and answer where a question is asked.
+
+    A picture that cannot be read becomes an error and leaves the others as they are.
+    """
+    said: list[Spoken] = []
+    waiting: dict[int, Any] = {}
+    for place, row in enumerate(rows):
+        try:
+            picture = open_row(row)
+            if row.question is not None:
+                text = captioner.answer(picture, row.question, max_length=max_length)
+                said.append(Spoken(row, text))
+                continue
+            waiting[place] = captioner.pixels(picture)
+            said.append(Spoken(row, None))
+        except (UserError, OSError) as error:
+            said.append(Spoken(row, None, str(error)))
+    texts = captioner.caption_pixels(list(waiting.values()), max_length=max_length)
+    for place, text in zip(waiting, texts, strict=True):
+        said[place] = Spoken(rows[place], text)
+    return said
+
+
+def open_row(row: Row) -> Any:
+    """Open the picture of a row; UserError naming the row where it cannot be read."""
+    content = row.read()
+    if isinstance(content, Path):
+        return content
+    try:
+        with Image.open(as_file(content)) as picture:
+            return picture.convert("RGB")
+    except (*BROKEN, UnidentifiedImageError) as error:
+        raise UserError(f"{row.key} is no picture, damaged or cut short: {error}") from None
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Cut a sequence into pieces of `size`, the last one shorter."""
+    iterator = iter(items)
+    while piece := list(islice(iterator, size)):
+        yield piece
