@@ -26,7 +26,7 @@ from numpygit.inside.diff.compare import compare
 from numpygit.inside.record import Run, record
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
-from trial import where_coarse  # noqa: E402
+from trial import where_coarse
 
 FOLDER = str(storybook.CHECKPOINT)
 EXAMPLES = storybook.CHECKPOINT.parent / "examples"
@@ -133,9 +133,7 @@ def main() -> int:
     ids = {kind: torch.from_numpy(run.tensors["ids"].copy()) for kind, run in ours.items()}
     assert torch.equal(say(load(FOLDER), FOLDER, pixels["still"], ""), ids["still"])
     for kind in ours:
-        report = compare(
-            ours[kind], dump(load(FOLDER), pixels[kind], ids[kind])
-        )
+        report = compare(ours[kind], dump(load(FOLDER), pixels[kind], ids[kind]))
         agree = sum(row.status == "OK" for row in report.rows)
         print(f"{kind}, as it is: {agree} tensors agree, first difference {report.first}")
         failures += not report.equal

@@ -209,6 +209,7 @@ def rotary_query(m: nn.Module) -> None:
     """RoPE on queries and keys of the first text layer."""
     own = reading(m, 0).attention.self
     for part in (own.query, own.key):
+
         def turn(x, N=own.num_attention_heads):
             B, T, D = x.shape
             A = D // N
@@ -216,6 +217,7 @@ def rotary_query(m: nn.Module) -> None:
             cos, sin = angle.cos()[None, :, None].to(x), angle.sin()[None, :, None].to(x)
             a, b = x.reshape(B, T, N, A).split(A // 2, dim=-1)
             return torch.cat([a * cos - b * sin, b * cos + a * sin], -1).reshape(B, T, D)
+
         after(part, turn)  # fmt: skip
 
 

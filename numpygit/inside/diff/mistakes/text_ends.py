@@ -140,11 +140,11 @@ def of_text_x(at: At) -> Mistakes:
     yield "with the words before the image tokens", lambda at: joined(*parts(at)[::-1])
     yield (
         "with the places of words added to image tokens too",
-        lambda at: joined(parts(at)[0] + table[: parts(at)[0].shape[1]], parts(at)[1]),
+        lambda at: joined(parts(at)[0] + counted(table, parts(at)[0].shape[1]), parts(at)[1]),
     )
     yield (
         "with the places of words added to everything, counted through",
-        lambda at: joined(*parts(at)) + table[: joined(*parts(at)).shape[1]],
+        lambda at: joined(*parts(at)) + counted(table, joined(*parts(at)).shape[1]),
     )
     yield (
         "with everything normalised once more",
@@ -172,6 +172,11 @@ def of_text_x(at: At) -> Mistakes:
     )
     yield "with the image tokens left out", lambda at: parts(at)[1]
     yield "with zeros for the image tokens", lambda at: joined(0 * parts(at)[0], parts(at)[1])
+
+
+def counted(table: Array, tokens: int) -> Array:
+    """Take so many places, from the start again behind the last."""
+    return table[np.arange(tokens) % len(table)]
 
 
 # ---------------------------------------------------------------- who may look at whom
