@@ -66,7 +66,11 @@ class Captioner:
 
     def caption(self, picture: Subject, *, max_length: int | None = None) -> str:
         """Say what the picture shows."""
-        return "".join(self.stream(picture, max_length=max_length))
+        text: list[int] = []
+        pixels = picture if isinstance(picture, Cache) else self.pixels(picture)
+        for ids in self.say(pixels, self.processor.prompt(), max_length=max_length):
+            text = ids[0, 1:].tolist()
+        return self.processor.words.decode(text)
 
     def captions(
         self, pictures: Sequence[Picture | Sequence[Picture]], *, max_length: int | None = None
@@ -178,7 +182,7 @@ class Captioner:
         base, places = self.model.generation_config, self.model.config.max_position_embeddings
         if self.processor.original:
             base = AUTHORS.change({"max_length": min(AUTHORS.max_length or places, places)})
-        quiet = [*(base.suppress_tokens or ()), *self.processor.words.unused()]
+        quiet = [*(base.suppress_tokens or ()), *self.processor.words.placeholders]
         length = {} if max_length is None else {"max_length": max_length, "max_new_tokens": None}
         one = {"num_return_sequences": 1, "return_dict_in_generate": False}
         return base.change({"suppress_tokens": quiet, **one, **length})

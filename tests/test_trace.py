@@ -297,8 +297,6 @@ def test_mistakes_are_one_line(arguments, said, capsys, monkeypatch):
 
 
 def test_a_disk_that_fills_up_leaves_the_old_file(tmp_path, monkeypatch, storybook):
-    from numpygit.inside import record as room
-
     path = tmp_path / "run.safetensors"
     path.write_bytes(b"old")
 
@@ -306,7 +304,7 @@ def test_a_disk_that_fills_up_leaves_the_old_file(tmp_path, monkeypatch, storybo
         Path(to).write_bytes(b"half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(room, "save_file", full)
+    monkeypatch.setattr("safetensors.numpy.save_file", full)
     assert trace(EXAMPLES / "sign.png", "-o", path, "--no-noise") == 1
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["run.safetensors"]

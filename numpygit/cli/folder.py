@@ -10,8 +10,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ..captioner import Captioner
 from ..data.folders import find_pictures
 from ..data.sinks.files import Results, results
@@ -62,6 +60,8 @@ def run(
 
     A broken picture is reported and left out, so that the next start tries it again.
     """
+    from tqdm import tqdm  # only folders need it; inside a browser there is none
+
     failures = job.failures
     total = job.done + len(job.pictures)
     is_watched = sys.stderr.isatty()

@@ -274,6 +274,14 @@ def as_tuple(words: int | Sequence[int]) -> tuple[int, ...]:
     return (words,) if isinstance(words, int) else tuple(words)
 
 
+def check_ids(options: GenerationConfig, V: int) -> None:
+    """Refuse options that name tokens beyond the vocabulary."""
+    for name in TOKEN_OPTIONS:
+        ids = leaves(getattr(options, name))
+        if not all(0 <= token_id < V for token_id in ids):
+            raise UserError(f"{name} must name tokens from 0 to {V - 1}, the vocabulary; got {ids}")
+
+
 def leaves(value: object) -> list[Any]:
     """List the token ids in an option: one, a list, a list of lists, or the keys of a bias."""
     if value is None:

@@ -28,7 +28,7 @@ from .logits import (
     suppress_at,
     suppress_below,
 )
-from .options import DEFAULT_MAX_LENGTH, TOKEN_OPTIONS, GenerationConfig, as_tuple, leaves
+from .options import DEFAULT_MAX_LENGTH, GenerationConfig, as_tuple, check_ids
 from .sampling import filters
 
 
@@ -91,7 +91,7 @@ def make_plan(
         pad_left(mask, mask),
         length_of(options, prompt.shape[1], config.max_position_embeddings),
         end,
-        replace(config, pad_token_id=pad),
+        config if pad == config.pad_token_id else replace(config, pad_token_id=pad),
         options,
         calls or Calls(),
     )
@@ -131,14 +131,6 @@ def visible_prompt_of(given: Array, attention_mask: Array) -> Array:
         )
     is_padding = pad_left(attention_mask, attention_mask) == 0
     return np.where(is_padding, PADDING, pad_left(given, attention_mask))
-
-
-def check_ids(options: GenerationConfig, V: int) -> None:
-    """Refuse options that name tokens beyond the vocabulary."""
-    for name in TOKEN_OPTIONS:
-        ids = leaves(getattr(options, name))
-        if not all(0 <= token_id < V for token_id in ids):
-            raise UserError(f"{name} must name tokens from 0 to {V - 1}, the vocabulary; got {ids}")
 
 
 def length_of(options: GenerationConfig, prompt: int, max_positions: int) -> int:

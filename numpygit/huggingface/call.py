@@ -169,8 +169,10 @@ def threads_of(model: Runs) -> int:
 
 def towers_of(model: Runs) -> Towers:
     """Choose the functions that run a model."""
+    if model.plain:
+        return PLAIN
     keep_freed_memory()
-    return PLAIN if model.plain else fast_towers(threads_of(model))
+    return fast_towers(threads_of(model))
 
 
 def show_masked(found: Generation, head_mask: Array | None) -> Generation:

@@ -48,12 +48,12 @@ def cross_entropy(logits: Array, labels: Array, *, smoothing: float = 0.0) -> np
     log_shares = log_softmax(logits)
     of_label = log_shares[np.arange(n), labels]
     if smoothing == 0:
-        return np.float32(-of_label.mean())
+        return logits.dtype.type(-of_label.mean())
     rest = smoothing / (V - 1)
     of_others = log_shares.sum(axis=-1) - of_label
     asked = (1 - smoothing) * of_label + rest * of_others
     best = (1 - smoothing) * math.log(1 - smoothing) + smoothing * math.log(rest)
-    return np.float32(best - asked.mean())
+    return logits.dtype.type(best - asked.mean())
 
 
 def log_softmax(logits: Array) -> Array:

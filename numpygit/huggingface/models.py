@@ -391,12 +391,16 @@ class GitForCausalLM:
         Pictures that `see` has looked at may be given as its Cache. `choose` replaces the
         likeliest word, or the draw, by a choice of your own.
         """
-        chosen = (generation_config or self.generation_config).change(options)
+        chosen = generation_config or self.generation_config
+        if options:
+            chosen = chosen.change(options)
         plan = self.plan(pixel_values, input_ids, attention_mask, chosen, Calls())
         try:
             known = self.known(pixel_values, interpolate_pos_encoding, trace)
             steps = lazily(known, self.params.text, plan, choose=choose, trace=trace)
-            yield from limited(steps, threads_of(self))
+            if not self.plain:
+                steps = limited(steps, threads_of(self))
+            yield from steps
         except NotFiniteError:
             raise self.why_not_finite() from None
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from .. import loading
 from ..errors import UserError
@@ -22,7 +21,7 @@ from ..loading.checkpoint import TOWER
 from ..loading.config import GitConfig, GitVisionConfig
 from ..loading.formats import WEIGHTS
 from ..loading.names import Take
-from ..loading.write_whole import write_whole
+from ..loading.write_whole import write_tensors, write_whole
 from ..model.params import Array, Git, Vision
 
 
@@ -107,5 +106,5 @@ def write_folder(
     except TypeError as error:
         raise UserError(f"config.json cannot hold these settings: {error}") from None
     packed = {n: np.ascontiguousarray(a, np.float32) for n, a in tensors.items()}
-    write_whole(folder / WEIGHTS, lambda path: save_file(packed, path, metadata={"format": "pt"}))
+    write_tensors(folder / WEIGHTS, packed, {"format": "pt"})
     write_whole(folder / "config.json", lambda path: path.write_text(text, encoding="utf-8"))

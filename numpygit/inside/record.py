@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from ..errors import NotFoundError, UserError
 from ..huggingface.models import GitForCausalLM
@@ -31,7 +30,7 @@ from ..huggingface.processing.picture_steps import Picture
 from ..loading.config import GitConfig
 from ..loading.formats.mapped import map_file
 from ..loading.formats.safetensors_file import read_header, read_safetensors
-from ..loading.write_whole import write_whole
+from ..loading.write_whole import write_tensors
 from ..model.generate import Choice
 from ..model.layers import Trace
 from ..model.params import Array
@@ -216,7 +215,7 @@ def save(path: str | Path, run: Run) -> None:
     packed = {name: np.ascontiguousarray(array) for name, array in run.tensors.items()}
     facts = {name: value if isinstance(value, str) else json.dumps(value)
              for name, value in run.facts.items()}  # fmt: skip
-    write_whole(path, lambda to: save_file(packed, to, metadata=facts))
+    write_tensors(path, packed, facts)
 
 
 def read(path: str | Path) -> Run:

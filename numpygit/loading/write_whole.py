@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from ..errors import UserError
+from ..model.params import Array
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -18,3 +21,15 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Array], facts: Mapping[str, str]) -> None:
+    """Write a .safetensors file, whole or not at all; `facts` are its metadata.
+
+    Raises UserError without the package `safetensors`, which only writing needs.
+    """
+    try:
+        from safetensors.numpy import save_file
+    except ImportError:
+        raise UserError(f"{path} needs the package safetensors: pip install safetensors") from None
+    write_whole(path, lambda to: save_file(dict(tensors), to, metadata=dict(facts)))

@@ -22,6 +22,8 @@ from golden_inputs import tiny_inputs, tiny_model
 import numpygit
 from numpygit import GitConfig, GitForCausalLM
 from numpygit.huggingface.processing.picture_steps import ImageProcessor
+from numpygit.learning.backward.model import loss_and_gradients
+from numpygit.learning.backward.vision import uncut_patches
 from numpygit.model import generate, image, layers, text
 
 PACKAGE = Path(numpygit.__file__).parent
@@ -32,6 +34,9 @@ BESIDE = (
     "model/variants/other_sizes",
     "huggingface/loss",
     "fast/towers",
+    "learning/backward/layers",
+    "learning/backward/vision",
+    "learning/backward/text",
 )
 FILES = [str(PACKAGE / "model" / f"{name}.py") for name in MODEL]
 FILES += [str(PACKAGE / f"{name}.py") for name in BESIDE]
@@ -127,7 +132,25 @@ class Watcher:
                 self.float64.add(f"{where} {name}")
 
 
+def run_backwards() -> None:
+    model = tiny_model()
+    for kind in ("still", "clip"):
+        given = tiny_inputs(kind)
+        seen: dict[str, np.ndarray] = {}
+        loss_and_gradients(
+            model.params,
+            model.config,
+            given["pixel_values"],
+            given["input_ids"],
+            given["input_ids"],
+            trace=seen.__setitem__,
+        )
+        shape = given["pixel_values"].reshape(-1, 3, 27, 27).shape
+        uncut_patches(seen["vision.patches"], shape=shape, patch=9)
+
+
 def run_everything() -> None:
+    run_backwards()
     for plain in (True, False):
         run_models(plain)
     past = tiny_model()(tiny_inputs("still")["input_ids"])

@@ -13,10 +13,15 @@ import numpy as np
 from PIL import Image
 
 from ...errors import UserError
-from ...model.image import centre_crop, normalise, open_picture, resize, scale, to_rgb
+from ...model.image import BROKEN, centre_crop, normalise, open_picture, resize, scale, to_rgb
 from ...model.params import Array
 
 Picture = Image.Image | str | Path
+VIDEO_SUFFIXES = (
+    ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv",
+    ".webm", ".wmv",
+)  # fmt: skip
+ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")  # several pictures in a TIFF or MPO are no clip
 
 SETTINGS = {
     "size", "crop_size", "resample", "rescale_factor", "image_mean", "image_std",
@@ -119,6 +124,25 @@ class ImageProcessor:
         if self.do_normalize:
             colours = normalise(colours, mean=self.image_mean, std=self.image_std)
         return np.ascontiguousarray(colours.transpose(2, 0, 1), np.float32)  # (C, H, W)
+
+
+def is_video(path: str | Path) -> bool:
+    """Tell whether a file's name says that it is for PyAV, not for Pillow."""
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+def is_clip(path: str | Path) -> bool:
+    """Tell whether a file holds several frames: a video by its name, else by looking into it.
+
+    A file that cannot be read is no clip: whoever opens it next says what is wrong with it.
+    """
+    if is_video(path):
+        return True
+    try:
+        with Image.open(path) as picture:
+            return picture.format in ANIMATED and getattr(picture, "is_animated", False)
+    except BROKEN:
+        return False
 
 
 def picture_of(array: Array) -> tuple[Image.Image, bool]:

@@ -17,9 +17,9 @@ from ...model.params import Array
 from .authors import OriginalImageProcessor, cut_question
 from .encoding import BatchEncoding, check_names
 from .image_processor import GitImageProcessor, pictures_of
-from .picture_steps import SETTINGS, ImageProcessor, Picture
+from .picture_steps import SETTINGS, ImageProcessor, Picture, is_clip, is_video
 from .tokenizer import WORD_SETTINGS, GitTokenizer, Text
-from .video import is_video, read_clip
+from .video import read_clip
 from .vocabulary import Words
 
 PREPROCESSING = ("hf", "original")
@@ -160,7 +160,7 @@ class GitProcessor:
         With `frames`, a file that holds a clip becomes a list of at most so many frames, evenly
         spaced; without, its first frame is the picture.
         """
-        if isinstance(picture, str | Path) and (frames or is_video(picture)):
+        if isinstance(picture, str | Path) and (is_clip(picture) if frames else is_video(picture)):
             clip = read_clip(picture, frames or 1)
             picture = clip if len(clip) > 1 else clip[0]
         if isinstance(picture, Image.Image | str | Path):

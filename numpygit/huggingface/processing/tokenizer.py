@@ -17,6 +17,7 @@ from ... import loading
 from ...errors import UserError
 from .encoding import BatchEncoding, check_names, wants_arrays
 from .vocabulary import SPECIAL, Words, read_words
+from .wordpiece import WordPiece
 
 WORD_SETTINGS = {"padding_side", "model_max_length"}
 
@@ -75,10 +76,15 @@ class GitTokenizer:
         )
 
     def save_pretrained(self, save_directory: str | Path) -> None:
-        """Write the files of the tokenizer into a folder: transformers reads them too."""
+        """Write the files of the tokenizer into a folder: transformers reads them too.
+
+        `tokenizer.json` is the format of the package `tokenizers`, and needs it; without it the
+        folder has `vocab.txt`, which says the same.
+        """
         folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
-        with_specials(self.words).save(str(folder / "tokenizer.json"))
+        if not isinstance(self.words.tokenizer, WordPiece):
+            with_specials(self.words).save(str(folder / "tokenizer.json"))
         ids = self.get_vocab()
         lines = "".join(f"{token}\n" for token in sorted(ids, key=lambda token: ids[token]))
         (folder / "vocab.txt").write_text(lines, encoding="utf-8")
@@ -277,7 +283,8 @@ def with_specials(words: Words) -> Any:
     """Copy the tokenizer and tell the copy where [CLS] and [SEP] go, as official files do."""
     from tokenizers import Tokenizer, processors
 
-    copy = Tokenizer.from_str(words.tokenizer.to_str())
+    original: Any = words.tokenizer
+    copy = Tokenizer.from_str(original.to_str())
     copy.post_processor = processors.BertProcessing(
         ("[SEP]", words.end_id), ("[CLS]", words.start_id)
     )

@@ -18,22 +18,12 @@ from PIL import Image
 from ...errors import UserError
 from ...model.image import BROKEN, to_rgb, unreadable
 from ...model.params import Array
+from .picture_steps import ANIMATED, is_video
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-VIDEO_SUFFIXES = (
-    ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv",
-    ".webm", ".wmv",
-)  # fmt: skip
-ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")  # several pictures in a TIFF or MPO are no clip
-
 Seed = int | np.random.Generator | np.random.RandomState
-
-
-def is_video(path: str | Path) -> bool:
-    """Tell whether a file's name says that it is for PyAV, not for Pillow."""
-    return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
 # ------------------------------------------------------------------ which frames

@@ -1,4 +1,4 @@
-"""Text <-> token ids: BERT WordPiece, through the `tokenizers` package.
+"""Text <-> token ids: BERT WordPiece, through the `tokenizers` package where it is installed.
 
 Source: transformers 4.37.2, BertTokenizerFast and `clean_up_tokenization`.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import NotFoundError, UserError
+from .wordpiece import WordPiece
 
 if TYPE_CHECKING:  # the package loads only when a tokenizer is made, which keeps `import` fast
     from tokenizers import Tokenizer
@@ -24,7 +25,7 @@ CLEAN_UP = (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" 
 class Words:
     """The vocabulary of a checkpoint, and the way between text and its numbers."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer | WordPiece) -> None:
         self.tokenizer = tokenizer
         ids = [tokenizer.token_to_id(token) for token in SPECIAL]
         if None in ids:
@@ -33,6 +34,9 @@ class Words:
         self.pad_id, self.unknown_id, self.start_id, self.end_id, self.mask_id = [
             i for i in ids if i is not None
         ]
+
+        placeholders = [tokenizer.token_to_id(f"[unused{i}]") for i in range(1000)]
+        self.placeholders = [i for i in placeholders if i is not None]
 
     def encode(self, text: str) -> list[int]:
         """Turn text into ids, without start and end tokens."""
@@ -44,8 +48,7 @@ class Words:
 
         They mean nothing, but were trained on by accident: `git-large` says them at times.
         """
-        ids = [self.tokenizer.token_to_id(f"[unused{i}]") for i in range(1000)]
-        return [i for i in ids if i is not None]
+        return self.placeholders
 
     def decode(self, ids: list[int], *, skip_special: bool = True) -> str:
         """Turn ids into text: pieces joined, spaces before punctuation taken away."""
@@ -57,23 +60,39 @@ class Words:
 
 def read_words(folder: Path) -> Words:
     """Read the vocabulary of a checkpoint folder: `tokenizer.json`, or else `vocab.txt`."""
-    from tokenizers import Tokenizer
-
     path = folder / "tokenizer.json"
     if path.is_file():
-        try:
-            tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the package raises a bare Exception
-            raise UserError(f"{path} is not a tokenizer file: {error}") from None
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        return Words(tokenizer)
+        return Words(from_tokenizer_file(path))
     if not (folder / "vocab.txt").is_file():
         raise NotFoundError(
             f"{folder} has neither tokenizer.json nor vocab.txt; the official models have the "
             "vocabulary of google-bert/bert-base-uncased: put its vocab.txt there"
         )
     return from_vocabulary(folder / "vocab.txt", lower_case=reads_lower_case(folder))
+
+
+def has_tokenizers() -> bool:
+    """Say whether the package `tokenizers` can be imported."""
+    try:
+        import tokenizers  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def from_tokenizer_file(path: Path) -> Tokenizer | WordPiece:
+    """Read a `tokenizer.json`; without the package only one of BERT."""
+    if not has_tokenizers():
+        return WordPiece.from_file(path)
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the package raises a bare Exception
+        raise UserError(f"{path} is not a tokenizer file: {error}") from None
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def reads_lower_case(folder: Path) -> bool:
@@ -92,18 +111,19 @@ def reads_lower_case(folder: Path) -> bool:
 
 def from_vocabulary(path: Path, *, lower_case: bool = True) -> Words:
     """Build the BERT tokenizer around a `vocab.txt`, one token a line."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
-
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not a text file of one token a line: {error}") from None
     vocabulary = {token: i for i, token in enumerate(lines) if token or i < len(lines) - 1}
+    special = [token for token in SPECIAL if token in vocabulary]
+    if not has_tokenizers():
+        return Words(WordPiece(vocabulary, special, lower_case=lower_case))
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower_case)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=True)
-    tokenizer.add_special_tokens(
-        [AddedToken(token, special=True) for token in SPECIAL if token in vocabulary]
-    )
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
     return Words(tokenizer)

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from ...errors import UserError
-from ...huggingface.processing.picture_steps import Picture
-from ...huggingface.processing.video import is_video, read_clip
+from ...huggingface.processing.picture_steps import Picture, is_clip, is_video
+from ...huggingface.processing.video import read_clip
 from ...model.image import open_picture, to_rgb
 from ...model.params import Array
 from ..takes import Captioner
@@ -121,7 +121,7 @@ def frames_of(captioner: Captioner, picture: Picture | Sequence[Picture]) -> lis
     if isinstance(picture, Image.Image):
         return [to_rgb(picture)]
     if isinstance(picture, str | Path):
-        if frames or is_video(picture):
+        if is_clip(picture) if frames else is_video(picture):
             return read_clip(picture, frames or 1)
         return [open_picture(picture)]
     if len(picture) == 0:

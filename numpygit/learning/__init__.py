@@ -1,0 +1,1 @@
+"""It learns: gradients, optimisers, fine-tuning and training in NumPy."""
