@@ -174,7 +174,7 @@ class Captioner:
                 yield step.ids
             return
         pixels, seen = (None, pictures) if isinstance(pictures, Cache) else (pictures, None)
-        yield self.model.generate(pixels, prompt, past_key_values=seen, **asked)  # type: ignore[misc]
+        yield self.model.generate(prompt, pixel_values=pixels, past_key_values=seen, **asked)
 
     def options(self, max_length: int | None = None) -> GenerationConfig:
         """Say how words are chosen: as `generation_config.json` says, or as the authors do.
@@ -212,7 +212,7 @@ def load(
     `preprocessing` "hf" prepares pictures and questions as the checkpoint's files say, "original"
     as the authors' code does: see original.py. `threads` is how many cores to use, None for all
     that NumPy may. `plain` runs the five files of the model alone, to read along or to step
-    through; else fast.py takes part.
+    through; else the room `fast` takes part.
     """
     check_threads(threads)
     folder = loading.find(name, revision=revision, local_files_only=local_files_only)
