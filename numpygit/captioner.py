@@ -182,7 +182,7 @@ class Captioner:
                 yield step.ids
             return
         pixels, seen = (None, pictures) if isinstance(pictures, Cache) else (pictures, None)
-        yield self.model.generate(pixels, prompt, past_key_values=seen, **asked)  # type: ignore[misc]
+        yield self.model.generate(prompt, pixel_values=pixels, past_key_values=seen, **asked)
 
     def options(self, max_length: int | None = None) -> GenerationConfig:
         """Say how words are chosen: as `generation_config.json` says, or as the authors do.

@@ -24,7 +24,7 @@ from ..huggingface.processing.processor import PREPROCESSING
 from ..inside.explain import check_writable
 from ..loading import catalogue
 from ..loading.official_models import CATALOGUE
-from . import inside, play
+from . import dataset, evaluate, inside, play
 from .folder import plan, run
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
@@ -98,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
         "pictures", nargs="+", metavar="PICTURE", help="a picture or clip file, or one folder"
     )
     add_folder_options(caption)
+    dataset.add_options(caption)
     answer = commands.add_parser("answer", parents=[shared, length], help="answer about a picture")
     answer.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
     answer.add_argument("questions", nargs="+", metavar="QUESTION", help="a question, in quotes")
@@ -108,6 +109,7 @@ def parser() -> argparse.ArgumentParser:
         "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
     )
     add_explain(commands, parents=[shared, length])
+    evaluate.add_command(commands, [shared_options()])
     models = commands.add_parser("models", help="list the official checkpoints")
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
     inside.add_commands(commands, shared)
@@ -176,6 +178,10 @@ def run_command(options: argparse.Namespace) -> int:
         return write_page(options)
     if options.command == "classify":
         return choose_label(options)
+    if options.command == "evaluate":
+        return evaluate.evaluate(options, how_to_load(options))
+    if dataset.is_meant(options):
+        return dataset.caption(options, how_to_load(options))
     if options.output or options.recursive or any(map(os.path.isdir, options.pictures)):
         return caption_folder(options)
     captioner = load_model(options)
@@ -252,14 +258,19 @@ def load_model(options: argparse.Namespace) -> Captioner:
     pictures = getattr(options, "pictures", None) or [options.picture]
     if not any(map(os.path.exists, pictures)):  # before a model is downloaded for nothing
         raise NotFoundError(f"no such picture file: {', '.join(pictures)}")
-    return load(
-        options.model,
-        revision=options.revision,
-        local_files_only=options.offline,
-        preprocessing=options.preprocessing,
-        threads=options.threads,
-        plain=options.plain,
-    )
+    return load(**how_to_load(options))
+
+
+def how_to_load(options: argparse.Namespace) -> dict[str, Any]:
+    """Collect what `load` takes, so that other processes can load the same model."""
+    return {
+        "name": options.model,
+        "revision": options.revision,
+        "local_files_only": options.offline,
+        "preprocessing": options.preprocessing,
+        "threads": options.threads,
+        "plain": options.plain,
+    }
 
 
 def tell(

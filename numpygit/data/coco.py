@@ -28,7 +28,10 @@ def coco_captions(path: Path, *, pictures: Path | None = None) -> Iterator[Row]:
     names = {id_of(image, "id", path): str(image.get("file_name", "")) for image in images}
     folder = find_pictures_of(path, next(iter(names.values()), ""), pictures)
     for number in dict.fromkeys([*names, *texts]):
-        row = Row(str(number), None, tuple(texts.get(number, ())), labels={"image_id": number})
+        named = {"file_name": names[number]} if number in names else {}
+        row = Row(
+            str(number), None, tuple(texts.get(number, ())), labels={"image_id": number, **named}
+        )
         if number not in names:
             yield row.failed(f"{path} has captions of the picture {number}, but no such picture")
         else:

@@ -188,7 +188,7 @@ def numbers(path: Path) -> Iterator[list[dict[str, Any]]]:
 def holds_bytes(columns: dict[str, Any], name: str) -> bool:
     """Tell whether a column holds the bytes of pictures."""
     kind = str(columns.get(name, ""))
-    return kind.startswith(("binary", "large_binary")) or (
+    return kind.startswith(("binary", "large_binary", "dictionary<values=binary")) or (
         kind.startswith("struct<") and "bytes: " in kind and "binary" in kind
     )
 

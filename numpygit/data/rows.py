@@ -12,7 +12,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import NotFoundError, UserError
 
@@ -22,8 +22,8 @@ MOST_BYTES = 2**28  # of one picture or clip inside a larger file: 256 MB
 class Stored(Protocol):
     """A picture inside a larger file."""
 
-    def read(self) -> bytes:
-        """Read the bytes of the picture file; UserError where they cannot be had."""
+    def read(self) -> Any:
+        """Read the picture: its bytes, or what else a captioner takes; may be a UserError."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Row:
     labels: Mapping[str, str | int] = field(default_factory=dict)  # image_id, question_type, ...
     error: str | None = None
 
-    def read(self) -> Path | bytes:
+    def read(self) -> Any:
         """Find the picture: -> the path of its file, or the bytes of it.
 
         Raises UserError for a row with an error, and for bytes that cannot be read.

@@ -95,7 +95,7 @@ def walk(file: BinaryIO, path: Path) -> Iterator[Member]:
             tar.members = []  # type: ignore[attr-defined]  # or a large shard fills the memory
             if info.size < 0 or info.offset_data < end:
                 raise tarfile.ReadError("a header leads backwards")
-            end = info.offset_data + (info.size if info.isreg() else 0)
+            end = info.offset_data + (info.size if info.isreg() and not info.issparse() else 0)
             if end > length:
                 raise UserError(f"{path} is cut short: it ends inside {info.name[:200]!a}")
             if not info.isdir():

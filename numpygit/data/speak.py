@@ -8,7 +8,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from PIL import Image, UnidentifiedImageError
@@ -76,7 +75,7 @@ def speak(
 def open_row(row: Row) -> Any:
     """Open the picture of a row; UserError naming the row where it cannot be read."""
     content = row.read()
-    if isinstance(content, Path):
+    if not isinstance(content, bytes):
         return content
     try:
         with Image.open(as_file(content)) as picture:

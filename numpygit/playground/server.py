@@ -36,7 +36,7 @@ from .answers import Playground
 from .protocol import MOST_BYTES, Event
 
 MOST_BODY = MOST_BYTES * 4 // 3 + 200_000
-MOST_WAITING = 4  # messages, one of which is answered
+MOST_WAITING = 8  # messages, one of which is answered
 MOST_CONNECTIONS = 24
 PATIENCE = 15.0  # seconds for a client to send its message, or to take an event
 LONGEST_RUN = 120.0  # seconds

@@ -153,7 +153,7 @@ def test_coco_captions_find_their_pictures(tmp_path):
     )
     found = {row.key: row for row in read(path)}
     assert found["391895"].texts == ("a man", "a bike")
-    assert found["391895"].labels == {"image_id": 391895}
+    assert found["391895"].labels == {"image_id": 391895, "file_name": names[391895]}
     assert content(found["391895"]) == made_sets.picture(0, "jpg")
     assert "no such picture file" in found["7"].error
     assert found["7"].texts == ("a dog",)

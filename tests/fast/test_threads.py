@@ -94,7 +94,7 @@ def test_models_use_what_they_are_told_and_put_it_back(monkeypatch):
         towers, "decode_step", lambda *a, **k: (used.append(BLAS.get()), read(*a, **k))[1]
     )
     captioner.caption(PICTURE)
-    captioner.model.generate(captioner.pixels(PICTURE), max_length=4, num_beams=2)
+    captioner.model.generate(pixel_values=captioner.pixels(PICTURE), max_length=4, num_beams=2)
     assert set(used) == {2}
 
 

@@ -253,7 +253,8 @@ def test_the_same_words(storybook):
             pixels = storybook.pixels(picture)
             options = {"num_beams": beams, "num_return_sequences": beams, "max_length": 20}
             np.testing.assert_array_equal(
-                storybook.model.generate(pixels, **options), plain.model.generate(pixels, **options)
+                storybook.model.generate(pixel_values=pixels, **options),
+                plain.model.generate(pixel_values=pixels, **options),
             )
 
 
@@ -293,9 +294,9 @@ def test_relative_positions_are_left_to_the_plain_functions():
     model = GitForCausalLM(config, seed=3)
     size = config.vision_config.image_size
     pixels = np.random.default_rng(1).standard_normal((2, 3, size, size)).astype(np.float32)
-    quick = model.generate(pixels, max_length=9)
+    quick = model.generate(pixel_values=pixels, max_length=9)
     model.plain = True
-    np.testing.assert_array_equal(quick, model.generate(pixels, max_length=9))
+    np.testing.assert_array_equal(quick, model.generate(pixel_values=pixels, max_length=9))
 
 
 def test_the_tower_alone(storybook):

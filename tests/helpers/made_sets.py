@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from numpygit import storybook
+
 
 def picture(seed: int, ending: str = "png") -> bytes:
     """Draw a small picture of random colours."""
@@ -63,3 +65,20 @@ def tsv(path: Path, pictures: dict[str, bytes]) -> Path:
     lines = [f"{key}\t{base64.b64encode(data).decode()}\n" for key, data in pictures.items()]
     path.write_text("".join(lines), encoding="utf-8")
     return path
+
+
+def scenes(path: Path, count: int) -> Path:
+    """Write scenes of the bundled model's world, with their captions as an imagefolder."""
+    path.mkdir(parents=True)
+    rows = []
+    for i in range(count):
+        scene = storybook.sample(np.random.default_rng([i, 77]))
+        storybook.render(scene).save(path / f"{i:03}.png")
+        rows.append({"file_name": f"{i:03}.png", "text": storybook.caption(scene)})
+    (path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def lines(path: Path) -> list[dict]:
+    """Read a file of JSON lines."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

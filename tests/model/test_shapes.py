@@ -167,15 +167,15 @@ def run_models(plain: bool) -> None:
         model.logits(
             given["input_ids"], given["pixel_values"], attention_mask=given["attention_mask"]
         )
-        model.generate(given["pixel_values"], given["input_ids"][:, :3], max_length=9)
-        model.generate(given["pixel_values"], max_length=6, num_beams=3)
+        model.generate(given["input_ids"][:, :3], pixel_values=given["pixel_values"], max_length=9)
+        model.generate(pixel_values=given["pixel_values"], max_length=6, num_beams=3)
     model.memory(np.zeros((1, 3, 40, 20), np.float32), interpolate_pos_encoding=True)
     values = {**model.config.to_dict(), "position_embedding_type": "relative_key_query"}
     relative = GitForCausalLM(GitConfig.from_dict(values))
     relative.plain = plain
     ids = tiny_inputs("still")["input_ids"]
     relative(ids[:, :2], labels=ids[:, :2], label_smoothing=0.1)
-    relative.generate(tiny_inputs("still")["pixel_values"], ids[:, :2], max_length=4)
+    relative.generate(ids[:, :2], pixel_values=tiny_inputs("still")["pixel_values"], max_length=4)
     past = relative(ids[:, :2])
     relative(ids[:, 2:], past_key_values=past.past_key_values)
 

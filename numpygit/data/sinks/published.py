@@ -62,6 +62,8 @@ class Published:
 
     def has(self, row: Row) -> bool:
         """Tell whether a row has its text."""
+        if row.error is not None:
+            return False
         values = self.rows.get(self.kind.identity(row))
         return values is not None and not values.get("error")
 

@@ -62,3 +62,23 @@ def beside(row: Row) -> str:
         f"{row.key} lies inside another file, so no text file can stand beside it; give a .jsonl, "
         ".csv, .tar or .parquet file as the output"
     )
+
+
+class Nothing:
+    """A sink that keeps nothing, for those who take the texts on their way."""
+
+    def open(self) -> None:
+        """Nothing is there."""
+
+    def has(self, row: Row) -> bool:
+        """No row has a text."""
+        return False
+
+    def write(self, spoken: Sequence[Spoken]) -> None:
+        """Forget the texts."""
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def close(self) -> None:
+        """Nothing was held."""

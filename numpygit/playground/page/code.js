@@ -38,7 +38,7 @@ export class Code {
     if (!row) return;
     this.tensor = name;
     const fits = (f) => f === row.in || f.endsWith("." + row.in.split(".")[1]);
-    const found = this.ready.functions.find((f) => f === row.in) || this.ready.functions.find(fits);
+    const found = this.ready.functions.find((f) => f === row.in) || this.ready.functions.find(fits) || (row.in === "image" ? "image.normalise" : null);
     const traced = row.name.split(".").at(-1);
     if (found && this.visible) this.open(found, traced).then(() => this.look(name));
   }

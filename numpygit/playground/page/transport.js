@@ -16,9 +16,19 @@ class Local {
   constructor() {
     const given = new URLSearchParams(location.hash.slice(1)).get("token");
     this.token = given || "";
+    this.open = 0;
+    this.waiting = [];
   }
 
+  // The server answers one message at a time: a few wait there, the others here.
   async ask(message, each, signal) {
+    while (this.open >= 3) await new Promise((go) => this.waiting.push(go));
+    if (signal?.aborted) { this.waiting.shift()?.(); throw new Stopped(); }
+    this.open++;
+    try { return await this.send(message, each, signal); } finally { this.open--; this.waiting.shift()?.(); }
+  }
+
+  async send(message, each, signal) {
     for (let tries = 0; ; tries++) {
       let answer;
       try {

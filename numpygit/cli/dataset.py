@@ -1,0 +1,138 @@
+"""`numpygit caption` of whole data sets: tables, COCO, VQA, shards, parquet; shares and workers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ..data import Row, Share, read
+from ..data.sinks import FORMATS, Sink, sink
+from ..data.sinks.run import Counts, Speak, run
+from ..data.sinks.texts import Nothing
+from ..data.sources import is_pattern, is_set
+from ..data.split import WHOLE
+from ..errors import UserError, complain
+from ..scale.workers import alone, together
+
+ENGINES = ("local", "ray")
+
+
+def add_options(caption: argparse.ArgumentParser) -> None:
+    """Describe what is said of data sets."""
+    group = caption.add_argument_group(
+        "data sets and many machines",
+        "Tables (metadata.jsonl, .csv), COCO's and VQA's .json, the authors' .tsv, shards (.tar) "
+        "and .parquet hold many pictures; questions are answered. --output may also be "
+        "results.json for COCO's or VQA's servers, a new .tar, or .parquet. Each run goes on "
+        "where the last one was stopped.",
+    )
+    group.add_argument("--format", choices=FORMATS, help="of the output (default: by its ending)")
+    group.add_argument(
+        "--pictures", dest="folder", metavar="DIR", help="the folder of pictures that a file names"
+    )
+    group.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="only the share I of N, from 0/N on; captions.jsonl becomes captions-I-of-N.jsonl",
+    )
+    group.add_argument(
+        "--workers", type=int, metavar="N", help="processes, which share the mapped weights"
+    )
+    group.add_argument("--engine", choices=ENGINES, default="local", help="ray: on a Ray cluster")
+    group.add_argument("--address", metavar="ADDRESS", help="of the Ray cluster (default: local)")
+
+
+def is_meant(options: argparse.Namespace) -> bool:
+    """Tell whether a data set is to be captioned, rather than single pictures or one folder."""
+    sources = [Path(source) for source in options.pictures]
+    asked = (options.shard, options.workers, options.format, options.folder)
+    return (
+        any(one is not None for one in asked)
+        or options.engine != "local"
+        or any(is_set(source) or (is_pattern(source) and not source.exists()) for source in sources)
+    )
+
+
+def caption(options: argparse.Namespace, how: dict[str, Any]) -> int:
+    """Caption a data set; return how many pictures could not be."""
+    if options.batch_size < 1:
+        raise UserError(f"--batch-size is {options.batch_size}, it must be at least 1")
+    if options.engine == "ray":
+        from ..scale.ray import caption_with_ray  # needs the extra, and takes seconds to import
+
+        return caption_with_ray(options, how)
+    share = WHOLE if options.shard is None else Share.parse(options.shard)
+    rows = read(
+        options.pictures,
+        pictures=options.folder,
+        recursive=options.recursive,
+        with_texts=False,
+        share=share,
+    )
+    output = options.output
+    if output is not None and output != ".txt":
+        output = share.name(output)
+    counts = caption_rows(
+        rows,
+        speaker(how, options.workers, options.max_length),
+        output=output,
+        model=options.model,
+        form=options.format,
+        batch_size=options.batch_size,
+        as_json=options.json,
+    )
+    print(f"numpygit: {counts}", file=sys.stderr)
+    return counts.failed
+
+
+def speaker(how: dict[str, Any], workers: int | None, max_length: int | None) -> Speak:
+    """Choose who captions: this process, or several."""
+    if workers is None:
+        return alone(how, max_length=max_length)
+    return together(how, workers, max_length=max_length)
+
+
+def caption_rows(
+    rows: Iterable[Row],
+    speak: Speak,
+    *,
+    output: str | None,
+    model: str,
+    form: str | None = None,
+    batch_size: int = 8,
+    as_json: bool = False,
+    silent: bool = False,
+) -> Counts:
+    """Caption rows into the output of that name; failures are printed.
+
+    Without an output captions are printed too, unless it is to be `silent`.
+    """
+    rows, asks = look_ahead(iter(rows))
+    to: Sink = sink(output, model=model, form=form, asks=asks, as_json=as_json)
+    if output is None and silent:
+        to = Nothing()
+    to.open()
+    try:
+        with tqdm(unit="picture", disable=not sys.stderr.isatty()) as bar:
+
+            def report(why: str) -> None:
+                with tqdm.external_write_mode(file=sys.stderr):
+                    complain(why)
+
+            return run(rows, to, speak, batch_size=batch_size, report=report, advance=bar.update)
+    finally:
+        to.close()
+
+
+def look_ahead(rows: Iterator[Row]) -> tuple[Iterator[Row], bool]:
+    """Tell whether rows are questions, by the first of them."""
+    first = next(rows, None)
+    if first is None:
+        return iter(()), False
+    return chain([first], rows), first.question is not None
