@@ -21,7 +21,7 @@ from .protocol import Composed, Stroke, Subject
 SIZE = 384  # of a drawn picture, as the examples
 MOST_PIXELS = 24_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
-SIGN_HEIGHT = 0.11  # of a letter
+SIGN_HEIGHT = 0.18  # of a letter, as large as the model was taught
 
 
 def frames_of(subject: Subject) -> list[Image.Image]:

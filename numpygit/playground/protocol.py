@@ -77,7 +77,7 @@ class Composed:
     backdrop: int = 0
     sign: str = ""
     sign_x: float = 0.5
-    sign_y: float = 0.62
+    sign_y: float = 0.68
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def scene_of(value: Any) -> Composed:
         backdrop=whole(given, "backdrop", 0, 0, 2**30 - 1),
         sign=text(given, "sign", LONGEST_SIGN),
         sign_x=number_in(given.pop("sign_x", 0.5), "sign_x", 0, 1),
-        sign_y=number_in(given.pop("sign_y", 0.62), "sign_y", 0, 1),
+        sign_y=number_in(given.pop("sign_y", 0.68), "sign_y", 0, 1),
     )
     if scene.sign and not (scene.sign.isascii() and scene.sign.isalnum()):
         raise UserError(f"a sign has letters a to z and digits, not {scene.sign!r}")

@@ -151,7 +151,7 @@ def search(
     asked = {"num_beams": K, "num_return_sequences": K, "return_dict_in_generate": True,
              "output_scores": True, "do_sample": False}  # fmt: skip
     found: Any = captioner.model.generate(
-        None, prompt, past_key_values=cache, generation_config=options.change(asked)
+        input_ids=prompt, past_key_values=cache, generation_config=options.change(asked)
     )
     T = prompt.shape[1]
     root: dict[str, Any] = {"token": "", "children": []}

@@ -133,7 +133,9 @@ def test_heads_that_are_off_add_nothing(playground: Playground, storybook: Any) 
     mask = np.ones((4, 5), np.float32)
     mask[2, [0, 3]] = 0
     options = storybook.options()
-    found = storybook.model.generate(pixels, prompt, head_mask=mask, generation_config=options)
+    found = storybook.model.generate(
+        pixel_values=pixels, input_ids=prompt, head_mask=mask, generation_config=options
+    )
     expected = storybook.processor.words.decode(found[0, 1:].tolist())
     said = text(playground, {"example": "row.png"}, heads_off=[[2, 0], [2, 3]])
     assert said == expected
@@ -162,7 +164,9 @@ def test_beams_are_those_of_generate(playground: Playground, storybook: Any) -> 
     subject = parse({"version": 1, "op": "caption", "picture": picture}).subject
     options = storybook.options().change({"num_beams": 4, "num_return_sequences": 4})
     pixels, prompt = storybook.pixels(draw(subject.frames[0])), storybook.processor.prompt()
-    found = storybook.model.generate(pixels, prompt, generation_config=options)
+    found = storybook.model.generate(
+        pixel_values=pixels, input_ids=prompt, generation_config=options
+    )
     texts = [storybook.processor.words.decode(row[1:].tolist()) for row in found]
     assert [one["text"] for one in tree["texts"]] == texts
     assert events[-1]["text"] == texts[0] != text(playground, picture)

@@ -87,7 +87,7 @@ export class Stage {
       layer.append(make("circle", { cx: x * 100 + at, cy: y * 100 + at, r: 2.6, class: "resize", "data-handle": "size" }));
     }
     if (now.mode === "scene" && now.sign && !this.brushing) {
-      layer.append(make("rect", { x: now.sign_x * 100 - 22, y: now.sign_y * 100 - 9, width: 44, height: 18, rx: 2, class: "sign", "data-handle": "sign",
+      layer.append(make("rect", { x: now.sign_x * 100 - 30, y: now.sign_y * 100 - 13, width: 60, height: 26, rx: 2, class: "sign", "data-handle": "sign",
         tabindex: 0, role: "button", "aria-label": `the sign that says ${now.sign}` }));
     }
   }

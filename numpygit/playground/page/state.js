@@ -6,7 +6,7 @@ export const FRESH = {
     { kind: "cat", color: "blue", x: 0.5, y: 0.3, r: 0.15, turn: 0, flip: false },
     { kind: "house", color: "red", x: 0.5, y: 0.7, r: 0.15, turn: 0, flip: false },
   ]],
-  frame: 0, night: false, backdrop: 3, sign: "", sign_x: 0.5, sign_y: 0.62,
+  frame: 0, night: false, backdrop: 3, sign: "", sign_x: 0.5, sign_y: 0.68,
   example: "relation.png", brush: [], question: "", zoom: 1, panX: 0, panY: 0,
   heads_off: [], layers_off: [], beams: 1, temperature: 0, seed: 0, random_weights: false,
 };
