@@ -74,7 +74,7 @@ def shared_options() -> argparse.ArgumentParser:
         "--threads", type=int, metavar="N", help="cores to use (default: all that are allowed)"
     )
     shared.add_argument(
-        "--plain", action="store_true", help="run the five files of the model without fast.py"
+        "--plain", action="store_true", help="run the five files of the model without the room fast"
     )
     shared.add_argument("--json", action="store_true", help="print one JSON object a line")
     return shared
@@ -277,7 +277,7 @@ def tell(
     captioner: Captioner, subject: Subject, options: argparse.Namespace, question: str | None = None
 ) -> int:
     """Print one caption or answer, word by word where a person watches; return 1 on a mistake."""
-    picture = options.picture if question is not None else subject
+    picture: Any = options.picture if question is not None else subject
     several = len(getattr(options, "pictures", getattr(options, "questions", ()))) > 1
     pieces = captioner.stream(subject, question, max_length=options.max_length)
     try:
