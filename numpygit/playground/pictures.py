@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageSequence
 
 from ..errors import UserError
-from ..model.image import BROKEN, to_rgb
+from ..model.image import to_rgb
 from ..storybook import EXAMPLES
 from ..storybook.drawing import render
 from ..storybook.lettering import text_width
@@ -89,7 +89,7 @@ def open_frames(data: bytes) -> list[Image.Image]:
                 return [to_rgb(frame.copy()) for frame in ImageSequence.Iterator(picture)]
     except UserError:
         raise
-    except (*BROKEN, Image.DecompressionBombWarning) as error:
+    except Exception as error:  # Pillow raises many kinds for files that it cannot read
         raise UserError(f"the file is no {', '.join(FORMATS)} picture: {error!s:.80}") from None
 
 

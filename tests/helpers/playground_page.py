@@ -8,7 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from numpygit.storybook.scene import COLORS, THINGS
 
 SIZES = {"desk": (1400, 900), "tablet": (820, 1180), "phone": (390, 844)}
 OPTIONS = (
@@ -31,6 +34,25 @@ def open_browser(profile: Path) -> Any:
     made = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     made.set_script_timeout(120)
     return made
+
+
+def random_scene(rng: np.random.Generator) -> dict[str, Any]:
+    """Make up a scene as the page would send it."""
+    stickers = [
+        {
+            "kind": str(rng.choice(list(THINGS))),
+            "color": str(rng.choice(list(COLORS))),
+            "x": float(rng.uniform(0.1, 0.9)),
+            "y": float(rng.uniform(0.1, 0.9)),
+            "r": float(rng.uniform(0.08, 0.21)),
+            "turn": float(rng.uniform(-8, 8)),
+            "flip": bool(rng.random() < 0.5),
+        }
+        for _ in range(rng.integers(0, 6))
+    ]
+    sign = {"sign": str(rng.choice(["rain", "7", "zoo", "cafe"]))} if rng.random() < 0.3 else {}
+    night, land = bool(rng.random() < 0.4), int(rng.integers(1 << 30))
+    return {"stickers": stickers, "night": night, "backdrop": land, **sign}
 
 
 class Page:

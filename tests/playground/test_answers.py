@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from playground_page import random_scene
 
 from numpygit.inside.explain import data_of
 from numpygit.inside.explain.importance import measured
@@ -18,7 +19,7 @@ from numpygit.playground import Playground
 from numpygit.playground.pictures import draw, frames_of, hide, png
 from numpygit.playground.protocol import Stroke, parse
 from numpygit.storybook import EXAMPLES
-from numpygit.storybook.scene import COLORS, THINGS
+from numpygit.storybook.scene import THINGS
 from numpygit.trace import Recorder
 
 PICTURES = sorted(path.name for path in EXAMPLES.iterdir())
@@ -46,24 +47,6 @@ def text(playground: Playground, picture: dict[str, Any], **more: Any) -> str:
     end = ask(playground, op="caption", picture=picture, **more)[-1]
     assert end["event"] == "end", end
     return end["text"]
-
-
-def random_scene(rng: np.random.Generator) -> dict[str, Any]:
-    stickers = [
-        {
-            "kind": str(rng.choice(list(THINGS))),
-            "color": str(rng.choice(list(COLORS))),
-            "x": float(rng.uniform(0.1, 0.9)),
-            "y": float(rng.uniform(0.1, 0.9)),
-            "r": float(rng.uniform(0.08, 0.21)),
-            "turn": float(rng.uniform(-8, 8)),
-            "flip": bool(rng.random() < 0.5),
-        }
-        for _ in range(rng.integers(0, 6))
-    ]
-    sign = {"sign": str(rng.choice(["rain", "7", "zoo", "cafe"]))} if rng.random() < 0.3 else {}
-    night, land = bool(rng.random() < 0.4), int(rng.integers(1 << 30))
-    return {"stickers": stickers, "night": night, "backdrop": land, **sign}
 
 
 @pytest.mark.slow

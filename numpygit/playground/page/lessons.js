@@ -32,7 +32,7 @@ export const LESSONS = [
     task: (run, first, page) => page.chosen() >= 2,
     question: "What may the image tokens look at?",
     answers: ["at the words too", "at each other, never at words", "each only at itself"],
-    right: (run, first, page) => page.facts.mask === 0 ? 1 : 0,
+    right: (run, first, page) => page.facts.mask === 0 ? 1 : page.facts.mask > 0 ? 0 : -1,
     before: async (page) => { page.facts.mask = await page.reads("image.text.0.scores", "word.0.text.0.scores"); },
     why: () => "Measured just now: the scores of the image pass have as many columns as image tokens, none for words; the first word's scores have one column more, for itself. That is why a picture is read once and its keys and values are kept for all words.",
   },
@@ -116,8 +116,10 @@ export class Lessons {
     this.desk.replaceChildren(element("h3", {}, lesson.title), element("p", {}, lesson.text),
       lesson.help ? element("button", { type: "button", class: "small", onclick: () => this.page.change(lesson.help.change) }, lesson.help.label) : "",
       this.questions, this.verdict);
-    this.first = await this.page.begin(lesson.set);
-    if (lesson.before) await lesson.before(this.page).catch(() => {});
+    const first = await this.page.begin(lesson.set);
+    if (lesson.before) await lesson.before(this.page).catch((error) => { this.verdict.textContent = error.message; });
+    if (this.at !== i) return; // another lesson has been opened meanwhile
+    this.first = first;
     this.look();
   }
 
