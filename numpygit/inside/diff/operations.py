@@ -120,7 +120,10 @@ class At(NamedTuple):
 
     def block(self) -> Block:
         """Get the parameters of the layer."""
-        return self.blocks()[self.layer]
+        blocks = self.blocks()
+        if self.layer >= len(blocks):
+            raise KeyError("theirs has more layers than ours")
+        return blocks[self.layer]
 
     def eps(self) -> float:
         """Get the epsilon of the tower's layers."""
@@ -148,7 +151,11 @@ class At(NamedTuple):
 
     def mask(self) -> Array | None:
         """Look up the mask, where there is one."""
-        return None if self.tower == "vision" or self.run == "image." else self.get("text.mask")
+        if self.tower == "vision" or self.run == "image.":
+            return None
+        mask = self.get("text.mask")
+        T, S = self.near("q").shape[2], self.keys().shape[2]
+        return mask[..., -T:, -S:]  # where a mistake has dropped image tokens
 
 
 Operation = Callable[[At], Array]
@@ -252,7 +259,7 @@ def scores(at: At) -> Array:
     products = q @ k.swapaxes(-1, -2)
     relative = at.block().attention.relative if at.tensors.scene.params else None
     if relative is not None:
-        products = products + relative_scores(q, k, relative, place=None)
+        products = products + relative_scores(q, k, relative, position=None)
     mask = at.mask()
     scaled = products * np.float32(1 / math.sqrt(q.shape[-1]))
     return scaled if mask is None else scaled + mask
