@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,15 +15,17 @@ from .decoding.constrained import best_of
 from .decoding.decode import Generation, decode
 from .decoding.options import AUTHORS, GenerationConfig, load_options
 from .decoding.plan import make_plan
+from .decoding.scores import Label as Label
+from .decoding.scores import ScoredText as ScoredText
+from .decoding.wording import Wording, chosen, common_start
 from .errors import UserError, shown
 from .fast.threads import blas_threads, check_threads
 from .huggingface.call import threads_of, towers_of
 from .huggingface.models import GitForCausalLM
 from .huggingface.processing.authors import original_config
-from .huggingface.processing.picture_steps import ImageProcessor, Picture, is_one_picture
+from .huggingface.processing.picture_steps import Picture, is_one_picture
 from .huggingface.processing.processor import GitProcessor
 from .huggingface.reading import PictureOptions
-from .loading.config import GitConfig
 from .model.generate import keep_rows
 from .model.layers import Trace, no_trace
 from .model.params import Array
@@ -55,6 +57,7 @@ class Captioner:
         self.processor = processor
         self.name = name
         self.source = source  # the file that the weights came from
+        self.wording = Wording()  # how captions shall be
 
     def pixels(self, picture: Picture | Sequence[Picture]) -> Array:
         """Prepare a picture or a clip for the model: (1, C, H, W) or (1, frames, C, H, W)."""
@@ -68,36 +71,67 @@ class Captioner:
             self.pixels(picture), interpolate_pos_encoding=interpolate, trace=trace
         )
 
-    def caption(self, picture: Subject, *, max_length: int | None = None) -> str:
-        """Say what the picture shows."""
+    def caption(
+        self,
+        picture: Subject,
+        *,
+        max_length: int | None = None,
+        begin: str | None = None,
+        **options: Any,
+    ) -> str:
+        """Say what the picture shows.
+
+        `begin` are words that the caption begins with, "a photo of"; `options` are those of
+        `generate`, for this caption. What is not given is as `self.wording` says.
+        """
         text: list[int] = []
         pixels = picture if isinstance(picture, Cache) else self.pixels(picture)
-        for ids in self.say(pixels, self.processor.prompt(), max_length=max_length):
+        prompt = self.caption_prompt(begin)
+        for ids in self.say(pixels, prompt, max_length=max_length, **options):
             text = ids[0, 1:].tolist()
-        return self.processor.words.decode(text)
+        return self.wording.around(self.processor.words.decode(text))
+
+    def caption_prompt(self, begin: str | None = None) -> Array:
+        """Write the words that a caption starts with: the start token, then `begin` -> (1, T)."""
+        words = self.processor.words
+        ids = words.encode(self.wording.begin if begin is None else begin)
+        return np.array([[words.start_id, *ids]], np.int64)
 
     def captions(
-        self, pictures: Sequence[Picture | Sequence[Picture]], *, max_length: int | None = None
+        self,
+        pictures: Sequence[Picture | Sequence[Picture]],
+        *,
+        max_length: int | None = None,
+        begin: str | None = None,
+        **options: Any,
     ) -> list[str]:
-        """Say what each of several pictures shows, all of them at once as one batch."""
+        """Say what each of several pictures shows, all of them at once as one batch.
+
+        The keywords are those of `caption`.
+        """
         if is_one_picture(pictures):
             raise UserError("captions takes a list of pictures; for one picture use caption")
         prepared = [self.pixels(picture) for picture in pictures]
-        return self.caption_pixels(prepared, max_length=max_length)
+        return self.caption_pixels(prepared, max_length=max_length, begin=begin, **options)
 
     def caption_pixels(
-        self, prepared: Sequence[Array], *, max_length: int | None = None
+        self,
+        prepared: Sequence[Array],
+        *,
+        max_length: int | None = None,
+        begin: str | None = None,
+        **options: Any,
     ) -> list[str]:
         """Caption what `pixels` has prepared: stills, and clips of equal length, go together."""
         found = [""] * len(prepared)
         for shape in sorted({one.shape for one in prepared}):
             places = [i for i, one in enumerate(prepared) if one.shape == shape]
             batch = np.concatenate([prepared[i] for i in places])
-            prompt = self.processor.prompt().repeat(len(batch), axis=0)
-            for step in self.say(batch, prompt, max_length=max_length):
+            prompt = self.caption_prompt(begin).repeat(len(batch), axis=0)
+            for step in self.say(batch, prompt, max_length=max_length, **options):
                 ids = step
             for i, row in zip(places, ids.tolist(), strict=True):
-                found[i] = self.processor.words.decode(row[1:])
+                found[i] = self.wording.around(self.processor.words.decode(row[1:]))
         return found
 
     def answer(self, picture: Subject, question: str, *, max_length: int | None = None) -> str:
@@ -120,6 +154,7 @@ class Captioner:
         *,
         max_length: int | None = None,
         trace: Trace = no_trace,
+        **options: Any,
     ) -> Iterator[str]:
         """Yield a caption or an answer piece by piece, as its words come.
 
@@ -129,10 +164,14 @@ class Captioner:
         if question is not None and not question.strip():
             raise UserError("the question is empty; ask something, or ask for a caption")
         pixels = picture if isinstance(picture, Cache) else self.pixels(picture)
-        prompt = self.processor.prompt(question)
+        is_caption = question is None
+        prompt = self.caption_prompt() if is_caption else self.processor.prompt(question)
+        first = 1 if is_caption else prompt.shape[1]
         told, before = "", ""
-        for ids in self.say(pixels, prompt, max_length=max_length, trace=trace):
-            now = self.processor.words.decode(ids[0, prompt.shape[1] :].tolist())
+        if is_caption and self.wording.prefix:
+            yield self.wording.prefix
+        for ids in self.say(pixels, prompt, max_length=max_length, trace=trace, **options):
+            now = self.processor.words.decode(ids[0, first:].tolist())
             stable = common_start(before, now)
             if len(stable) > len(told):
                 yield stable[len(told) :]
@@ -140,6 +179,8 @@ class Captioner:
             before = now
         if before[len(told) :]:
             yield before[len(told) :]
+        if is_caption and self.wording.suffix:
+            yield self.wording.suffix
 
     def explain(
         self,
@@ -174,13 +215,14 @@ class Captioner:
         *,
         max_length: int | None = None,
         trace: Trace = no_trace,
+        **options: Any,
     ) -> Iterator[Array]:
         """Continue prompts: -> ids (B, T), longer by a word each time, or all at once.
 
         A search with beams, such as the authors', knows its text only at the end.
         """
         asked: dict[str, Any] = {
-            "generation_config": self.options(max_length),
+            "generation_config": self.options(max_length, **options),
             "interpolate_pos_encoding": self.processor.original,
             "trace": trace,
         }
@@ -191,7 +233,7 @@ class Captioner:
         pixels, seen = (None, pictures) if isinstance(pictures, Cache) else (pictures, None)
         yield self.model.generate(prompt, pixel_values=pixels, past_key_values=seen, **asked)
 
-    def options(self, max_length: int | None = None) -> GenerationConfig:
+    def options(self, max_length: int | None = None, **options: Any) -> GenerationConfig:
         """Say how words are chosen: as `generation_config.json` says, or as the authors do.
 
         One text for each prompt, and no placeholders of the vocabulary.
@@ -199,18 +241,14 @@ class Captioner:
         base, places = self.model.generation_config, self.model.config.max_position_embeddings
         if self.processor.original:
             base = AUTHORS.change({"max_length": min(AUTHORS.max_length or places, places)})
-        quiet = [*(base.suppress_tokens or ()), *self.processor.words.placeholders]
-        length = {} if max_length is None else {"max_length": max_length, "max_new_tokens": None}
-        one = {"num_return_sequences": 1, "return_dict_in_generate": False}
-        return base.change({"suppress_tokens": quiet, **one, **length})
-
-
-def common_start(a: str, b: str) -> str:
-    """Return what two texts begin with alike."""
-    length = 0
-    while length < min(len(a), len(b)) and a[length] == b[length]:
-        length += 1
-    return a[:length]
+        return chosen(
+            base,
+            self.wording,
+            self.processor.words.encode,
+            placeholders=self.processor.words.placeholders,
+            max_length=max_length,
+            asked=options,
+        )
 
 
 def load(
@@ -222,6 +260,7 @@ def load(
     threads: int | None = None,
     plain: bool = False,
     pictures: PictureOptions | None = None,
+    wording: Wording | None = None,
 ) -> Captioner:
     """Load "storybook", a folder, or a model of the Hugging Face Hub, ready to caption.
 
@@ -237,42 +276,15 @@ def load(
     offline = how.local_files_only or local_files_only
     processor.read_with(replace(how, local_files_only=offline))
     config, params = loading.load(folder)
-    check_sizes(processor, config, folder)
+    processor.check_sizes(config, folder)
     if processor.original:
         config = original_config(config)
     options = load_options(folder, config)
     model = GitForCausalLM(config, params, generation_config=options)
     model.threads, model.plain = threads, plain
-    return Captioner(model, processor, str(name), source=loading.weights_file(folder))
-
-
-def check_sizes(processor: GitProcessor, config: GitConfig, folder: Path) -> None:
-    """Refuse settings that prepare pictures of another size than the model takes."""
-    steps, size = processor.image_processor.steps, config.vision_config.image_size
-    if isinstance(steps, ImageProcessor) and steps.do_center_crop:
-        made = (steps.crop_height, steps.crop_width)
-        if made != (size, size):
-            raise UserError(
-                f"{folder / 'preprocessor_config.json'}: crop_size makes pictures of "
-                f"{made[0]}x{made[1]}, and the model takes {size}x{size} (image_size)"
-            )
-
-
-class ScoredText(NamedTuple):
-    """A caption or an answer, and how likely the model finds it."""
-
-    text: str
-    log_probability: float  # of the whole text, its end token included
-    mean: float  # the same for each token: comparable between texts of different lengths
-    words: list[tuple[str, float]]  # each token and its log-probability
-
-
-class Label(NamedTuple):
-    """One of a list of labels, and how likely the model finds it."""
-
-    label: str
-    log_probability: float  # of its tokens and the end token
-    share: float | None  # of the probability of all labels; None after a search with beams
+    captioner = Captioner(model, processor, str(name), source=loading.weights_file(folder))
+    captioner.wording = wording or Wording()
+    return captioner
 
 
 def captions(
@@ -285,8 +297,10 @@ def captions(
 
     As many texts as num_return_sequences, the best first.
     """
-    cache = look(captioner, picture)
-    prompt = captioner.processor.prompt(question)
+    cache, begin = look(captioner, picture), options.pop("begin", None)
+    is_caption, wording = question is None, captioner.wording
+    prompt = captioner.caption_prompt(begin) if is_caption else captioner.processor.prompt(question)
+    said_before = prompt[0, 1:].tolist() if is_caption else []
     found = speak(captioner, cache, prompt, {**options, "output_log_probabilities": True})
     scores = found.log_probabilities
     if scores is None:
@@ -299,7 +313,9 @@ def captions(
         said = [
             (words.tokenizer.id_to_token(i) or "", s) for i, s in zip(ids, counted, strict=True)
         ]
-        text, total, mean = words.decode(ids), float(scores.total[row]), float(scores.mean[row])
+        text = words.decode([*said_before, *ids])
+        text = wording.around(text) if is_caption else text
+        total, mean = float(scores.total[row]), float(scores.mean[row])
         texts.append(ScoredText(text, total, mean, said[: ended + 1]))
     return texts
 
@@ -376,8 +392,8 @@ def look(captioner: Captioner, picture: Subject) -> Cache:
 def speak(captioner: Captioner, cache: Cache, prompt: Array, options: dict[str, Any]) -> Generation:
     """Generate from a picture that was looked at, as `Captioner.options` says but for `options`."""
     model = captioner.model
-    chosen = captioner.options(options.get("max_length")).change(options)
-    plan = make_plan(prompt, config=model.config, options=chosen)
+    how = captioner.options(options.get("max_length")).change(options)
+    plan = make_plan(prompt, config=model.config, options=how)
     plan = plan._replace(towers=towers_of(model))
     with blas_threads(threads_of(model)):
         return decode(keep_rows(cache, np.zeros(len(prompt), np.int64)), model.params.text, plan)

@@ -224,6 +224,18 @@ class GitProcessor:
             )
         self.image_processor = replace(self.image_processor, options=options)
 
+    def check_sizes(self, config: GitConfig, folder: Path) -> None:
+        """Refuse settings that prepare pictures of another size than the model takes."""
+        steps, size = self.image_processor.steps, config.vision_config.image_size
+        if not isinstance(steps, ImageProcessor) or not steps.do_center_crop:
+            return
+        if (steps.crop_height, steps.crop_width) != (size, size):
+            raise UserError(
+                f"{folder / 'preprocessor_config.json'}: crop_size makes pictures of "
+                f"{steps.crop_height}x{steps.crop_width}, and the model takes {size}x{size} "
+                "(image_size)"
+            )
+
     def pixels(self, picture: Picture | Sequence[Picture], *, frames: int | None = None) -> Array:
         """Prepare a picture -> (1, C, H, W), or a list of frames -> (1, frames, C, H, W).
 

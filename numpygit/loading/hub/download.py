@@ -208,10 +208,23 @@ def check_sum(name: str, file: str, path: Path, expected: str) -> None:
         )
 
 
+def kept_models(cache: Path) -> list[str]:
+    """List the models of the GIT family whose weights are in the cache."""
+    found = set()
+    for kind in ("model.safetensors", "pytorch_model.bin"):
+        for path in cache.glob(f"models--*git*/snapshots/*/{kind}"):
+            folder = path.parents[2].name.removeprefix("models--")
+            if path.exists():
+                found.add(folder.replace("--", "/", 1))
+    return sorted(found)
+
+
 def why_not_downloaded(name: str, access: Access, error: Exception) -> UserError:
     """Say in one sentence why a download failed, and what helps; never with the token."""
     cache, revision = access.cache, access.revision
-    bundled = "the bundled model needs neither network nor cache: --model storybook"
+    kept = kept_models(Path(cache))
+    there = f"complete in the cache: {', '.join(kept)}" if kept else "no other model is kept there"
+    bundled = "to try the program on its own drawings, no photographs: --model storybook"
     reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
     reason = without(reason.rstrip("."), access.token)
     types = {kind.__name__ for kind in type(error).__mro__}  # where they live differs by version
@@ -230,7 +243,7 @@ def why_not_downloaded(name: str, access: Access, error: Exception) -> UserError
         is_offline = cause in ("NoneType", "OfflineModeIsEnabled")
         where = "no network" if is_offline else f"the Hub cannot be reached ({reason})"
         return NotFoundError(
-            f"{where}, and {name} is not complete in the cache ({cache}); {bundled}"
+            f"{where}, and {name} is not complete in the cache ({cache}); {there}; {bundled}"
         )
     return UserError(
         f"could not download {name} into the cache ({cache}): {reason}; what has arrived of its "

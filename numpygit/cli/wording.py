@@ -1,0 +1,88 @@
+"""Options of the command line: how pictures are fitted and read, and how captions shall be."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..decoding.wording import Wording
+from ..errors import UserError
+from ..huggingface.reading import PictureOptions
+from ..huggingface.reading.options import DEPTHS, FITS, SAMPLES
+
+WHOLE = (  # options of generate that are whole numbers, and what they do
+    ("num_beams", "search with N beams"),
+    ("num_return_sequences", "N captions of one picture, with their scores"),
+    ("no_repeat_ngram_size", "repeat no N words in a row"),
+    ("min_length", "least text tokens, the prompt included"),
+    ("max_new_tokens", "most text tokens beside the prompt"),
+    ("top_k", "draw from the N likeliest words"),
+    ("seed", "of the draw: the same seed gives the same caption"),
+)
+NUMBERS = (
+    ("temperature", "draw words, the likelier the lower X is"),
+    ("top_p", "draw from the likeliest words that have the share X of the probability"),
+    ("repetition_penalty", "above 1: words that were said become unlikelier"),
+    ("length_penalty", "of beams: above 0 longer captions, below 0 shorter ones"),
+)
+DRAWN = ("temperature", "top_k", "top_p", "seed")  # these ask for a draw
+
+
+def add_picture_options(command: argparse.ArgumentParser) -> None:
+    """Describe how pictures are read and fitted."""
+    group = command.add_argument_group("how pictures are read")
+    group.add_argument("--fit", choices=FITS, default="crop", help="the centre square; the whole "
+                       "picture: out of proportion, or with borders (default: crop)")  # fmt: skip
+    group.add_argument("--background", metavar="COLOUR", help="lay transparent pictures on it")
+    group.add_argument("--depth", choices=DEPTHS, default="scale",
+                       help="greys of 16 bits: scaled, or clipped as Pillow does")  # fmt: skip
+    group.add_argument("--to-srgb", action="store_true", help="follow the ICC profile of a file")
+    group.add_argument("--no-turn", action="store_true", help="leave out the camera's rotation")
+    group.add_argument("--sample", choices=SAMPLES, default="frames",
+                       help="frames of a clip evenly by number or by time")  # fmt: skip
+
+
+def add_word_options(command: argparse.ArgumentParser) -> None:
+    """Describe how captions shall be; the names are those of `generate`."""
+    group = command.add_argument_group("how words are chosen")
+    group.add_argument("--begin", default="", metavar="TEXT", help="the caption continues it")
+    group.add_argument("--prefix", default="", metavar="TEXT", help="put before the caption")
+    group.add_argument("--suffix", default="", metavar="TEXT", help="put behind the caption")
+    group.add_argument(
+        "--forbid", action="append", default=[], metavar="WORD", help="may be given several times"
+    )
+    group.add_argument("--do-sample", action="store_true", help="draw words, see --seed")
+    for name, what in WHOLE:
+        group.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help=what)
+    for name, what in NUMBERS:
+        group.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="X", help=what)
+
+
+def picture_options(options: argparse.Namespace) -> PictureOptions:
+    """Collect how pictures are read; the defaults for commands that do not ask."""
+    if not hasattr(options, "fit"):
+        return PictureOptions()
+    return PictureOptions(
+        turn=not options.no_turn,
+        depth=options.depth,
+        background=options.background,
+        to_srgb=options.to_srgb,
+        fit=options.fit,
+        sample=options.sample,
+    )
+
+
+def wording(options: argparse.Namespace) -> Wording:
+    """Collect how captions shall be; the defaults for commands that do not ask."""
+    if not hasattr(options, "begin"):
+        return Wording()
+    given: dict[str, Any] = {}
+    for name, _ in (*WHOLE, *NUMBERS):
+        value = getattr(options, name)
+        if value is not None:
+            given[name] = value
+    if given.pop("num_return_sequences", 1) < 1:
+        raise UserError("--num-return-sequences must be at least 1")
+    if options.do_sample or any(name in given for name in DRAWN):
+        given["do_sample"] = True
+    return Wording(options.begin, options.prefix, options.suffix, tuple(options.forbid), given)
