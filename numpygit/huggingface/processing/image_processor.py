@@ -94,7 +94,9 @@ class GitImageProcessor:
         if name == "steps" and settings:
             return self.made()
         if name not in settings:
-            raise AttributeError(f"there is no setting {name!r}; there is: {', '.join(settings)}")
+            raise AttributeError(
+                f"{type(self).__name__} has no setting {name!r}; it has: {', '.join(settings)}"
+            )
         if isinstance(settings[name], dict | list):
             self.__dict__.pop("steps", None)  # whoever gets it may change it in place
         return settings[name]
