@@ -54,6 +54,7 @@ from .huggingface.processing.processor import GitProcessor
 from .huggingface.processing.tokenizer import GitTokenizer
 from .huggingface.processing.tokenizer import GitTokenizer as BertTokenizer
 from .huggingface.processing.tokenizer import GitTokenizer as BertTokenizerFast
+from .huggingface.reading import PictureOptions
 from .huggingface.streamers import (
     LogitsProcessorList,
     StoppingCriteriaList,
@@ -94,6 +95,7 @@ __all__ = [
     "GitVisionModel",
     "LogitsProcessorList",
     "NotFoundError",
+    "PictureOptions",
     "StoppingCriteriaList",
     "TextIteratorStreamer",
     "TextStreamer",

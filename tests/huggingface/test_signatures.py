@@ -148,7 +148,7 @@ def test_every_option_of_generate() -> None:
             refused.append(name)
     assert {"assistant_model", "guidance_scale", "constraints", "dola_layers"} <= set(refused)
     with pytest.raises(UserError, match="did you mean 'num_beams'"):
-        MODEL.generate(IDS, num_beam=3)
+        MODEL.generate(pixel_values=IDS, num_beam=3)
 
 
 def _try(given: dict[str, Any]) -> None:
@@ -182,7 +182,13 @@ def test_every_keyword_of_the_tokenizer() -> None:
             if keyword not in ("text", "images"):
                 value = VALUES.get(keyword)
                 assert is_fine(lambda k=keyword, v=value: tokenizer("a red fish", **{k: v})) or (
-                    keyword in ("text_pair_target", "max_target_length")
+                    keyword
+                    in (
+                        "text_pair_target",
+                        "max_target_length",
+                        "split_special_tokens",
+                        "tokenizer_kwargs",
+                    )
                 ), keyword
     for keyword in keywords_of("BertTokenizerFast", "pad"):
         if keyword != "encoded_inputs":

@@ -30,8 +30,9 @@ def is_kind(value: object, kind: str) -> bool:
         return isinstance(value, number) and not isinstance(value, bool)
     if kind in ("bool", "str"):
         return type(value).__name__ == kind
-    is_list = isinstance(value, Iterable) and not isinstance(value, str)
-    return is_list and all(is_kind(each, "float") or is_kind(each, kind) for each in value)
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return False
+    return all(is_kind(each, "float") or is_kind(each, kind) for each in value)
 
 
 def read_bias(bias: Any) -> dict[tuple[int, ...], float]:
