@@ -30,6 +30,7 @@ from .model.text import Cache
 
 if TYPE_CHECKING:
     from .inside.explain import Explanation
+    from .playground import Live
 
 Subject = Picture | Sequence[Picture] | Cache  # what one can ask about
 
@@ -155,6 +156,15 @@ class Captioner:
 
         told = {} if progress is None else {"progress": progress}
         return explain(self, picture, question, max_length=max_length, measure=measure, **told)
+
+    def play(self, *, port: int = 0, height: int = 900) -> Live:
+        """Start the playground on this machine: in a notebook its page is shown in the cell.
+
+        `port` 0 takes any that is free. The page ends with the process, or with `.close()`.
+        """
+        from .playground import Live  # seldom asked for
+
+        return Live(self, port=port, height=height)
 
     def say(
         self,

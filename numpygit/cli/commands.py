@@ -24,7 +24,7 @@ from ..huggingface.processing.processor import PREPROCESSING
 from ..inside.explain import check_writable
 from ..loading import catalogue
 from ..loading.official_models import CATALOGUE
-from . import dataset, evaluate, inside
+from . import dataset, evaluate, inside, play
 from .folder import plan, run
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
@@ -115,6 +115,7 @@ def parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list the official checkpoints")
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
     inside.add_commands(commands, shared)
+    play.add_command(commands)
     return top
 
 
@@ -168,6 +169,8 @@ def add_folder_options(caption: argparse.ArgumentParser) -> None:
 
 def run_command(options: argparse.Namespace) -> int:
     """Do what was asked; return how many pictures or questions it could not be done for."""
+    if options.command == "play":
+        return play.run_command(options)
     if options.command == "models":
         return print_models(as_json=options.json)
     if options.command in ("trace", "diff", "step"):
