@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -14,6 +15,8 @@ import numpy as np
 
 from ...errors import UserError
 from ...loading.config import GitConfig
+from ...loading.fields import GENERATION as FIELDS
+from ...loading.fields import MOST_BEAMS, Object, check_name, checked
 from ...loading.find import find
 from ...loading.formats import read_json
 from ...loading.hub import GENERATION_FILES
@@ -21,7 +24,7 @@ from ...loading.hub.keywords import sort_keywords
 from ...loading.hub.push import check_saving, push, push_folder
 from ...loading.write_whole import write_whole
 from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
-from .kinds import check_kinds, read_bias
+from .kinds import read_bias
 
 GENERATION = "generation_config.json"
 DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
@@ -29,7 +32,6 @@ OFFICIAL_MAX_LENGTH = 20
 END_PADS = -1  # a pad_token_id that stands for the end token
 NOT_OPTIONS = ("output_attentions", "output_hidden_states")  # of a config: they are for calls
 NEW_HERE = ("seed", "generator", "beam_form", "per_node_beam_size", "output_log_probabilities")
-
 TOKEN_OPTIONS = ("bad_words_ids", "sequence_bias", "suppress_tokens", "begin_suppress_tokens",
                  "forced_bos_token_id", "forced_eos_token_id")  # fmt: skip
 
@@ -114,12 +116,17 @@ class GenerationConfig:
         UserError for what cannot be; warns of options for a kind of generation that is not here.
         """
         given = {name: value for name, value in values.items() if value is not None}
+        for name in given:
+            check_name(name)
         if given.get("_from_model_config") and given.get("max_length") == OFFICIAL_MAX_LENGTH:
             del given["max_length"]
         for name in sorted(given.keys() & ABSENT.keys()):
             if not is_neutral(name, given[name]):
                 warnings.warn(f"{unknown_option(name, set())}; it is ignored", stacklevel=2)
-        check_kinds(given, cls)
+        bias = given.get("sequence_bias")
+        is_dict = isinstance(bias, Mapping) and all(isinstance(words, tuple) for words in bias)
+        table = {**FIELDS, "sequence_bias": Object({})} if is_dict else FIELDS
+        given |= checked({name: given[name] for name in FIELDS if name in given}, table)
         if "sequence_bias" in given:
             given["sequence_bias"] = read_bias(given["sequence_bias"])
         known = {field.name for field in fields(cls)}
@@ -282,7 +289,7 @@ def noted_options(config: GitConfig) -> dict[str, Any]:
 def load_options(folder: Path, config: GitConfig | None = None) -> GenerationConfig:
     """Read `generation_config.json`; without one, what `config` says of generation."""
     path = folder / GENERATION
-    if config is not None and not path.is_file():
+    if config is not None and not os.path.lexists(path):
         return GenerationConfig.from_model_config(config)
     values = read_json(path)
     try:
@@ -304,9 +311,11 @@ def check(options: Any) -> None:
     """Refuse options that cannot be, before any work."""
     beams, groups, texts = options.num_beams, options.num_beam_groups, options.num_return_sequences
     require("num_beams", beams, beams >= 1, "at least 1")
+    require("num_beams", beams, beams <= MOST_BEAMS, f"at most {MOST_BEAMS}")
     fits = groups >= 1 and beams % groups == 0
     require("num_beam_groups", groups, fits, f"a divisor of num_beams, {beams}")
     require("num_return_sequences", texts, texts >= 1, "at least 1")
+    require("num_return_sequences", texts, texts <= MOST_BEAMS, f"at most {MOST_BEAMS}")
     most = texts if options.do_sample and beams == 1 else beams
     require("num_return_sequences", texts, texts <= most, f"at most num_beams, {beams}")
     early = options.early_stopping in (True, False, "never")
