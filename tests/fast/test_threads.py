@@ -15,7 +15,6 @@ from numpygit.errors import UserError
 from numpygit.fast import threads, towers
 from numpygit.fast.threads import (
     blas_threads,
-    container_limit,
     cores,
     default_threads,
     find_openblas,
