@@ -33,10 +33,37 @@ Subject = Picture | Sequence[Picture] | Cache  # what one can ask about
 
 
 class Captioner:
-    """A model and its processor: ask it for captions and answers.
+    """A model and its processor: ask it for captions and answers. `load` makes one.
 
     A picture is a path, a Pillow picture, a list of these as the frames of a clip, or what `see`
     returned. For a model of clips a path may lead to a clip: GIF, WebP, APNG, or a video.
+
+    Parameters
+    ----------
+    model : GitForCausalLM
+        Config, parameters and the way they are run.
+    processor : GitProcessor
+        Turns pictures into pixels (1, C, H, W) and questions into token ids (1, T).
+    name : str
+        What was loaded; it is shown on pages and in files.
+    source : Path, optional
+        The file that the weights came from.
+
+    Raises
+    ------
+    UserError
+        From every method, for pictures and questions that cannot be, before any large work.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> from numpygit.storybook import EXAMPLES
+    >>> storybook = numpygit.load("storybook")
+    >>> picture = EXAMPLES / "relation.png"
+    >>> storybook.caption(picture)
+    'an orange fish in front of a green boat'
+
+    Source: arXiv 2205.14100.
     """
 
     def __init__(
@@ -52,13 +79,16 @@ class Captioner:
         self.name = name
         self.source = source  # the file that the weights came from
 
+    def __repr__(self) -> str:
+        return f"Captioner({self.name!r}): {self.model!r}"
+
     def pixels(self, picture: Picture | Sequence[Picture]) -> Array:
         """Prepare a picture or a clip for the model: (1, C, H, W) or (1, frames, C, H, W)."""
         frames = self.model.config.num_image_with_embedding
         return self.processor.pixels(picture, frames=frames)
 
     def see(self, picture: Picture | Sequence[Picture], *, trace: Trace = no_trace) -> Cache:
-        """Look at a picture once, to ask several things about it."""
+        """Prefill the KV cache with a picture once, to ask several things about it."""
         interpolate = self.processor.original
         return self.model.see(
             self.pixels(picture), interpolate_pos_encoding=interpolate, trace=trace
@@ -85,12 +115,12 @@ class Captioner:
         """Caption what `pixels` has prepared: stills, and clips of equal length, go together."""
         found = [""] * len(prepared)
         for shape in sorted({one.shape for one in prepared}):
-            places = [i for i, one in enumerate(prepared) if one.shape == shape]
-            batch = np.concatenate([prepared[i] for i in places])
+            numbers = [i for i, one in enumerate(prepared) if one.shape == shape]
+            batch = np.concatenate([prepared[i] for i in numbers])
             prompt = self.processor.prompt().repeat(len(batch), axis=0)
             for step in self.say(batch, prompt, max_length=max_length):
                 ids = step
-            for i, row in zip(places, ids.tolist(), strict=True):
+            for i, row in zip(numbers, ids.tolist(), strict=True):
                 found[i] = self.processor.words.decode(row[1:])
         return found
 
@@ -104,8 +134,8 @@ class Captioner:
         """Answer several questions about one picture, which is looked at only once."""
         if isinstance(questions, str):
             raise UserError(f"questions is the text {questions!r}; give a list, or use answer")
-        seen = picture if isinstance(picture, Cache) else self.see(picture)
-        return [self.answer(seen, question, max_length=max_length) for question in questions]
+        cache = picture if isinstance(picture, Cache) else self.see(picture)
+        return [self.answer(cache, question, max_length=max_length) for question in questions]
 
     def stream(
         self,
@@ -124,16 +154,16 @@ class Captioner:
             raise UserError("the question is empty; ask something, or ask for a caption")
         pixels = picture if isinstance(picture, Cache) else self.pixels(picture)
         prompt = self.processor.prompt(question)
-        told, before = "", ""
+        yielded, before = "", ""
         for ids in self.say(pixels, prompt, max_length=max_length, trace=trace):
             now = self.processor.words.decode(ids[0, prompt.shape[1] :].tolist())
             stable = common_start(before, now)
-            if len(stable) > len(told):
-                yield stable[len(told) :]
-                told = stable
+            if len(stable) > len(yielded):
+                yield stable[len(yielded) :]
+                yielded = stable
             before = now
-        if before[len(told) :]:
-            yield before[len(told) :]
+        if before[len(yielded) :]:
+            yield before[len(yielded) :]
 
     def explain(
         self,
@@ -171,21 +201,21 @@ class Captioner:
             for step in self.model.steps(pictures, prompt, **asked):
                 yield step.ids
             return
-        pixels, seen = (None, pictures) if isinstance(pictures, Cache) else (pictures, None)
-        yield self.model.generate(pixels, prompt, past_key_values=seen, **asked)  # type: ignore[misc]
+        pixels, cache = (None, pictures) if isinstance(pictures, Cache) else (pictures, None)
+        yield self.model.generate(pixels, prompt, past_key_values=cache, **asked)  # type: ignore[misc]
 
     def options(self, max_length: int | None = None) -> GenerationConfig:
         """Say how words are chosen: as `generation_config.json` says, or as the authors do.
 
         One text for each prompt, and no placeholders of the vocabulary.
         """
-        base, places = self.model.generation_config, self.model.config.max_position_embeddings
+        base, positions = self.model.generation_config, self.model.config.max_position_embeddings
         if self.processor.original:
-            base = AUTHORS.change({"max_length": min(AUTHORS.max_length or places, places)})
-        quiet = [*(base.suppress_tokens or ()), *self.processor.words.placeholders]
+            base = AUTHORS.change({"max_length": min(AUTHORS.max_length or positions, positions)})
+        suppressed = [*(base.suppress_tokens or ()), *self.processor.words.placeholders]
         length = {} if max_length is None else {"max_length": max_length, "max_new_tokens": None}
         one = {"num_return_sequences": 1, "return_dict_in_generate": False}
-        return base.change({"suppress_tokens": quiet, **one, **length})
+        return base.change({"suppress_tokens": suppressed, **one, **length})
 
 
 def common_start(a: str, b: str) -> str:
@@ -207,10 +237,39 @@ def load(
 ) -> Captioner:
     """Load "storybook", a folder, or a model of the Hugging Face Hub, ready to caption.
 
-    `preprocessing` "hf" prepares pictures and questions as the checkpoint's files say, "original"
-    as the authors' code does: see original.py. `threads` is how many cores to use, None for all
-    that NumPy may. `plain` runs the five files of the model alone, to read along or to step
-    through; else fast.py takes part.
+    Parameters
+    ----------
+    name : str or Path
+        "storybook", the bundled model; a folder with the files of the Hub, or of the authors; or
+        an id of the Hub, which is downloaded once.
+    revision : str, optional
+        A branch, tag or commit of the Hub.
+    local_files_only : bool
+        Take what is on this machine and never ask the network.
+    preprocessing : "hf" or "original"
+        Prepare pictures and questions as the checkpoint's files say, or as the authors' code does.
+    threads : int, optional
+        How many cores to use; None for all that NumPy may.
+    plain : bool
+        Run the five files of `model/` alone, to read along or to step through; else `fast/` takes
+        part, with the same words.
+
+    Returns
+    -------
+    Captioner
+
+    Raises
+    ------
+    NotFoundError
+        For a name or a folder that is not there, or no network; it names the cache.
+    UserError
+        For files that are damaged, or do not fit their config.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> numpygit.load("storybook").name
+    'storybook'
     """
     check_threads(threads)
     folder = loading.find(name, revision=revision, local_files_only=local_files_only)
@@ -276,7 +335,7 @@ def answers(
     questions: Iterable[str],
     **options: Any,
 ) -> Iterator[str]:
-    """Answer one question after the other; only their words are read anew."""
+    """Answer one question after the other, on the KV cache of one picture."""
     cache = look(captioner, picture)
     for question in questions:
         if not question.strip():
@@ -297,9 +356,44 @@ def classify(
 ) -> list[Label]:
     """Say which of the labels the model would rather say of a picture, the best first.
 
-    Every label is scored exactly: the log-probability of its tokens and the end token. For lists
-    of many thousands `beams` searches instead, and may miss a label with an unlikely beginning.
-    The captioner prepares picture and question its own way; no option of `generate` takes part.
+    Every label is scored exactly: the log-probability of its tokens and the end token. The
+    captioner prepares picture and question its own way; no option of `generate` takes part.
+
+    Parameters
+    ----------
+    captioner : Captioner
+        What `load` returned.
+    picture : path, picture, list of frames, or Cache
+        What to name; a Cache comes from `captioner.see`.
+    labels : sequence of str
+        The texts to choose from.
+    top : int
+        How many to return.
+    question : str, optional
+        Labels as answers to it.
+    beams : int, optional
+        Search with so many beams instead of scoring all labels: for lists of many thousands. It
+        may miss a label with an unlikely beginning.
+
+    Returns
+    -------
+    list of Label
+        label, log_probability (natural logarithm), share of the probability of all labels.
+
+    Raises
+    ------
+    UserError
+        For no labels, empty ones, or top below 1.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> from numpygit.storybook import EXAMPLES
+    >>> storybook = numpygit.load("storybook")
+    >>> picture = EXAMPLES / "count.png"
+    >>> numpygit.classify(storybook, picture, ["five small pink trees", "a red house"])[0].label
+    'five small pink trees'
+
     Source: generation-based classification, arXiv 2205.14100, section 4.3.
     """
     words, model = captioner.processor.words, captioner.model
@@ -328,7 +422,7 @@ def classify(
 
 
 def look(captioner: Captioner, picture: Subject) -> Cache:
-    """Encode a picture or a clip once, and let its tokens look at each other."""
+    """Encode a picture or a clip once, and prefill the KV cache with it."""
     return picture if isinstance(picture, Cache) else captioner.see(picture)
 
 

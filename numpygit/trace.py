@@ -215,9 +215,28 @@ FIRST = {"vision": "attention_input", "text": "q"}  # what a layer names first
 
 
 class Recorder:
-    """Keep every tensor whose name fits one of the patterns (`*` stands for anything).
+    """Keep every tensor whose name fits one of the patterns.
 
-    The arrays are kept as they are, not copied: the model never changes an array it has made.
+    Parameters
+    ----------
+    *patterns : str
+        Names of the table, `*` stands for anything; without patterns, all.
+
+    Attributes
+    ----------
+    tensors : dict of str to array
+        The arrays as they are, not copied: the model never changes an array it has made.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> from numpygit.trace import Recorder
+    >>> recorder, storybook = Recorder("memory", "word.0.logits"), numpygit.load("storybook")
+    >>> from numpygit.storybook import EXAMPLES
+    >>> picture = EXAMPLES / "relation.png"
+    >>> _ = list(storybook.stream(picture, trace=recorder))
+    >>> recorder.tensors["memory"].shape, recorder.tensors["word.0.logits"].shape
+    ((1, 65, 160), (1, 1, 154))
     """
 
     def __init__(self, *patterns: str) -> None:
@@ -227,6 +246,9 @@ class Recorder:
     def __call__(self, name: str, value: Array) -> None:
         if any(fnmatchcase(name, pattern) for pattern in self.patterns):
             self.tensors[name] = value
+
+    def __repr__(self) -> str:
+        return f"Recorder({', '.join(map(repr, self.patterns))}): {len(self.tensors)} tensors"
 
     def like(self, *patterns: str) -> tuple[Array, ...]:
         """Return what was kept whose name fits, pattern after pattern, in the order it came."""

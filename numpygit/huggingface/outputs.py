@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .show import show_value
+
 
 class ModelOutput(Mapping[str, Any]):
     """Named results, by attribute, by key, or by number as in a tuple.
@@ -39,7 +41,7 @@ class ModelOutput(Mapping[str, Any]):
         return len(self.to_tuple())
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={self[name]!r}" for name in self)
+        shown = ", ".join(f"{name}={show_value(self[name])}" for name in self)
         return f"{type(self).__name__}({shown})"
 
     def to_tuple(self) -> tuple[Any, ...]:
