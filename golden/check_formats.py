@@ -41,7 +41,7 @@ MEASURE = """
 import sys
 from pathlib import Path
 from numpygit import loading
-from numpygit.huggingface.pretrained import tensors_of
+from numpygit.huggingface.tensors import tensors_of
 
 config, params = loading.load(Path(sys.argv[1]))
 tensors = tensors_of(params, config).values()
@@ -136,7 +136,7 @@ def compare_words(name: str, folder: Path) -> None:
     shape = (1, frames, 3, size, size) if frames else (1, 3, size, size)
     pixels = seeded_pixels(shape, seed=SEED)
     gap = np.abs(model.logits(PROMPT, pixels)[0, -1][::EVERY] - golden["last_logits"]).max()
-    ids = model.generate(pixels, PROMPT, max_length=golden["ids"].shape[1])
+    ids = model.generate(PROMPT, pixel_values=pixels, max_length=golden["ids"].shape[1])
     assert gap < 1e-4, gap
     assert np.array_equal(ids, golden["ids"])
     print(f"  {'':21} logits off by {gap:.1e}, words the same", flush=True)

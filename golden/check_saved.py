@@ -82,7 +82,7 @@ def options_come_back() -> bool:
     with torch.no_grad():
         said = loaded.generate(pixel_values=torch.from_numpy(STILL), use_cache=False).tolist()
     is_same = back.generation_config == model.generation_config
-    return there == given and is_same and said == back.generate(STILL).tolist()
+    return there == given and is_same and said == back.generate(pixel_values=STILL).tolist()
 
 
 def respell(folder: Path) -> None:

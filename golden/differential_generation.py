@@ -171,8 +171,8 @@ def ours(
     if labels:
         permit = allowed_next(build_trie(labels, END), [len(prompt) for prompt in prompts], END)
     answer: Any = model.generate(
-        pixels,
         ids,
+        pixel_values=pixels,
         attention_mask=mask,
         prefix_allowed_tokens_fn=permit,
         **options,

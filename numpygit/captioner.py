@@ -202,7 +202,7 @@ class Captioner:
                 yield step.ids
             return
         pixels, cache = (None, pictures) if isinstance(pictures, Cache) else (pictures, None)
-        yield self.model.generate(pixels, prompt, past_key_values=cache, **asked)  # type: ignore[misc]
+        yield self.model.generate(prompt, pixel_values=pixels, past_key_values=cache, **asked)
 
     def options(self, max_length: int | None = None) -> GenerationConfig:
         """Say how words are chosen: as `generation_config.json` says, or as the authors do.

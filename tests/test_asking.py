@@ -159,13 +159,13 @@ def test_captions_with_scores(captioner, picture):
 
 def test_placeholders_are_not_said_in_captions(captioner, picture, monkeypatch):
     pixels = captioner.processor.pixels(picture)
-    said = captioner.model.generate(pixels, max_length=4)[0, 1:].tolist()
+    said = captioner.model.generate(pixel_values=pixels, max_length=4)[0, 1:].tolist()
     monkeypatch.setattr(captioner.processor.words, "placeholders", said)
     other = captions(captioner, picture, max_length=4)[0]
     names = {captioner.processor.words.tokenizer.id_to_token(i) for i in said}
     assert not names & {word for word, _ in other.words}
     assert other.text == captioner.caption(picture, max_length=4)
-    assert captioner.model.generate(pixels, max_length=4)[0, 1:].tolist() == said
+    assert captioner.model.generate(pixel_values=pixels, max_length=4)[0, 1:].tolist() == said
 
 
 def test_the_placeholders_of_a_vocabulary(tmp_path):

@@ -13,7 +13,8 @@ import numpygit
 from numpygit.captioner import Captioner, classify
 from numpygit.cli.commands import main, read_labels
 from numpygit.errors import NotFoundError, UserError
-from numpygit.huggingface import call, models
+from numpygit.huggingface import call
+from numpygit.huggingface.models import causal_lm
 
 LABELS = ["a big moon", "a red star", "two hearts", "a moon", "blue"]
 
@@ -58,7 +59,7 @@ def test_a_clip_is_seen_whole(tiny, picture, monkeypatch):
         shapes.append(pixels.shape)
         return encode(pixels, *arguments, **settings)
 
-    monkeypatch.setattr(models, "memory_of", watching)
+    monkeypatch.setattr(causal_lm, "memory_of", watching)
     classify(tiny, picture.with_name("clip.gif"), LABELS)
     assert shapes == [(1, 2, 3, 18, 18)]
 
@@ -66,7 +67,7 @@ def test_a_clip_is_seen_whole(tiny, picture, monkeypatch):
 def test_a_picture_that_was_seen_is_not_looked_at_again(tiny, picture, monkeypatch):
     expected = classify(tiny, picture, LABELS)
     seen = tiny.see(picture)
-    monkeypatch.delattr(models, "memory_of")
+    monkeypatch.delattr(causal_lm, "memory_of")
     assert classify(tiny, seen, LABELS) == expected
 
 

@@ -129,7 +129,7 @@ assert words.decode(max(ended)[1]) == "four blue tree"
 # divide by the length, so that long texts have a chance.
 
 # %%
-ids = storybook.model.generate(pixels, num_beams=2, length_penalty=0.0)
+ids = storybook.model.generate(pixel_values=pixels, num_beams=2, length_penalty=0.0)
 assert words.decode(ids[0].tolist()) == "four blue tree"
 assert np.isclose(max(ended)[0], worth("four blue tree"), atol=1e-3)
 
@@ -189,7 +189,7 @@ assert yours is ... or yours == solution
 yours = ...
 
 # %%
-ids = storybook.model.generate(pixels, do_sample=True, seed=1, num_return_sequences=5)
+ids = storybook.model.generate(pixel_values=pixels, do_sample=True, seed=1, num_return_sequences=5)
 solution = [words.decode(row.tolist()) for row in ids]
 assert len(solution) == 5
 assert len(set(solution)) > 1

@@ -74,7 +74,7 @@ def shared_options() -> argparse.ArgumentParser:
         "--threads", type=int, metavar="N", help="cores to use (default: all that are allowed)"
     )
     shared.add_argument(
-        "--plain", action="store_true", help="run the five files of the model without fast.py"
+        "--plain", action="store_true", help="run the five files of the model without the room fast"
     )
     shared.add_argument("--json", action="store_true", help="print one JSON object a line")
     return shared

@@ -46,6 +46,15 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
         "measures the rounding of each tensor for `diff`",
     )  # fmt: skip
     trace.add_argument("--table", action="store_true", help="list the names and their meanings")
+    add_diff(commands)
+    step = commands.add_parser(
+        "step", parents=[shared, run], help="walk through a run, tensor by tensor"
+    )
+    step.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
+
+
+def add_diff(commands: Any) -> None:
+    """Describe `diff`."""
     diff = commands.add_parser(
         "diff", help="find the first tensor in which two runs differ", epilog=EXIT_CODES
     )
@@ -72,10 +81,6 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="print one JSON object a tensor, and a last one with "
         "the first difference, its causes and the notes",
     )  # fmt: skip
-    step = commands.add_parser(
-        "step", parents=[shared, run], help="walk through a run, tensor by tensor"
-    )
-    step.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
 
 
 def run_command(options: argparse.Namespace, load_model: Load) -> int:

@@ -28,7 +28,7 @@ from .logits import (
     suppress_at,
     suppress_below,
 )
-from .options import DEFAULT_MAX_LENGTH, GenerationConfig, as_tuple, check_ids
+from .options import DEFAULT_MAX_LENGTH, END_PADS, GenerationConfig, as_tuple, check_ids
 from .sampling import filters
 
 
@@ -79,8 +79,10 @@ def make_plan(
     """
     end = as_tuple(config.eos_token_id if options.eos_token_id is None else options.eos_token_id)
     pad = config.pad_token_id if options.pad_token_id is None else options.pad_token_id
+    is_set = pad is not None and pad != END_PADS
+    filler = pad if is_set else (end[0] if end else 0)  # without an end no text ends early
     prompt = given if stand_ins is None else stand_ins
-    mask = mask_of(prompt, attention_mask, pad, end)
+    mask = mask_of(prompt, attention_mask, pad if is_set else None, end)
     if calls is not None and calls.streamer is not None and options.num_beams > 1:
         raise UserError("a streamer cannot be used with a beam search; use num_beams=1")
     check_ids(options, config.vocab_size)
@@ -91,15 +93,17 @@ def make_plan(
         pad_left(mask, mask),
         length_of(options, prompt.shape[1], config.max_position_embeddings),
         end,
-        config if pad == config.pad_token_id else replace(config, pad_token_id=pad),
+        config if filler == config.pad_token_id else replace(config, pad_token_id=filler),
         options,
         calls or Calls(),
         plain_towers(config),
     )
 
 
-def mask_of(ids: Array, attention_mask: Array | None, pad: int, end: Sequence[int]) -> Array:
+def mask_of(ids: Array, attention_mask: Array | None, pad: int | None, end: Sequence[int]) -> Array:
     """Check the mask of prompts, or find it by the padding token: (B, T) -> (B, T)."""
+    if attention_mask is None and pad is None:
+        return np.ones(ids.shape, np.int64)
     if attention_mask is None:
         found = (ids != pad) | (pad in end)
         found |= ~found.any(axis=1, keepdims=True)  # a start token that is the padding token

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import loading
+from ..decoding.options import as_tuple
 from ..errors import UserError
 from ..loading.config import GitConfig, GitVisionConfig
+from ..model.layers import Trace, no_trace
 from ..model.params import Array, Git, Vision
 from ..model.text import Cache
 
@@ -23,6 +26,43 @@ def as_ids(input_ids: Array) -> Array:
             f"input_ids must be whole numbers of shape (B, T); got {ids.dtype} of shape {ids.shape}"
         )
     return ids
+
+
+class Prompt(NamedTuple):
+    """What generate continues.
+
+    One picture serves several prompts, padded on either side. Of prompts as inputs_embeds
+    (B, T, D) only the new words come back. past_key_values, from an earlier output or from `see`,
+    stands for pictures and for the first words of the prompt.
+    """
+
+    ids: Array | None = None  # (B, T)
+    pixel_values: Pixels | None = None  # (B, C, H, W), (B, frames, C, H, W), or a list
+    attention_mask: Array | None = None  # (B, T)
+    inputs_embeds: Array | None = None  # (B, T, D)
+    head_mask: Array | None = None  # (N,) or (L, N)
+    past_key_values: Cache | None = None
+    interpolate_pos_encoding: bool = False
+    trace: Trace = no_trace
+
+    @classmethod
+    def of(cls, inputs: Array | None, options: dict[str, Any]) -> Prompt:
+        """Take the prompt of generate out of its options; refuse pixels in its place."""
+        ids: Any = options.pop("input_ids", None)
+        if inputs is not None and ids is not None:
+            raise UserError("generate got a prompt twice, as its first argument and as input_ids")
+        ids = inputs if ids is None else ids
+        if np.ndim(ids) > 2 or isinstance(ids, Cache):
+            raise UserError(
+                f"the first argument of generate is the prompt ids (B, T); got shape "
+                f"{np.shape(ids)}: pass pictures as pixel_values=..., vectors as inputs_embeds=..."
+            )
+        return cls(ids, **{name: options.pop(name) for name in cls._fields if name in options})
+
+    @property
+    def seen(self) -> Pixels | Cache | None:
+        """What the words are about: a cache, else pictures."""
+        return self.pixel_values if self.past_key_values is None else self.past_key_values
 
 
 def check_finite(result: Array, params: Git | Vision) -> None:
@@ -102,8 +142,8 @@ def chosen(
 
 def warn_of_padding(ids: Array, config: GitConfig) -> None:
     """Warn where padding would be read as words, as the official code does."""
-    ends = np.append(config.eos_token_id, config.bos_token_id)
-    if config.pad_token_id not in ends and np.any(ids[:, [0, -1]] == config.pad_token_id):
+    ends = [*as_tuple(config.eos_token_id), config.bos_token_id]
+    if config.pad_token_id not in (None, *ends) and np.any(ids[:, [0, -1]] == config.pad_token_id):
         warnings.warn(
             "input_ids begin or end with the pad token, and there is no attention_mask: padding "
             "is read as words; pass the attention_mask that the processor returns",

@@ -17,6 +17,7 @@ from ..errors import UserError
 from ..fast.threads import check_threads, default_threads, keep_freed_memory
 from ..fast.towers import Towers, fast_towers, plain_towers
 from ..loading.config import GitConfig
+from ..loading.pruned_heads import pruned_heads
 from ..model.layers import KeyValue, Trace, no_trace
 from ..model.params import Array, Git, Text
 from ..model.text import Cache, project
@@ -92,9 +93,7 @@ def run(
         first = recorder.tensors["words"]
         hidden = last_state(recorder, p, first)
     hidden_states = (first, *every_layer(recorder, p, "x"))
-    attentions = tuple(every_layer(recorder, p, "weights"))
-    if head_mask is not None:
-        attentions = masked_attentions(attentions, head_mask)
+    attentions = as_shown(every_layer(recorder, p, "weights"), head_mask, config)
     return Ran(logits, hidden, cache, hidden_states, attentions)
 
 
@@ -176,12 +175,23 @@ def towers_of(model: Runs) -> Towers:
     return fast_towers(threads_of(model))
 
 
-def show_masked(found: Generation, head_mask: Array | None) -> Generation:
-    """Multiply the attentions of a run, if it has any, by its head mask, if it has one."""
-    if found.attentions is None or head_mask is None:
+def show_heads(found: Generation, head_mask: Array | None, config: GitConfig) -> Generation:
+    """Show the attentions of a run, if it has any, as the official code does: see `as_shown`."""
+    if found.attentions is None:
         return found
-    shown = tuple(masked_attentions(step, head_mask) for step in found.attentions)
+    shown = tuple(as_shown(step, head_mask, config) for step in found.attentions)
     return replace(found, attentions=shown)
+
+
+def as_shown(
+    attentions: Sequence[Array], head_mask: Array | None, config: GitConfig
+) -> tuple[Array, ...]:
+    """Multiply attention weights by a head mask, and leave pruned heads out."""
+    shown = tuple(attentions)
+    if head_mask is not None:
+        shown = masked_attentions(shown, head_mask)
+    gone = pruned_heads(config)
+    return tuple(np.delete(a, gone.get(i, []), axis=1) for i, a in enumerate(shown))
 
 
 def call(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -66,6 +67,8 @@ def resize_words(params: Git, size: int, *, spread: float, seed: int = 0) -> Git
     rng = np.random.default_rng(seed)
     word_embedding = resize_rows(text.word_embedding, size, rng, spread)
     is_tied = text.head.weight is text.word_embedding
+    if len(text.head.bias) == 0:  # no head: GitModel
+        return replace(params, text=replace(text, word_embedding=word_embedding))
     weight = word_embedding if is_tied else resize_rows(text.head.weight, size, rng, spread)
     bias = resize_rows(text.head.bias, size, rng, 0)
     resized = replace(text, word_embedding=word_embedding, head=Linear(weight, bias))
@@ -96,3 +99,19 @@ def replace_words(params: Git, word_embedding: Array) -> Git:
     if given.ndim != 2 or given.shape[1] != D:
         raise UserError(f"word embeddings must be of shape (V, {D}); got {given.shape}")
     return replace(params, text=replace(params.text, word_embedding=given))
+
+
+def replace_head(params: Git, head: Any) -> Git:
+    """Put another vocabulary head in its place: a matrix (V, D), with a bias (V,) if it has one."""
+    weight = np.asarray(getattr(head, "weight", head), np.float32)
+    V, D = params.text.head.weight.shape
+    if weight.ndim != 2 or weight.shape[1] != D:
+        raise UserError(f"a vocabulary head must be of shape (V, {D}); got {weight.shape}")
+    bias = getattr(head, "bias", None)
+    if bias is None:
+        bias = params.text.head.bias if len(weight) == V else np.zeros(len(weight), np.float32)
+    given = Linear(weight, np.asarray(bias, np.float32))
+    if given.bias.shape != (len(weight),):
+        raise UserError(f"the bias of a vocabulary head must be of shape ({len(weight)},); got "
+                        f"{given.bias.shape}")  # fmt: skip
+    return replace(params, text=replace(params.text, head=given))

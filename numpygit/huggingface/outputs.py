@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
+from ..decoding.decode import Generation
 from .show import show_value
 
 
@@ -21,11 +23,11 @@ class ModelOutput(Mapping[str, Any]):
         self._fields = fields
 
     def __getattr__(self, name: str) -> Any:
-        fields = self.__dict__.get("_fields", {})
-        if name not in fields:
-            known = ", ".join(fields)
+        named = self.__dict__.get("_fields", {})
+        if name not in named:
+            known = ", ".join(named)
             raise AttributeError(f"this output has no {name!r}; it has: {known}")
-        return fields[name]
+        return named[name]
 
     def __getitem__(self, key: str | int | slice) -> Any:
         if not isinstance(key, str):
@@ -47,6 +49,20 @@ class ModelOutput(Mapping[str, Any]):
     def to_tuple(self) -> tuple[Any, ...]:
         """List the results that are not None, in their order."""
         return tuple(value for value in self._fields.values() if value is not None)
+
+
+class GenerateOutput(ModelOutput):
+    """What `generate` returns with return_dict_in_generate: the fields of a `Generation`.
+
+    sequences (R, T); sequences_scores (R,) of beams; scores and logits, (rows, V) a word;
+    beam_indices (R, new words); attentions and hidden_states, a layer each, a word each;
+    past_key_values; log_probabilities, see `decoding.scores`.
+    """
+
+    @classmethod
+    def of(cls, found: Generation) -> GenerateOutput:
+        """Give the results of a run their names."""
+        return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
 
 
 Outputs = ModelOutput | tuple[Any, ...]

@@ -8,107 +8,79 @@ embeddings spelled as there: transformers 4.26 to 4.56 read them, later ones los
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from ..decoding.options import save_options
+from ..decoding.options.config import GENERATION
 from ..errors import UserError
 from ..loading.checkpoint import TOWER
 from ..loading.config import GitConfig, GitVisionConfig
-from ..loading.formats import WEIGHTS
-from ..loading.names import TEXT_LAYER, VISION_LAYER
+from ..loading.hub.push import check_saving, made_folder, push_folder
+from ..loading.pruned_heads import cut
 from ..loading.write_whole import write_tensors, write_whole
-from ..model.config import VisionConfig
-from ..model.params import Array, Block, Git, LayerNorm, Linear, Text, Vision
-
-VISION = f"{TOWER}vision_model."
+from ..model.params import Array, Git, Vision
+from .tensors import tensors_of, tensors_of_vision
 
 
-def save_model(folder: str | Path, config: GitConfig, params: Git) -> None:
-    """Write a whole GIT, or one without a head, so that transformers can read it."""
-    tensors = tensors_of(params, config)
-    architecture, prefix = "GitForCausalLM", ""
-    if len(params.text.head.bias) == 0:
-        architecture, prefix = "GitModel", "git."
-        tensors = {n: a for n, a in tensors.items() if not n.startswith("output.")}
-    if config.tie_word_embeddings:
+class Saved(Protocol):
+    """A model that can be written: its config, and parameters by their names in a file."""
+
+    config: Any
+
+    def tensors(self) -> dict[str, Array]:
+        """List the parameters."""
+
+
+def save(
+    model: Saved,
+    folder: str | Path,
+    *,
+    state_dict: Mapping[str, Any] | None = None,
+    with_config: bool = True,
+    most: int | str = "5GB",
+    variant: str | None = None,
+    upload: bool = False,
+    **keywords: Any,
+) -> None:
+    """Write a model into a folder, so that transformers can read it; see `save_pretrained`."""
+    check_saving(keywords)
+    folder = made_folder(folder)
+    tensors = model.tensors() if state_dict is None else state_dict
+    tensors = {name: np.asarray(array, np.float32) for name, array in tensors.items()}
+    if getattr(model.config, "tie_word_embeddings", False):
         tensors.pop("output.weight", None)
-    write_folder(folder, config.to_dict(), architecture, without_prefix(tensors, prefix))
+    files = write_weights(folder, tensors, most=most, variant=variant)
+    if with_config:
+        write_config(folder / "config.json", model.config, type(model).__name__)
+        files.append("config.json")
+        if hasattr(model, "generation_config"):
+            save_options(folder, model.generation_config)
+            files.append(GENERATION)
+    if upload:
+        push_folder(folder, files, **keywords)
 
 
-def save_tower(folder: str | Path, config: GitVisionConfig, p: Vision) -> None:
-    """Write a picture tower alone."""
-    tensors = tensors_of_vision(replace(p, temporal_embedding=p.temporal_embedding[:0]), config)
-    write_folder(folder, config.to_dict(), "GitVisionModel", without_prefix(tensors, TOWER))
+def whole_tensors(params: Git, config: GitConfig) -> dict[str, Array]:
+    """List the parameters of a whole GIT, pruned heads cut out, by their names in a file."""
+    return cut(tensors_of(params, config), config)
 
 
-def tensors_of(params: Git, config: GitConfig) -> dict[str, Array]:
-    """List all parameters by their names in the file; `loading.params_from` goes the other way."""
-    return tensors_of_vision(params.vision, config.vision_config) | tensors_of_text(params.text)
+def body_tensors(params: Git, config: GitConfig) -> dict[str, Array]:
+    """List the parameters of a GIT without its head, by their names in a file."""
+    tensors = {n: a for n, a in whole_tensors(params, config).items() if n.startswith("git.")}
+    return without_prefix(tensors, "git.")
 
 
-def tensors_of_vision(p: Vision, config: VisionConfig) -> dict[str, Array]:
-    """List the parameters of the vision encoder; a temporal embedding is one tensor a frame."""
-    D, patch = config.hidden_size, config.patch_size
-    squares = p.patch_embedding.reshape(D, -1, patch, patch)
-    tensors = {
-        f"{VISION}embeddings.class_embedding": p.class_embedding,
-        f"{VISION}embeddings.patch_embedding.weight": squares,
-        f"{VISION}embeddings.position_embedding.weight": p.position_embedding,
-    }
-    tensors |= weight_and_bias(f"{VISION}pre_layrnorm", p.pre_norm)  # sic
-    tensors |= weight_and_bias(f"{VISION}post_layernorm", p.post_norm)
-    for i, block in enumerate(p.blocks):
-        tensors |= tensors_of_block(block, f"{VISION}encoder.layers.{i}.", VISION_LAYER)
-    for i, frame in enumerate(p.temporal_embedding):
-        tensors[f"git.img_temperal_embedding.{i}"] = frame.reshape(1, 1, D)  # sic
-    return tensors
-
-
-def tensors_of_text(p: Text) -> dict[str, Array]:
-    """List the parameters of the projection, the text decoder and the head."""
-    tensors = {
-        "git.embeddings.word_embeddings.weight": p.word_embedding,
-        "git.embeddings.position_embeddings.weight": p.position_embedding,
-    }
-    tensors |= weight_and_bias("git.visual_projection.visual_projection.0", p.projection)
-    tensors |= weight_and_bias("git.visual_projection.visual_projection.1", p.projection_norm)
-    tensors |= weight_and_bias("git.embeddings.LayerNorm", p.embedding_norm)
-    tensors |= weight_and_bias("output", p.head)
-    for i, block in enumerate(p.blocks):
-        layer = f"git.encoder.layer.{i}."
-        tensors |= tensors_of_block(block, layer, TEXT_LAYER)
-        if block.attention.relative is not None:
-            name = f"{layer}attention.self.distance_embedding.weight"
-            tensors[name] = block.attention.relative.embedding
-    return tensors
-
-
-def tensors_of_block(block: Block, prefix: str, names: str) -> dict[str, Array]:
-    """List the parameters of one layer; `names` as `loading.names` has them."""
-    a, m = block.attention, block.mlp
-    parts: tuple[Linear | LayerNorm, ...] = (
-        a.query,
-        a.key,
-        a.value,
-        a.out,
-        block.attention_norm,
-        m.up,
-        m.down,
-        block.mlp_norm,
-    )
-    tensors: dict[str, Array] = {}
-    for name, part in zip(names.split(), parts, strict=True):
-        tensors |= weight_and_bias(prefix + name, part)
-    return tensors
-
-
-def weight_and_bias(name: str, part: Linear | LayerNorm) -> dict[str, Array]:
-    """List the two arrays of a linear layer or a normalisation."""
-    return {f"{name}.weight": part.weight, f"{name}.bias": part.bias}
+def tower_tensors(params: Vision, config: GitVisionConfig) -> dict[str, Array]:
+    """List the parameters of a vision encoder alone, by their names in a file."""
+    stills = replace(params, temporal_embedding=params.temporal_embedding[:0])
+    return without_prefix(tensors_of_vision(stills, config), TOWER)
 
 
 def without_prefix(tensors: Mapping[str, Array], prefix: str) -> dict[str, Array]:
@@ -116,19 +88,69 @@ def without_prefix(tensors: Mapping[str, Array], prefix: str) -> dict[str, Array
     return {name.removeprefix(prefix): array for name, array in tensors.items()}
 
 
-def write_folder(
-    folder: str | Path, config: Mapping[str, Any], architecture: str, tensors: Mapping[str, Array]
-) -> None:
-    """Write `config.json` and `model.safetensors`: each is there whole, or not at all."""
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file; give the name of a folder to save into")
-    folder.mkdir(parents=True, exist_ok=True)
-    values = {**config, "architectures": [architecture], "torch_dtype": "float32"}
+def write_config(path: Path, config: GitConfig | GitVisionConfig, architecture: str) -> None:
+    """Write `config.json`: it is there whole, or not at all."""
+    values = {**config.to_dict(), "architectures": [architecture], "torch_dtype": "float32"}
     try:
         text = json.dumps(values, indent=2, sort_keys=True) + "\n"
     except TypeError as error:
         raise UserError(f"config.json cannot hold these settings: {error}") from None
-    packed = {n: np.ascontiguousarray(a, np.float32) for n, a in tensors.items()}
-    write_tensors(folder / WEIGHTS, packed, {"format": "pt"})
-    write_whole(folder / "config.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_weights(
+    folder: Path, tensors: Mapping[str, Array], *, most: int | str, variant: str | None
+) -> list[str]:
+    """Write `model.safetensors`, or shards of at most so many bytes and their index: -> names."""
+    shards = shards_of(tensors, bytes_of(most))
+    middle = f".{variant}" if variant else ""
+    if len(shards) == 1:
+        names = [f"model{middle}.safetensors"]
+    else:
+        names = [f"model{middle}-{i + 1:05}-of-{len(shards):05}.safetensors"
+                 for i in range(len(shards))]  # fmt: skip
+    for old in folder.glob("model*.safetensors*"):  # of an earlier save, in other shards
+        if old.name not in names and belongs(old.name, middle):
+            old.unlink()
+    for name, shard in zip(names, shards, strict=True):
+        packed = {n: np.ascontiguousarray(a, np.float32) for n, a in shard.items()}
+        write_tensors(folder / name, packed, {"format": "pt"})
+    if len(shards) == 1:
+        return names
+    size = sum(array.nbytes for array in tensors.values())
+    places = {tensor: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
+    index = {"metadata": {"total_size": size}, "weight_map": places}
+    text = json.dumps(index, indent=2, sort_keys=True) + "\n"
+    named = f"model.safetensors.index{middle}.json"
+    write_whole(folder / named, lambda part: part.write_text(text, encoding="utf-8"))
+    return [*names, named]
+
+
+def belongs(name: str, middle: str) -> bool:
+    """Tell whether a file holds weights of this variant: "" or ".fp16"."""
+    shard = rf"model{re.escape(middle)}(-\d+-of-\d+)?\.safetensors"
+    index = rf"model\.safetensors\.index{re.escape(middle)}\.json"
+    return re.fullmatch(f"{shard}|{index}", name) is not None
+
+
+def shards_of(tensors: Mapping[str, Array], most: int) -> list[dict[str, Array]]:
+    """Split tensors, in their order, so that no part has more bytes unless it is one tensor."""
+    shards: list[dict[str, Array]] = [{}]
+    size = 0
+    for name, array in tensors.items():
+        if shards[-1] and size + array.nbytes > most:
+            shards.append({})
+            size = 0
+        shards[-1][name] = array
+        size += array.nbytes
+    return shards
+
+
+def bytes_of(size: int | str) -> int:
+    """Read a size: 1000, "200MB", "5GiB". Raises UserError for what is none."""
+    units = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
+             "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}  # fmt: skip
+    found = re.fullmatch(r"(\d+)\s*([KMGT]?I?)B?", str(size).upper())
+    if not found or found[2] not in units or not int(found[1]):
+        raise UserError(f"max_shard_size is {size!r}; give a number of bytes, or '200MB', '5GB'")
+    return int(found[1]) * units[found[2]]

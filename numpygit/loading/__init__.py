@@ -9,11 +9,17 @@ checkpoint.py       a folder -> config and params
 authors.py          the same for the authors' own model.pt
 official_models.py  the 17 official checkpoints, and catalogue.py that prints them
 random_weights.py   params drawn at random
+keywords.py         what every from_pretrained may be told, and what becomes of it
+pruned_heads.py     checkpoints that lack heads
 """
 
+from .checkpoint import body_from as body_from
+from .checkpoint import headless as headless
 from .checkpoint import load as load
 from .checkpoint import load_body as load_body
 from .checkpoint import load_tower as load_tower
+from .checkpoint import tower_from as tower_from
+from .checkpoint import whole_from as whole_from
 from .config import read_config as read_config
 from .find import BUNDLED as BUNDLED
 from .find import find as find

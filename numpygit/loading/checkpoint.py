@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,26 +14,56 @@ from .config import GitConfig, GitVisionConfig, read_config, stored
 from .find import is_authors
 from .formats import read_tensors
 from .names import IGNORED, check_tensors, official_name, params_from, walk_vision
+from .pruned_heads import grow
 
 TOWER = "git.image_encoder."
+
+
+def load(folder: Path) -> tuple[GitConfig, Git]:
+    """Read config and parameters of a checkpoint folder."""
+    if is_authors(folder):
+        tensors = read_tensors(folder)
+        config = stored(authors_config(folder, tensors))
+    else:
+        config = read_config(folder)
+        tensors = read_tensors(folder)
+    return config, whole_from(tensors, config, source=str(folder))
 
 
 def load_body(folder: Path) -> tuple[GitConfig, Git]:
     """Read a model without its vocabulary head, from a file that may lack one."""
     config = read_config(folder)
-    tensors = read_tensors(folder)
-    V, D = config.vocab_size, config.hidden_size
-    tensors.setdefault("output.weight", np.broadcast_to(np.float32(0), (V, D)))
-    tensors.setdefault("output.bias", np.broadcast_to(np.float32(0), (V,)))
-    return config, headless(params_from(tensors, config, source=str(folder)))
+    return config, body_from(read_tensors(folder), config, source=str(folder))
 
 
 def load_tower(folder: Path) -> tuple[GitVisionConfig, Vision]:
-    """Read the picture tower, from a file of its own or out of a whole GIT.
+    """Read the vision encoder, from a file of its own or out of a whole GIT.
 
     transformers 4.37.2 finds none of its tensors in a whole GIT and leaves all of them random.
     """
     config = GitVisionConfig.from_pretrained(folder)
+    return config, tower_from(read_tensors(folder), config, source=str(folder))
+
+
+# ---------------------------------------------------------------- tensors -> params
+
+
+def whole_from(tensors: Mapping[str, Array], config: GitConfig, *, source: str) -> Git:
+    """Make the params of a whole GIT; pruned heads come back as heads that say nothing."""
+    named = {official_name(name): array for name, array in tensors.items()}
+    return params_from(grow(named, config), config, source=source)
+
+
+def body_from(tensors: Mapping[str, Array], config: GitConfig, *, source: str) -> Git:
+    """Make the params of a GIT without a vocabulary head, whether the tensors hold one or not."""
+    V, D = config.vocab_size, config.hidden_size
+    head = {"output.weight": np.broadcast_to(np.float32(0), (V, D)),
+            "output.bias": np.broadcast_to(np.float32(0), (V,))}  # fmt: skip
+    return headless(whole_from({**head, **tensors}, config, source=source))
+
+
+def tower_from(tensors: Mapping[str, Array], config: GitVisionConfig, *, source: str) -> Vision:
+    """Make the params of a vision encoder, from its own tensors or those of a whole GIT."""
     whole = GitConfig(vision_config=config)
     expected: dict[str, tuple[int, ...]] = {}
 
@@ -44,28 +75,14 @@ def load_tower(folder: Path) -> tuple[GitVisionConfig, Vision]:
         return found[name]
 
     walk_vision(whole, note)
-    named = {official_name(n): a for n, a in read_tensors(folder).items()}
+    named = {official_name(name): array for name, array in tensors.items()}
     found = {
         name: array
         for name, array in named.items()
         if name.startswith(TOWER) and name not in IGNORED
     }
-    check_tensors(found, expected, source=str(folder))
-    return config, walk_vision(whole, take)
-
-
-# ---------------------------------------------------------------- files -> tensors
-
-
-def load(folder: Path) -> tuple[GitConfig, Git]:
-    """Read config and parameters of a checkpoint folder."""
-    if is_authors(folder):
-        tensors = read_tensors(folder)
-        config = stored(authors_config(folder, tensors))
-    else:
-        config = read_config(folder)
-        tensors = read_tensors(folder)
-    return config, params_from(tensors, config, source=str(folder))
+    check_tensors(found, expected, source=source)
+    return walk_vision(whole, take)
 
 
 def headless(params: Git) -> Git:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import NotFoundError
 from .formats import ORIGINAL
@@ -25,20 +26,23 @@ def is_authors(folder: Path) -> bool:
 def find(
     name: str | Path,
     *,
-    revision: str | None = None,
-    local_files_only: bool = False,
     files: Sequence[str] | None = None,
+    subfolder: str = "",
+    **where: Any,
 ) -> Path:
     """Find the folder of a checkpoint: "storybook", a folder, or an id on the Hugging Face Hub.
 
     Files from the Hub are downloaded into its cache once: all that a model needs, or only those
-    named in `files`. Raises NotFoundError in plain words.
+    named in `files`. `where` says how: see `hub.download`. Raises NotFoundError in plain words.
     """
     if str(name) in BUNDLED:
         return BUNDLED[str(name)]
     if str(name) and Path(name).is_dir():  # Path("") is the current folder
-        inside = Path(name) / SNAPSHOT  # where the authors' programs put the weights
-        return inside if (inside / ORIGINAL).is_file() else Path(name)
+        folder = Path(name) / subfolder
+        if not folder.is_dir():
+            raise NotFoundError(f"{name} has no folder {subfolder!r}")
+        inside = folder / SNAPSHOT  # where the authors' programs put the weights
+        return inside if (inside / ORIGINAL).is_file() else folder
     parts = str(name).split("/")
     if len(parts) != 2 or not all(parts) or str(name).startswith((".", "/", "~")):
         raise NotFoundError(
@@ -46,8 +50,6 @@ def find(
             f"'microsoft/git-base-coco'; the bundled model is 'storybook'{nearest(str(name))}"
         )
     try:
-        return download(
-            str(name), revision=revision, local_files_only=local_files_only, files=files
-        )
+        return download(str(name), files=files, subfolder=subfolder, **where)
     except NotFoundError as error:
         raise NotFoundError(f"{error}{nearest(str(name))}") from error.__cause__

@@ -36,7 +36,8 @@ class VisionConfig:
 
     model_type: ClassVar[str] = "git_vision_model"
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuse sizes that no model can have; done when a model is made or read."""
         check_heads("vision_config", self.hidden_size, self.num_attention_heads)
         if self.image_size < self.patch_size:
             raise UserError(
@@ -81,7 +82,9 @@ class Config:
 
     model_type: ClassVar[str] = "git"
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuse sizes and names that no model can have; done when a model is made or read."""
+        self.vision_config.check()
         check_heads("config", self.hidden_size, self.num_attention_heads)
         if self.position_embedding_type not in POSITIONS:
             raise UserError(

@@ -44,7 +44,7 @@ def say(pixels: np.ndarray, question: str) -> str:
     """Generate the whole text greedily."""
     prompt = CAPTIONER.processor.prompt(question)
     places = CAPTIONER.model.config.max_position_embeddings
-    ids = CAPTIONER.model.generate(pixels, prompt, max_length=places)
+    ids = CAPTIONER.model.generate(prompt, pixel_values=pixels, max_length=places)
     return CAPTIONER.processor.words.decode(ids[0, prompt.shape[1] :].tolist())
 
 

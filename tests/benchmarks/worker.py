@@ -48,7 +48,9 @@ def jobs_of_numpygit(folder: Path) -> Jobs:
 
     def write(count: int, words: int = WORDS, **options: Any) -> Any:
         length = words + 1
-        return model.generate(pixels[:count], min_length=length, max_length=length, **options)
+        return model.generate(
+            pixel_values=pixels[:count], min_length=length, max_length=length, **options
+        )
 
     def questions() -> list[Any]:
         seen = model.see(pixels[:1])

@@ -88,7 +88,7 @@ class Request:
         if pixels is not None and len(pixels) > 1:  # one picture serves all
             pixels = pixels[rows]
         found = MODEL.generate(
-            pixels, **words, attention_mask=mask,
+            pixel_values=pixels, **words, attention_mask=mask,
             max_new_tokens=8, **self.calls(prompts), **self.options,
             interpolate_pos_encoding=True, return_dict_in_generate=True,
         )  # fmt: skip
@@ -393,17 +393,19 @@ def test_a_streamer_gets_the_prompt_and_every_word():
             self.ended = True
 
     streamer = Streamer()
-    ids = MODEL.generate(PIXELS[:1], np.array([[2, 7]]), streamer=streamer, max_length=9)
+    ids = MODEL.generate(
+        np.array([[2, 7]]), pixel_values=PIXELS[:1], streamer=streamer, max_length=9
+    )
     assert streamer.got == [[[2, 7]], *[[word] for word in ids[0, 2:].tolist()]]
     assert streamer.ended
     with pytest.raises(UserError, match="streamer cannot be used with a beam search"):
-        MODEL.generate(PIXELS[:1], streamer=streamer, num_beams=2)
+        MODEL.generate(pixel_values=PIXELS[:1], streamer=streamer, num_beams=2)
 
 
 @pytest.mark.parametrize("beams", [1, 2])
 def test_a_criterion_stops_all(beams):
     ids = MODEL.generate(
-        PIXELS,
+        pixel_values=PIXELS,
         stopping_criteria=[lambda ids, scores: ids.shape[1] >= 4],
         num_beams=beams,
         min_length=9,
@@ -423,7 +425,7 @@ def test_processors_see_ids_and_change_logits():
 
     ids, mask = padded([[2, 9, 4], [2]], "right")
     found = MODEL.generate(
-        PIXELS, ids, attention_mask=mask, logits_processor=[process], max_new_tokens=3
+        ids, pixel_values=PIXELS, attention_mask=mask, logits_processor=[process], max_new_tokens=3
     )
     np.testing.assert_array_equal(found[:, 3:], [[41, 42, 43]] * 2)
     np.testing.assert_array_equal(seen[0], [[2, 9, 4], [PAD, PAD, 2]])
@@ -438,23 +440,27 @@ def test_allowed_words_come_without_padding_and_by_prompt():
 
     ids, mask = padded([[2, 9, 4], [2]], "left")
     options = {"attention_mask": mask, "prefix_allowed_tokens_fn": allowed, "max_new_tokens": 2}
-    found = MODEL.generate(PIXELS, ids, **options)
+    found = MODEL.generate(ids, pixel_values=PIXELS, **options)
     np.testing.assert_array_equal(found[:, 3:], [[30, 30], [31, 31]])
     assert seen[:2] == [(0, [2, 9, 4]), (1, [2])]
     with pytest.raises(UserError, match="allows nothing after"):
-        MODEL.generate(PIXELS, ids, **{**options, "prefix_allowed_tokens_fn": lambda *_: []})
+        MODEL.generate(
+            ids, pixel_values=PIXELS, **{**options, "prefix_allowed_tokens_fn": lambda *_: []}
+        )
 
 
 def test_time_runs_out():
-    ids = MODEL.generate(PIXELS[:1], max_time=0.0, min_length=9)
+    ids = MODEL.generate(pixel_values=PIXELS[:1], max_time=0.0, min_length=9)
     assert ids.shape == (1, 2)
 
 
 def test_a_bad_word_that_begins_with_the_whole_text_is_seen():
     """4.37.2 overlooks it: it compares the lengths of word and text by one too many."""
     prompt = np.array([[2, 7]])
-    said = MODEL.generate(PIXELS[:1], prompt, max_length=3)[0, 2]
-    other = MODEL.generate(PIXELS[:1], prompt, max_length=3, bad_words_ids=[[2, 7, int(said)]])
+    said = MODEL.generate(prompt, pixel_values=PIXELS[:1], max_length=3)[0, 2]
+    other = MODEL.generate(
+        prompt, pixel_values=PIXELS[:1], max_length=3, bad_words_ids=[[2, 7, int(said)]]
+    )
     assert other[0, 2] != said
 
 
@@ -462,7 +468,8 @@ def test_a_bad_word_that_begins_with_the_whole_text_is_seen():
 def test_a_forbidden_end_stays_forbidden_however_long_the_text(beams):
     """4.37.2 makes nan of minus infinity there, and of the scores of all texts."""
     found = MODEL.generate(
-        PIXELS, num_beams=beams, exponential_decay_length_penalty=(1, 1.5), min_new_tokens=6,
+        pixel_values=PIXELS, num_beams=beams,
+        exponential_decay_length_penalty=(1, 1.5), min_new_tokens=6,
         max_new_tokens=9, return_dict_in_generate=True, output_scores=True,
     )  # fmt: skip
     assert not np.isnan(found.scores).any()
@@ -474,10 +481,14 @@ def test_a_forbidden_end_stays_forbidden_however_long_the_text(beams):
 
 
 def test_going_on_from_a_cache():
-    whole = MODEL.generate(PIXELS, max_length=12, min_length=12)
-    some = MODEL.generate(PIXELS, max_length=7, min_length=7, return_dict_in_generate=True)
+    whole = MODEL.generate(pixel_values=PIXELS, max_length=12, min_length=12)
+    some = MODEL.generate(
+        pixel_values=PIXELS, max_length=7, min_length=7, return_dict_in_generate=True
+    )
     for beams in (1, 3):
-        expected = MODEL.generate(PIXELS, some.sequences, max_length=12, num_beams=beams)
+        expected = MODEL.generate(
+            some.sequences, pixel_values=PIXELS, max_length=12, num_beams=beams
+        )
         found = MODEL.generate(
             input_ids=some.sequences,
             past_key_values=some.past_key_values,
@@ -495,7 +506,7 @@ def test_attentions_and_hidden_states(beams):
     """Of the first word: what an uncached look at picture and prompt shows."""
     _, ids = inputs("question")
     found = MODEL.generate(
-        PIXELS, ids, max_new_tokens=3, min_new_tokens=3, num_beams=beams,
+        ids, pixel_values=PIXELS, max_new_tokens=3, min_new_tokens=3, num_beams=beams,
         return_dict_in_generate=True, output_attentions=True, output_hidden_states=True,
         output_logits=True, output_scores=True,
     )  # fmt: skip
@@ -524,10 +535,10 @@ def test_attentions_and_hidden_states(beams):
 
 def test_an_unknown_option_is_refused_with_the_nearest_name():
     with pytest.raises(UserError, match="no option 'num_beam'; did you mean 'num_beams'"):
-        MODEL.generate(PIXELS, num_beam=3)
+        MODEL.generate(pixel_values=PIXELS, num_beam=3)
     with pytest.raises(UserError, match="does not do this kind"):
-        MODEL.generate(PIXELS, force_words_ids=[[5]])
-    MODEL.generate(PIXELS, force_words_ids=None, max_length=3, use_cache=False)
+        MODEL.generate(pixel_values=PIXELS, force_words_ids=[[5]])
+    MODEL.generate(pixel_values=PIXELS, force_words_ids=None, max_length=3, use_cache=False)
 
 
 @pytest.mark.parametrize(
@@ -550,15 +561,15 @@ def test_an_unknown_option_is_refused_with_the_nearest_name():
 )
 def test_options_that_cannot_be_are_refused(options, message):
     with pytest.raises(UserError, match=message):
-        MODEL.generate(PIXELS, **options)
+        MODEL.generate(pixel_values=PIXELS, **options)
 
 
 def test_filters_without_draws_warn():
     with pytest.warns(UserWarning, match="top_p does nothing without do_sample=True"):
-        MODEL.generate(PIXELS, top_p=0.5, max_length=3)
+        MODEL.generate(pixel_values=PIXELS, top_p=0.5, max_length=3)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        MODEL.generate(PIXELS, max_length=3)
+        MODEL.generate(pixel_values=PIXELS, max_length=3)
 
 
 def test_a_file_of_defaults():
@@ -566,9 +577,9 @@ def test_a_file_of_defaults():
     values = {"_from_model_config": True, "eos_token_id": 5, "transformers_version": "4.27.0.dev0"}
     config = GenerationConfig.from_dict(values)
     assert config == GenerationConfig(eos_token_id=5)
-    ids = MODEL.generate(PIXELS, generation_config=config, num_beams=2, max_length=6)
+    ids = MODEL.generate(pixel_values=PIXELS, generation_config=config, num_beams=2, max_length=6)
     np.testing.assert_array_equal(
-        ids, MODEL.generate(PIXELS, eos_token_id=5, num_beams=2, max_length=6)
+        ids, MODEL.generate(pixel_values=PIXELS, eos_token_id=5, num_beams=2, max_length=6)
     )
 
 
@@ -576,25 +587,25 @@ def test_texts_are_not_cut_at_20_words():
     assert make_plan(
         np.array([[101]]), config=type(CONFIG)(), options=GenerationConfig()
     ).max_length == 50  # fmt: skip
-    assert MODEL.generate(PIXELS, min_length=23).shape == (2, 23)
+    assert MODEL.generate(pixel_values=PIXELS, min_length=23).shape == (2, 23)
 
 
 def test_prompts_and_masks_that_cannot_be():
     with pytest.raises(UserError, match=r"attention_mask must be .* \(2, 1\); got \(2, 2\)"):
-        MODEL.generate(PIXELS, np.full((2, 1), 2), attention_mask=np.ones((2, 2)))
+        MODEL.generate(np.full((2, 1), 2), pixel_values=PIXELS, attention_mask=np.ones((2, 2)))
     with pytest.raises(UserError, match="all padding"):
-        MODEL.generate(PIXELS, np.full((2, 1), 2), attention_mask=np.array([[1], [0]]))
+        MODEL.generate(np.full((2, 1), 2), pixel_values=PIXELS, attention_mask=np.array([[1], [0]]))
     with pytest.raises(UserError, match="word by word"):
         next(MODEL.steps(PIXELS, num_beams=2))
 
 
 def test_padding_is_found_by_its_token_as_in_the_official_code():
     ids, mask = padded([[2, 9, 4], [2]], "left")
-    expected = MODEL.generate(PIXELS, ids, attention_mask=mask, max_length=9)
-    np.testing.assert_array_equal(MODEL.generate(PIXELS, ids, max_length=9), expected)
-    ones = MODEL.generate(PIXELS, ids, attention_mask=np.ones_like(ids), max_length=9)
-    end_is_pad = MODEL.generate(PIXELS, ids, max_length=9, eos_token_id=PAD)
+    expected = MODEL.generate(ids, pixel_values=PIXELS, attention_mask=mask, max_length=9)
+    np.testing.assert_array_equal(MODEL.generate(ids, pixel_values=PIXELS, max_length=9), expected)
+    ones = MODEL.generate(ids, pixel_values=PIXELS, attention_mask=np.ones_like(ids), max_length=9)
+    end_is_pad = MODEL.generate(ids, pixel_values=PIXELS, max_length=9, eos_token_id=PAD)
     assert end_is_pad[1, :4].tolist() == ones[1, :4].tolist()
-    start = MODEL.generate(PIXELS, np.full((2, 1), PAD), max_length=5)
-    bos = MODEL.generate(PIXELS, bos_token_id=PAD, max_length=5)
+    start = MODEL.generate(np.full((2, 1), PAD), pixel_values=PIXELS, max_length=5)
+    bos = MODEL.generate(pixel_values=PIXELS, bos_token_id=PAD, max_length=5)
     np.testing.assert_array_equal(start, bos)

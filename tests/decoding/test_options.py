@@ -36,10 +36,12 @@ def test_an_official_file_changes_nothing(tmp_path: Path) -> None:
     model = GitForCausalLM.from_pretrained(saved(tmp_path, OFFICIAL))
     assert model.generation_config == MODEL.generation_config
     assert model.generation_config.max_length is None
-    np.testing.assert_array_equal(model.generate(PIXELS), MODEL.generate(PIXELS))
+    np.testing.assert_array_equal(
+        model.generate(pixel_values=PIXELS), MODEL.generate(pixel_values=PIXELS)
+    )
     twenty = {**OFFICIAL, "max_length": 20}  # what transformers writes for every model
     model = GitForCausalLM.from_pretrained(saved(tmp_path, twenty))
-    assert model.generate(PIXELS, min_length=23).shape == (2, 23)
+    assert model.generate(pixel_values=PIXELS, min_length=23).shape == (2, 23)
 
 
 def test_generate_takes_its_defaults_from_the_file(tmp_path: Path) -> None:
@@ -47,18 +49,20 @@ def test_generate_takes_its_defaults_from_the_file(tmp_path: Path) -> None:
                "sequence_bias": [[[9, 4], 3.0], [[40], -2.0]], "top_k": None}  # fmt: skip
     model = GitForCausalLM.from_pretrained(saved(tmp_path, options))
     given = {**options, "sequence_bias": {(9, 4): 3.0, (40,): -2.0}, "top_k": 50}
-    expected = MODEL.generate(PIXELS, **given)
-    np.testing.assert_array_equal(model.generate(PIXELS), expected)
-    assert expected.tolist() != MODEL.generate(PIXELS, max_length=11).tolist()
-    fewer = model.generate(PIXELS, num_beams=1, max_length=6)  # the call has the last word
+    expected = MODEL.generate(pixel_values=PIXELS, **given)
+    np.testing.assert_array_equal(model.generate(pixel_values=PIXELS), expected)
+    assert expected.tolist() != MODEL.generate(pixel_values=PIXELS, max_length=11).tolist()
+    fewer = model.generate(
+        pixel_values=PIXELS, num_beams=1, max_length=6
+    )  # the call has the last word
     np.testing.assert_array_equal(
-        fewer, MODEL.generate(PIXELS, **{**given, "num_beams": 1, "max_length": 6})
+        fewer, MODEL.generate(pixel_values=PIXELS, **{**given, "num_beams": 1, "max_length": 6})
     )
-    own = model.generate(PIXELS, generation_config=GenerationConfig(max_length=6))
-    np.testing.assert_array_equal(own, MODEL.generate(PIXELS, max_length=6))
+    own = model.generate(pixel_values=PIXELS, generation_config=GenerationConfig(max_length=6))
+    np.testing.assert_array_equal(own, MODEL.generate(pixel_values=PIXELS, max_length=6))
     model.generation_config.num_beams = 1
     model.generation_config.max_length = 6
-    np.testing.assert_array_equal(model.generate(PIXELS), fewer)
+    np.testing.assert_array_equal(model.generate(pixel_values=PIXELS), fewer)
 
 
 def test_an_older_checkpoint_has_its_options_in_config_json(tmp_path: Path) -> None:
@@ -127,7 +131,10 @@ def test_a_file_that_cannot_be_is_told_in_plain_words(
 
 def test_options_for_what_is_not_here_are_told_and_left_out(tmp_path: Path) -> None:
     folder = saved(tmp_path, {"guidance_scale": 1.5, "dola_layers": "low", "max_length": 7})
-    with pytest.warns(UserWarning, match=r"generate has no guidance_scale: .*; it is ignored"):
+    with (
+        pytest.warns(UserWarning, match=r"generate has no guidance_scale: .*; it is ignored"),
+        pytest.warns(UserWarning, match=r"generate has no dola_layers: .*; it is ignored"),
+    ):
         model = GitForCausalLM.from_pretrained(folder)
     assert model.generation_config.max_length == 7
     with warnings.catch_warnings():
@@ -148,10 +155,10 @@ def test_options_for_what_is_not_here_are_told_and_left_out(tmp_path: Path) -> N
 )
 def test_options_name_words_of_the_vocabulary(options: dict) -> None:
     with pytest.raises(UserError, match="must name tokens from 0 to 60, the vocabulary; got"):
-        MODEL.generate(PIXELS, **options)
+        MODEL.generate(pixel_values=PIXELS, **options)
     never = {"eos_token_id": 99, "min_new_tokens": 2, "max_length": 5}  # it just never comes
     never |= {"exponential_decay_length_penalty": (1, 1.5)}
-    assert MODEL.generate(PIXELS, **never).shape == (2, 5)
+    assert MODEL.generate(pixel_values=PIXELS, **never).shape == (2, 5)
 
 
 # ---------------------------------------------------------------- several end tokens
@@ -162,16 +169,18 @@ def test_a_config_may_name_several_end_tokens(tmp_path: Path) -> None:
     model = GitForCausalLM.from_pretrained(saved(tmp_path, {}, eos_token_id=[3, 13, 33]))
     assert model.config.eos_token_id == [3, 13, 33]
     for options in ({}, {"num_beams": 3}, {"penalty_alpha": 0.6, "top_k": 4}):
-        found = model.generate(PIXELS, **options)
+        found = model.generate(pixel_values=PIXELS, **options)
         np.testing.assert_array_equal(
-            found, MODEL.generate(PIXELS, **options, eos_token_id=[3, 13, 33])
+            found, MODEL.generate(pixel_values=PIXELS, **options, eos_token_id=[3, 13, 33])
         )
         assert np.isin(found[:, 1:], [3, 13, 33]).any(axis=1).all()
         assert found.shape[1] < 23
     (*_, last) = model.steps(PIXELS)
-    np.testing.assert_array_equal(last.ids, model.generate(PIXELS))
+    np.testing.assert_array_equal(last.ids, model.generate(pixel_values=PIXELS))
     model(np.array([[2, 7]]))  # looks for padding at the ends of prompts
-    scored = model.generate(PIXELS, return_dict_in_generate=True, output_log_probabilities=True)
+    scored = model.generate(
+        pixel_values=PIXELS, return_dict_in_generate=True, output_log_probabilities=True
+    )
     assert (scored.log_probabilities.words[:, -1] != 0).any()
 
 
@@ -198,10 +207,12 @@ def test_captions_and_answers_follow_the_file(tiny_folder: Path, picture: Image.
     words = captioner.processor.words
     pixels = captioner.pixels(picture)
     quiet = {"suppress_tokens": [50, *words.unused()]}
-    best = captioner.model.generate(pixels, **quiet).sequences[0, 1:]
+    best = captioner.model.generate(pixel_values=pixels, **quiet).sequences[0, 1:]
     assert captioner.caption(picture) == words.decode(best.tolist())
     assert captioner.captions([picture, picture]) == [words.decode(best.tolist())] * 2
-    longer = captioner.model.generate(pixels, **quiet, max_new_tokens=None, max_length=9)
+    longer = captioner.model.generate(
+        pixel_values=pixels, **quiet, max_new_tokens=None, max_length=9
+    )
     expected = words.decode(longer.sequences[0, 1:].tolist())
     assert captioner.caption(picture, max_length=9) == expected  # the caller has the last word
     question = words.tokenizer.id_to_token(60)
@@ -232,12 +243,16 @@ def test_a_head_mask_holds_in_generate(beams: int) -> None:
     mask[:, [0, 2]] = 0
     given = {"num_beams": beams, "max_length": 12}
     found = MODEL.generate(
-        PIXELS, head_mask=mask, **given, return_dict_in_generate=True, output_attentions=True
+        pixel_values=PIXELS,
+        head_mask=mask,
+        **given,
+        return_dict_in_generate=True,
+        output_attentions=True,
     )
     pruned = GitForCausalLM(MODEL.config, MODEL.params)
     pruned.prune_heads({layer: [0, 2] for layer in range(3)})
-    np.testing.assert_array_equal(found.sequences, pruned.generate(PIXELS, **given))
-    assert (found.sequences[:, :8] != MODEL.generate(PIXELS, **given)[:, :8]).any()
+    np.testing.assert_array_equal(found.sequences, pruned.generate(pixel_values=PIXELS, **given))
+    assert (found.sequences[:, :8] != MODEL.generate(pixel_values=PIXELS, **given)[:, :8]).any()
     for step in found.attentions:
         for layer in step:
             assert not layer[:, [0, 2]].any()
@@ -246,7 +261,7 @@ def test_a_head_mask_holds_in_generate(beams: int) -> None:
     if beams == 1:
         np.testing.assert_allclose(found.attentions[0][1], called.attentions[1], atol=1e-5)
     with pytest.raises(UserError, match="head_mask must be of shape"):
-        MODEL.generate(PIXELS, head_mask=np.ones(4))
+        MODEL.generate(pixel_values=PIXELS, head_mask=np.ones(4))
 
 
 def test_the_tiny_checkpoint_has_no_options_of_its_own() -> None:

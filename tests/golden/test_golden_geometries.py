@@ -85,5 +85,5 @@ def test_every_layer_and_the_logits(run):
 
 @pytest.mark.full
 def test_five_words_are_the_same(run):
-    ids = run.model.generate(run.pixels, PROMPT, max_length=PROMPT.shape[1] + WORDS)
+    ids = run.model.generate(PROMPT, pixel_values=run.pixels, max_length=PROMPT.shape[1] + WORDS)
     np.testing.assert_array_equal(ids, run.golden["ids"])

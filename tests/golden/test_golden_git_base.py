@@ -64,6 +64,6 @@ def test_every_layer_and_the_logits(model, golden, photo):
 
 @pytest.mark.parametrize("photo", PHOTOS)
 def test_twenty_words_are_the_same(model, golden, photo):
-    ids = model.generate(golden[f"{photo}/pixels"], max_length=21)
+    ids = model.generate(pixel_values=golden[f"{photo}/pixels"], max_length=21)
     np.testing.assert_array_equal(ids, golden[f"{photo}/greedy_ids"])
     assert len(set(ids[0].tolist())) > 4  # the weights do not just repeat one word

@@ -88,7 +88,7 @@ def asked(name: str, kind: str) -> dict:
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.parametrize("kind", SIZES)
 def test_prompts_padded_on_the_left(kind: str, name: str) -> None:
-    found = MODEL.generate(PIXELS[kind], IDS, attention_mask=MASK, **asked(name, kind))
+    found = MODEL.generate(IDS, pixel_values=PIXELS[kind], attention_mask=MASK, **asked(name, kind))
     np.testing.assert_array_equal(found, ended(f"ids/{kind}/{name}"))
 
 
@@ -101,7 +101,7 @@ def test_prompts_as_vectors(kind: str, name: str, side: str) -> None:
     vectors = MODEL.get_input_embeddings()[ids]
     kept = vectors.copy()
     found = MODEL.generate(
-        PIXELS[kind], inputs_embeds=vectors, attention_mask=mask, **asked(name, kind)
+        pixel_values=PIXELS[kind], inputs_embeds=vectors, attention_mask=mask, **asked(name, kind)
     )
     np.testing.assert_array_equal(found, ended(f"vectors/{kind}/{name}"))
     np.testing.assert_array_equal(vectors, kept)
@@ -110,12 +110,12 @@ def test_prompts_as_vectors(kind: str, name: str, side: str) -> None:
 def test_vectors_beside_the_ids_that_they_stand_for() -> None:
     given = {**asked("repetition_penalty", "wide"), "attention_mask": MASK}
     vectors = MODEL.get_input_embeddings()[IDS]
-    found = MODEL.generate(PIXELS["wide"], IDS, inputs_embeds=vectors, **given)
+    found = MODEL.generate(IDS, pixel_values=PIXELS["wide"], inputs_embeds=vectors, **given)
     np.testing.assert_array_equal(found, ended("both/wide/repetition_penalty"))
     with pytest.raises(UserError, match=r"input_ids of shape \(3, 4\) do not go with inputs_embed"):
-        MODEL.generate(PIXELS["wide"], IDS[:, 1:], inputs_embeds=vectors)
+        MODEL.generate(IDS[:, 1:], pixel_values=PIXELS["wide"], inputs_embeds=vectors)
     with pytest.raises(UserError, match=r"must be of shape \(B, T, 30\); got \(3, 5, 29\)"):
-        MODEL.generate(PIXELS["wide"], inputs_embeds=vectors[..., 1:])
+        MODEL.generate(pixel_values=PIXELS["wide"], inputs_embeds=vectors[..., 1:])
 
 
 @pytest.mark.parametrize("name", ["greedy", "beams"])

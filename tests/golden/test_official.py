@@ -204,7 +204,7 @@ def check_capture(captured: dict[str, np.ndarray], model: GitForCausalLM) -> lis
     )
     np.testing.assert_allclose(logits[0, -1], captured["last_logits"], rtol=1e-4, atol=1e-4)
     ids = captured["ids"]
-    ours = model.generate(captured["pixels"], prompt, max_length=max(ids.shape[1], 20))
+    ours = model.generate(prompt, pixel_values=captured["pixels"], max_length=max(ids.shape[1], 20))
     np.testing.assert_array_equal(ours[:, : ids.shape[1]], ids)
     return names
 

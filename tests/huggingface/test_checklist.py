@@ -92,7 +92,7 @@ def test_tuples_hold_what_outputs_hold() -> None:
 
 def test_a_beam_search_of_the_official_tests() -> None:
     found = MODEL.generate(
-        PIXELS, do_sample=False, max_length=20, num_beams=2, num_return_sequences=2,
+        pixel_values=PIXELS, do_sample=False, max_length=20, num_beams=2, num_return_sequences=2,
         bos_token_id=98, eos_token_id=97, pad_token_id=97, min_length=20,
     )  # fmt: skip
     assert found.shape == (2 * B, 20)
@@ -100,10 +100,10 @@ def test_a_beam_search_of_the_official_tests() -> None:
 
 
 def test_captions_of_a_batch() -> None:
-    found = MODEL.generate(PIXELS, input_ids=None, max_length=9)
+    found = MODEL.generate(pixel_values=PIXELS, input_ids=None, max_length=9)
     assert found.shape[0] == B
     assert found.shape[1] <= 9
-    alone = MODEL.generate(PIXELS[4:5], max_length=9)[0]
+    alone = MODEL.generate(pixel_values=PIXELS[4:5], max_length=9)[0]
     np.testing.assert_array_equal(found[4, : len(alone)], alone)
 
 
@@ -122,7 +122,8 @@ def test_captions_of_a_batch() -> None:
 def test_every_way_to_generate_tells_what_it_saw(options: dict) -> None:
     is_contrastive = "penalty_alpha" in options
     found = MODEL.generate(
-        PIXELS, IDS, max_new_tokens=3, eos_token_id=97, pad_token_id=97, min_new_tokens=3,
+        IDS, pixel_values=PIXELS, max_new_tokens=3, eos_token_id=97,
+        pad_token_id=97, min_new_tokens=3,
         return_dict_in_generate=True, output_scores=True, output_logits=True,
         output_attentions=not is_contrastive, output_hidden_states=not is_contrastive, **options,
     )  # fmt: skip
@@ -140,7 +141,7 @@ def test_every_way_to_generate_tells_what_it_saw(options: dict) -> None:
 
 def test_what_is_left_out_says_so() -> None:
     with pytest.raises(UserError, match="generate has no assistant_model"):
-        MODEL.generate(PIXELS, assistant_model=MODEL)
+        MODEL.generate(pixel_values=PIXELS, assistant_model=MODEL)
 
 
 def test_saved_and_loaded_again(tmp_path: Path) -> None:
@@ -149,7 +150,9 @@ def test_saved_and_loaded_again(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         again(IDS, pixel_values=PIXELS).logits, MODEL(IDS, pixel_values=PIXELS).logits
     )
-    np.testing.assert_array_equal(again.generate(PIXELS), MODEL.generate(PIXELS))
+    np.testing.assert_array_equal(
+        again.generate(pixel_values=PIXELS), MODEL.generate(pixel_values=PIXELS)
+    )
     body = GitModel.from_pretrained(tmp_path)
     assert body(IDS).last_hidden_state.shape == (B, T, D)
 
@@ -173,7 +176,9 @@ def test_a_processor_is_read_with_other_settings(tiny_folder: Path) -> None:
     again = AutoProcessor.from_pretrained(tiny_folder / "saved")
     assert again.image_processor.crop_size == changed["crop_size"]
     assert again.tokenizer.padding_side == "left"
-    with pytest.raises(UserError, match="unknown settings do_normalise; known are: crop_size"):
+    with pytest.raises(
+        UserError, match="unknown settings do_normalise; known are: additional_special"
+    ):
         AutoProcessor.from_pretrained(tiny_folder, do_normalise=False)
 
 

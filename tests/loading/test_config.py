@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from numpygit import GitConfig, GitVisionConfig, UserError
+from numpygit import GitConfig, GitForCausalLM, GitVisionConfig, UserError
 from numpygit.loading.names import tensor_shapes
 
 LARGE = {
@@ -68,5 +68,7 @@ def test_sparse_and_overfull_settings_are_fine():
     ],
 )
 def test_settings_that_cannot_be_are_refused(given, message):
+    """As in 4.37.2 when a model is made: a setting may wait for another one to be set."""
+    config = GitConfig.from_dict(given)
     with pytest.raises(UserError, match=message):
-        GitConfig.from_dict(given)
+        GitForCausalLM(config)

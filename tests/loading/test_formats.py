@@ -260,14 +260,14 @@ def test_a_mapped_matrix_that_is_not_finite_is_named_at_the_first_word(tmp_path,
     model = numpygit.GitForCausalLM.from_pretrained(tmp_path)
     pixels = np.zeros((1, 3, 9, 9), np.float32)
     with pytest.raises(UserError, match=f"weights are damaged: {said} hold numbers that are not"):
-        model.generate(pixels, max_length=4)
+        model.generate(pixel_values=pixels, max_length=4)
 
 
 def test_pixels_that_are_not_finite_are_told(tmp_path):
     model = numpygit.GitForCausalLM.from_pretrained(FILES / "bin")
     pixels = np.full((1, 3, 9, 9), np.nan, np.float32)
     with pytest.raises(UserError, match="pixel_values, or vectors in place of words, hold"):
-        model.generate(pixels, max_length=4)
+        model.generate(pixel_values=pixels, max_length=4)
 
 
 # ---------------------------------------------------------------- no code is run

@@ -73,8 +73,8 @@ def test_wherever_the_bad_number_is_the_model_says_so(bad, damaged, tiny_tensors
         for use in (
             lambda model=model: model(words, pixel_values=clip),
             lambda model=model: model.logits(words, clip),
-            lambda model=model: model.generate(clip, max_length=5),
-            lambda model=model: model.generate(clip, max_length=5, num_beams=3),
+            lambda model=model: model.generate(pixel_values=clip, max_length=5),
+            lambda model=model: model.generate(pixel_values=clip, max_length=5, num_beams=3),
             lambda model=model: list(model.steps(clip, max_length=5)),
         ):
             with np.errstate(all="ignore"), pytest.raises(UserError, match=SAID):

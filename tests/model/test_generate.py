@@ -43,18 +43,20 @@ def test_cached_greedy_equals_reading_everything_again(seed):
     pixels = rng.standard_normal(PIXELS.shape).astype(np.float32)
     prompt = rng.integers(4, 61, (2, 1 + seed % 3))
     expected = plain_greedy(pixels, prompt, 15)
-    np.testing.assert_array_equal(MODEL.generate(pixels, prompt, max_length=15), expected)
+    np.testing.assert_array_equal(
+        MODEL.generate(prompt, pixel_values=pixels, max_length=15), expected
+    )
 
 
 def test_generation_starts_from_the_start_token():
-    ids = MODEL.generate(PIXELS, max_length=5)
+    ids = MODEL.generate(pixel_values=PIXELS, max_length=5)
     assert ids.shape == (2, 5)
     np.testing.assert_array_equal(ids[:, 0], 2)
 
 
 def test_max_length_counts_the_prompt():
     prompt = np.array([[2, 7, 8]])
-    ids = MODEL.generate(PIXELS[:1], prompt, max_length=4)
+    ids = MODEL.generate(prompt, pixel_values=PIXELS[:1], max_length=4)
     assert ids.shape == (1, 4)
     np.testing.assert_array_equal(ids[:, :3], prompt)
 
@@ -106,8 +108,10 @@ def test_a_choice_may_drop_and_fork_rows():
 def test_left_padded_prompts_give_what_they_give_alone():
     prompts = np.array([[0, 0, 2, 7], [2, 9, 11, 5]])
     attention_mask = np.array([[0, 0, 1, 1], [1, 1, 1, 1]])
-    together = MODEL.generate(PIXELS, prompts, attention_mask=attention_mask, max_length=12)
-    alone = MODEL.generate(PIXELS[:1], prompts[:1, 2:], max_length=10)
+    together = MODEL.generate(
+        prompts, pixel_values=PIXELS, attention_mask=attention_mask, max_length=12
+    )
+    alone = MODEL.generate(prompts[:1, 2:], pixel_values=PIXELS[:1], max_length=10)
     np.testing.assert_array_equal(together[0, 2 : 2 + alone.shape[1]], alone[0])
 
 
@@ -120,9 +124,9 @@ def test_without_a_picture_it_is_a_language_model():
 
 def test_one_picture_serves_several_prompts():
     prompts = np.array([[2, 7], [2, 9], [2, 30]])
-    together = MODEL.generate(PIXELS[:1], prompts, max_length=8)
+    together = MODEL.generate(prompts, pixel_values=PIXELS[:1], max_length=8)
     for row, prompt in enumerate(prompts):
-        alone = MODEL.generate(PIXELS[:1], prompt[None], max_length=8)
+        alone = MODEL.generate(prompt[None], pixel_values=PIXELS[:1], max_length=8)
         np.testing.assert_array_equal(together[row, : alone.shape[1]], alone[0])
 
 
@@ -143,21 +147,23 @@ def test_a_length_that_cannot_be_is_refused_before_any_work(max_length):
 def test_frames_as_a_list_are_a_clip_and_pictures_as_a_list_a_batch():
     clip = tiny_inputs("clip")["pixel_values"]
     frames = [clip[:, f] for f in range(clip.shape[1])]
-    whole = MODEL.generate(clip, max_length=8)
-    np.testing.assert_array_equal(MODEL.generate(frames, max_length=8), whole)
-    stills = MODEL.generate(PIXELS, max_length=8)
-    np.testing.assert_array_equal(MODEL.generate(list(PIXELS), max_length=8), stills)
+    whole = MODEL.generate(pixel_values=clip, max_length=8)
+    np.testing.assert_array_equal(MODEL.generate(pixel_values=frames, max_length=8), whole)
+    stills = MODEL.generate(pixel_values=PIXELS, max_length=8)
+    np.testing.assert_array_equal(MODEL.generate(pixel_values=list(PIXELS), max_length=8), stills)
 
 
 def test_pictures_and_prompts_must_match():
     with pytest.raises(UserError, match="2 pictures and 3 rows of input_ids"):
-        MODEL.generate(PIXELS, np.full((3, 1), 2), max_length=5)
+        MODEL.generate(np.full((3, 1), 2), pixel_values=PIXELS, max_length=5)
 
 
 def test_prompts_padded_on_the_right_give_what_they_give_alone():
     prompts = np.array([[2, 7, 0, 0], [2, 9, 11, 5]])
     attention_mask = np.array([[1, 1, 0, 0], [1, 1, 1, 1]])
-    together = MODEL.generate(PIXELS, prompts, attention_mask=attention_mask, max_length=12)
-    alone = MODEL.generate(PIXELS[:1], prompts[:1, :2], max_length=10)
+    together = MODEL.generate(
+        prompts, pixel_values=PIXELS, attention_mask=attention_mask, max_length=12
+    )
+    alone = MODEL.generate(prompts[:1, :2], pixel_values=PIXELS[:1], max_length=10)
     np.testing.assert_array_equal(together[:, :4], prompts)
     np.testing.assert_array_equal(together[0, 4 : 2 + alone.shape[1]], alone[0, 2:])

@@ -105,7 +105,8 @@ def test_plain_numbers_for_size_and_crop_are_understood() -> None:
         ({"resample": 17}, "resample"),
         ({"image_mean": [0.5, 0.5]}, "image_mean"),
         ({"image_std": [0.5, 0.0, 0.5]}, "image_std"),
-        ({"image_std": 0.5}, "image_std"),
+        ({"image_std": [0.5, 0.5]}, "image_std"),
+        ({"image_std": "0.5"}, "image_std"),
         ({"rescale_factor": None}, "rescale_factor"),
     ],
 )

@@ -72,7 +72,7 @@ def test_logits_of_other_sizes_equal_the_official_ones(name):
 
 def test_words_of_other_sizes_are_those_of_the_uncached_definition():
     pixels = seeded_pixels((1, 3, 40, 20))
-    ids = MODEL.generate(pixels, max_length=12, interpolate_pos_encoding=True)
+    ids = MODEL.generate(pixel_values=pixels, max_length=12, interpolate_pos_encoding=True)
     for t in range(1, ids.shape[1]):
         logits = MODEL.logits(ids[:, :t], pixels, interpolate_pos_encoding=True)
         assert logits[0, -1].argmax() == ids[0, t]

@@ -35,6 +35,8 @@ BESIDE = (
     "model/variants/relative_text",
     "model/variants/other_sizes",
     "huggingface/loss",
+    "fast/layers",
+    "fast/attention",
     "fast/towers",
     "learning/backward/layers",
     "learning/backward/vision",
@@ -88,7 +90,7 @@ class Docstring:
 
     def __init__(self, path: str, function: ast.FunctionDef) -> None:
         text = " ".join((ast.get_docstring(function) or "").split())
-        self.where = f"{Path(path).name}: {function.name}"
+        self.where = f"{Path(path).parent.name}/{Path(path).name}: {function.name}"
         names = [a.arg for a in (*function.args.args, *function.args.kwonlyargs)]
         self.shapes: list[tuple[str, str]] = []
         for name in names:  # "mask: (B, 1, T, S)", "memory (B, M, D)", "ids (B, T)"
@@ -242,15 +244,15 @@ def run_models(plain: bool) -> None:
         model.logits(
             given["input_ids"], given["pixel_values"], attention_mask=given["attention_mask"]
         )
-        model.generate(given["pixel_values"], given["input_ids"][:, :3], max_length=9)
-        model.generate(given["pixel_values"], max_length=6, num_beams=3)
+        model.generate(given["input_ids"][:, :3], pixel_values=given["pixel_values"], max_length=9)
+        model.generate(pixel_values=given["pixel_values"], max_length=6, num_beams=3)
     model.memory(np.zeros((1, 3, 40, 20), np.float32), interpolate_pos_encoding=True)
     values = {**model.config.to_dict(), "position_embedding_type": "relative_key_query"}
     relative = GitForCausalLM(GitConfig.from_dict(values))
     relative.plain = plain
     ids = tiny_inputs("still")["input_ids"]
     relative(ids[:, :2], labels=ids[:, :2], label_smoothing=0.1)
-    relative.generate(tiny_inputs("still")["pixel_values"], ids[:, :2], max_length=4)
+    relative.generate(ids[:, :2], pixel_values=tiny_inputs("still")["pixel_values"], max_length=4)
     past = relative(ids[:, :2])
     relative(ids[:, 2:], past_key_values=past.past_key_values)
 
@@ -273,11 +275,11 @@ def test_every_shape_comment_is_true(watched):
 
 def test_the_shapes_in_docstrings_are_true_and_were_reached(watched):
     claimed = {claim.where for part in watched.docstrings.values() for claim in part.values()}
-    five = {f"{name}.py" for name in MODEL}
+    five = {f"model/{name}.py" for name in MODEL}
     missed = {where for where in claimed - watched.kept_docstrings if where.split(":")[0] in five}
     assert not missed
     assert len(watched.kept_docstrings) > 40
-    assert {"layers.py: attention", "text.py: word_mask"} <= watched.kept_docstrings
+    assert {"model/layers.py: attention", "model/text.py: word_mask"} <= watched.kept_docstrings
 
 
 def test_a_false_docstring_is_found():
@@ -286,11 +288,11 @@ def test_a_false_docstring_is_found():
         "    'Say nothing: (B, T) -> (B, T). mask: (B, N, T), 0 may look.'\n"
         "    return x.T\n"
     )
-    claim = Docstring("false.py", ast.parse(source).body[0])
+    claim = Docstring("model/false.py", ast.parse(source).body[0])
     x, mask = np.zeros((2, 3)), np.zeros((2, 1, 3))
     assert claim.wrong({"x": x, "mask": mask, "N": 5}, x.T) == [
-        "false.py: f mask (B, N, T), is (2, 1, 3)",
-        "false.py: f return (B, T), is (3, 2)",
+        "model/false.py: f mask (B, N, T), is (2, 1, 3)",
+        "model/false.py: f return (B, T), is (3, 2)",
     ]
 
 

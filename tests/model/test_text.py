@@ -138,6 +138,6 @@ def test_the_inputs_are_not_changed():
     given = tiny_inputs("clip")
     kept = {name: array.copy() for name, array in given.items()}
     MODEL.logits(given["input_ids"], given["pixel_values"], attention_mask=given["attention_mask"])
-    MODEL.generate(given["pixel_values"], given["input_ids"], max_length=9)
+    MODEL.generate(given["input_ids"], pixel_values=given["pixel_values"], max_length=9)
     for name, array in kept.items():
         np.testing.assert_array_equal(given[name], array)

@@ -10,8 +10,27 @@ import pytest
 import numpygit
 from numpygit.trace import Recorder
 
-MODULES = ("numpygit.captioner", "numpygit.trace", "numpygit.inside.debug")
-DOCUMENTED = (numpygit.Captioner, numpygit.load, numpygit.classify, numpygit.debug, Recorder)
+MODULES = (
+    "numpygit.captioner",
+    "numpygit.trace",
+    "numpygit.inside.debug",
+    "numpygit.huggingface.models.causal_lm",
+)
+DOCUMENTED = (
+    numpygit.Captioner,
+    numpygit.GitForCausalLM,
+    numpygit.classify,
+    numpygit.debug,
+    numpygit.load,
+    Recorder,
+)
+    numpygit.Captioner,
+    numpygit.load,
+    numpygit.classify,
+    numpygit.debug,
+    Recorder,
+    numpygit.GitForCausalLM,
+)
 HEADING = re.compile(r"^(\w+)\n-+$", re.MULTILINE)
 
 
@@ -42,6 +61,18 @@ def test_what_is_shown_of_a_captioner_and_a_recorder_is_short():
     recorder = Recorder("text.*")
     recorder("text.0.q", storybook.model.params.vision.class_embedding)
     assert repr(recorder) == "Recorder('text.*'): 1 tensors"
+
+
+def test_models_show_their_sizes():
+    lines = repr(numpygit.load("storybook").model).splitlines()
+    assert lines[0].startswith("GitForCausalLM of ")
+    count = sum(array.size for array in numpygit.load("storybook").model.state_dict().values())
+    assert f" {count:,} numbers" in lines[0]
+    assert lines[1] == (
+        "  vision encoder: 4 layers, width 160, 5 heads, MLP 640; 96 x 96 pixels, 64 patches of "
+        "12 x 12"
+    )
+    assert lines[2].startswith("  text decoder: 4 layers, width 160, 5 heads")
 
 
 def test_outputs_show_sizes_and_no_numbers():

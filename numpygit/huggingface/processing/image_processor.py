@@ -1,25 +1,45 @@
-"""Pictures -> pixel_values: the steps of `image.py` with the settings of a checkpoint.
+"""Pictures or clips -> pixel_values, as Hugging Face users know it.
 
-`ImageProcessor` prepares one picture. `GitImageProcessor` is what Hugging Face users know: it takes
-one picture or many, or the frames of clips, and keeps the settings as their file has them.
+`GitImageProcessor` takes one picture or many, or the frames of clips. Its settings, those of
+`preprocessor_config.json`, lie in one dict: an attribute that is set, a keyword of a call,
+`to_dict` and `save_pretrained` all mean the same one.
 Source: transformers 4.37.2, CLIPImageProcessor for stills and VideoMAEImageProcessor for clips.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ... import loading
-from ...errors import UserError
+from ...errors import NotFoundError, UserError
 from ...loading.config import GitConfig
-from .encoding import BatchEncoding, check_names, wants_arrays
+from ...loading.find import find
+from ...loading.formats import read_json
+from ...loading.hub import PICTURE_FILES
+from ...loading.hub.keywords import sort_keywords, without_secrets
+from ...loading.hub.push import check_saving, made_folder, push, push_folder
+from ...loading.write_whole import write_whole
+from ...model.params import Array
+from .array_steps import (
+    channels_last,
+    crop_array,
+    in_layout,
+    new_size,
+    normalise_array,
+    resize_array,
+)
+from .encoding import BatchFeature, check_names, wants_arrays
 from .picture_steps import SETTINGS, ImageProcessor
 
+FILE = "preprocessor_config.json"
+WHOLE_FILE = "processor_config.json"  # of transformers 5
 DEFAULTS: dict[str, Any] = {
     "do_convert_rgb": True, "do_resize": True, "size": {"shortest_edge": 224}, "resample": 3,
     "do_center_crop": True, "crop_size": {"height": 224, "width": 224},
@@ -32,49 +52,90 @@ VIDEO_DEFAULTS: dict[str, Any] = {
     **DEFAULTS, "resample": 2, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
     "image_processor_type": "VideoMAEImageProcessor",
 }  # fmt: skip
+LAYOUTS = {"data_format", "input_data_format"}  # of a call, never kept
+# settings of other versions and of other models' processors: kept as they are, they change nothing
+KEPT = {
+    "padding_value", "feature_size", "sampling_rate", "do_pad", "pad_size", "size_divisor",
+    "default_to_square", "disable_grouping", "processor_class", "return_tensors",
+    "feature_extractor_type", "image_processor_type", "auto_map", "do_flip_channel_order",
+    "do_reduce_labels", "device", "image_seq_length", "add_meshgrid",
+}  # fmt: skip
 
 
 class GitImageProcessor:
     """Prepare pictures, or clips where the checkpoint is one for clips.
 
-    Settings are those of `preprocessor_config.json`, as keywords; what is not given is as in the
-    official class that the file names, for clips bilinear, with mean and spread 0.5.
+    Parameters
+    ----------
+    settings
+        Those of `preprocessor_config.json`, as keywords. What is not given is as in the official
+        class that the file names, for clips bilinear, with mean and standard deviation 0.5. They
+        are attributes too, and may be set: `processor.size = {"shortest_edge": 100}`.
     """
 
     model_input_names = ("pixel_values",)
+    kind: str | None = None  # the official class, where it does not depend on the settings
 
     def __init__(self, **settings: Any) -> None:
-        kind = str(
-            settings.get("image_processor_type") or settings.get("feature_extractor_type") or ""
+        given = {name: value for name, value in settings.items() if value is not None}
+        kind = self.kind or str(
+            given.get("image_processor_type") or given.get("feature_extractor_type") or ""
         )
-        self.is_video = kind.startswith("VideoMAE")
-        self.settings = {**(VIDEO_DEFAULTS if self.is_video else DEFAULTS), **settings}
-        self.steps = ImageProcessor.from_dict(self.settings)
+        defaults = VIDEO_DEFAULTS if kind.startswith("VideoMAE") else DEFAULTS
+        self.settings: dict[str, Any] = dict(defaults)
+        for name, value in given.items():
+            setattr(self, name, value)
+        if self.kind:
+            self.settings["image_processor_type"] = self.kind
+        self.made()
 
     def __getattr__(self, name: str) -> Any:
         settings = self.__dict__.get("settings", {})
+        if name == "steps" and settings:
+            return self.made()
         if name not in settings:
             raise AttributeError(f"there is no setting {name!r}; there is: {', '.join(settings)}")
+        if isinstance(settings[name], dict | list):
+            self.__dict__.pop("steps", None)  # whoever gets it may change it in place
         return settings[name]
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("settings", "steps") or name in dir(type(self)):
+            object.__setattr__(self, name, value)
+        else:
+            self.settings[name] = as_setting(name, value)
+            self.__dict__.pop("steps", None)
+
+    @property
+    def is_video(self) -> bool:
+        """Whether pictures become clips."""
+        kind = self.settings.get("image_processor_type") or ""
+        return str(kind).startswith("VideoMAE")
+
+    def made(self) -> ImageProcessor:
+        """Make the steps for one picture, with the settings as they are now: `self.steps`."""
+        steps = ImageProcessor.from_dict(self.settings)
+        self.__dict__["steps"] = steps
+        return steps
+
+    # ---------------------------------------------------------------- files
+
     @classmethod
-    def from_pretrained(
-        cls,
-        name: str | Path,
-        *,
-        revision: str | None = None,
-        local_files_only: bool = False,
-        **settings: Any,
-    ) -> GitImageProcessor:
-        """Read the settings of "storybook", a folder, or a model of the Hub; `settings` win."""
-        check_names(settings, SETTINGS)
-        folder = loading.find(
-            name,
-            revision=revision,
-            local_files_only=local_files_only,
-            files=loading.PICTURE_FILES,
-        )
-        return cls.from_folder(folder, **settings)
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **settings: Any) -> Any:
+        """Read the settings of "storybook", a folder, or a model of the Hub; `settings` win.
+
+        With `return_unused_kwargs` the result is the processor and what it has no use for. For
+        the other keywords see `numpygit.loading.hub.keywords`.
+        """
+        where, settings = sort_keywords(settings)
+        wants_unused = settings.pop("return_unused_kwargs", False)
+        known = SETTINGS | {"do_convert_rgb"} | KEPT
+        unused = {name: settings.pop(name) for name in set(settings) - known}
+        if unused and not wants_unused:
+            check_names(unused, SETTINGS)
+        folder = find(pretrained_model_name_or_path, files=PICTURE_FILES, **where)
+        made = cls.from_folder(folder, **settings)
+        return (made, unused) if wants_unused else made
 
     @classmethod
     def from_folder(
@@ -84,50 +145,103 @@ class GitImageProcessor:
 
         With a config they may be missing: then they are those that the Hub has for such a model.
         """
-        if config is not None and not (folder / "preprocessor_config.json").is_file():
+        given = read_settings(folder)
+        if given is None and config is not None:
             size = config.vision_config.image_size
             kind = VIDEO_DEFAULTS if config.num_image_with_embedding else DEFAULTS
             crop = {"height": size, "width": size}
             given = {**kind, "size": {"shortest_edge": size}, "crop_size": crop}
-        else:
-            given = loading.read_json(folder / "preprocessor_config.json")
+        if given is None:
+            raise without_settings(folder)
         return cls(**{**given, **settings})
+
+    @classmethod
+    def get_image_processor_dict(
+        cls, pretrained_model_name_or_path: str | Path, **keywords: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read the settings as a dict: -> those of the file, and the keywords nobody took."""
+        where, rest = sort_keywords(keywords)
+        folder = find(pretrained_model_name_or_path, files=PICTURE_FILES, **where)
+        found = read_settings(folder)
+        if found is None:
+            raise without_settings(folder)
+        return found, rest
+
+    @classmethod
+    def from_dict(cls, image_processor_dict: Mapping[str, Any], **settings: Any) -> Any:
+        """Take the settings from a dict; `settings` win. See `from_pretrained`."""
+        wants_unused = settings.pop("return_unused_kwargs", False)
+        known = set(DEFAULTS) | KEPT | set(image_processor_dict)
+        unused = {name: settings.pop(name) for name in set(settings) - known}
+        if unused and not wants_unused:
+            check_names(unused, SETTINGS)
+        made = cls(**{**without_secrets(image_processor_dict), **settings})
+        return (made, unused) if wants_unused else made
+
+    @classmethod
+    def from_json_file(cls, json_file: str | Path) -> GitImageProcessor:
+        """Read the settings from a file."""
+        return cls(**read_json(Path(json_file)))
 
     def to_dict(self) -> dict[str, Any]:
         """List the settings."""
-        return dict(self.settings)
+        return deepcopy(self.settings)
 
-    def save_pretrained(self, save_directory: str | Path) -> None:
-        """Write `preprocessor_config.json` into a folder."""
-        folder = Path(save_directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.settings, indent=2) + "\n"
-        (folder / "preprocessor_config.json").write_text(text, encoding="utf-8")
+    def to_json_string(self) -> str:
+        """Write the settings as JSON."""
+        return json.dumps(self.settings, indent=2, sort_keys=True) + "\n"
+
+    def to_json_file(self, json_file_path: str | Path) -> None:
+        """Write the settings into a file."""
+        text = self.to_json_string()
+        write_whole(Path(json_file_path), lambda path: path.write_text(text, encoding="utf-8"))
+
+    def save_pretrained(
+        self, save_directory: str | Path, push_to_hub: bool = False, **keywords: Any
+    ) -> list[str]:
+        """Write `preprocessor_config.json` into a folder: -> the path, as a list."""
+        check_saving(keywords)
+        path = made_folder(save_directory) / FILE
+        self.to_json_file(path)
+        if push_to_hub:
+            push_folder(path.parent, [path.name], **keywords)
+        return [str(path)]
+
+    def push_to_hub(self, repo_id: str, **keywords: Any) -> str:
+        """Write the settings into a repository of the Hugging Face Hub: -> its address."""
+        return push(self, repo_id, **keywords)
+
+    # ---------------------------------------------------------------- pictures
 
     def __call__(
-        self, images: Any, return_tensors: str | None = None, **overrides: Any
-    ) -> BatchEncoding:
+        self, images: Any = None, return_tensors: object = None, **overrides: Any
+    ) -> BatchFeature:
         """Prepare a picture or a list of them -> pixel_values (B, C, H, W).
 
         For clips: a list of frames -> (1, frames, C, H, W), a list of such lists -> (B, frames,
-        C, H, W). A picture is a Pillow picture, a path, or an array, channels first or last.
-        Without `return_tensors="np"` the result is a list of arrays. `overrides` are settings
-        for this call. Raises UserError for what is no picture, and for sizes that make no array.
+        C, H, W). A picture is a Pillow picture, a path, or an array of any library, its channels
+        first or last, as `input_data_format` says or where they are found. Without
+        `return_tensors` the result is a list of arrays, in `data_format`. `overrides` are
+        settings for this call. Raises UserError for what is no picture, and for sizes that make
+        no array.
         """
+        images = overrides.pop("videos", images) if images is None else images
         as_array = wants_arrays(return_tensors)
-        steps = self.steps
-        if overrides:
-            check_names(overrides, SETTINGS)
-            steps = ImageProcessor.from_dict({**self.settings, **overrides})
+        layouts = {name: overrides.pop(name) for name in LAYOUTS & set(overrides)}
+        settings = {name: value for name, value in overrides.items() if value is not None}
+        check_names(settings, SETTINGS | {"do_convert_rgb"} | KEPT)
+        changed = {name: as_setting(name, value) for name, value in settings.items()}
+        steps = ImageProcessor.from_dict({**self.settings, **changed})
+        prepare: Any = partial(steps, **layouts)
         pixels: list[Any]
         if self.is_video:
-            pixels = [[steps(frame) for frame in clip] for clip in clips_of(images)]
+            pixels = [[prepare(frame) for frame in clip] for clip in clips_of(images)]
         else:
-            pixels = [steps(picture) for picture in pictures_of(images)]
+            pixels = [prepare(picture) for picture in pictures_of(images)]
         if not as_array:
-            return BatchEncoding(pixel_values=pixels)
+            return BatchFeature(pixel_values=pixels)
         try:
-            return BatchEncoding(pixel_values=np.array(pixels, np.float32))
+            return BatchFeature(pixel_values=np.array(pixels, np.float32))
         except ValueError:
             raise UserError(
                 "the prepared pictures differ in size or the clips in length, and make no array; "
@@ -136,8 +250,105 @@ class GitImageProcessor:
 
     preprocess = __call__
 
+    def resize(
+        self,
+        image: Any,
+        size: Any,
+        resample: int | None = None,
+        data_format: object = None,
+        input_data_format: object = None,
+        **more: Any,
+    ) -> Array:
+        """Resize a picture array, proportions kept with {"shortest_edge": n}."""
+        colours, layout = channels_last(image, input_data_format)
+        height, width = new_size(colours, as_setting("size", size))
+        kind = self.settings["resample"] if resample is None else resample
+        resized = resize_array(colours, height=height, width=width, resample=kind)
+        return in_layout(resized, data_format or layout)
+
+    def center_crop(
+        self, image: Any, size: Any, data_format: object = None, input_data_format: object = None,
+        **more: Any,
+    ) -> Array:  # fmt: skip
+        """Cut the middle out of a picture array, or pad it with zeros."""
+        colours, layout = channels_last(image, input_data_format)
+        return in_layout(crop_array(colours, as_setting("crop_size", size)), data_format or layout)
+
+    def rescale(
+        self, image: Any, scale: float, data_format: object = None,
+        input_data_format: object = None, **more: Any,
+    ) -> Array:  # fmt: skip
+        """Multiply a picture array by a number -> float32."""
+        colours, layout = channels_last(image, input_data_format)
+        return in_layout((colours * scale).astype(np.float32), data_format or layout)
+
+    def normalize(
+        self, image: Any, mean: Any, std: Any, data_format: object = None,
+        input_data_format: object = None, **more: Any,
+    ) -> Array:  # fmt: skip
+        """Subtract the mean and divide by the standard deviation, of each channel."""
+        colours, layout = channels_last(image, input_data_format)
+        return in_layout(normalise_array(colours, mean, std), data_format or layout)
+
     def __repr__(self) -> str:
-        return f"GitImageProcessor {json.dumps(self.settings, indent=2)}"
+        return f"{type(self).__name__} {self.to_json_string()}"
+
+
+class CLIPImageProcessor(GitImageProcessor):
+    """Prepare stills: the official name, with its defaults."""
+
+    kind = "CLIPImageProcessor"
+
+
+class VideoMAEImageProcessor(GitImageProcessor):
+    """Prepare clips: the official name, with its defaults."""
+
+    kind = "VideoMAEImageProcessor"
+
+
+def as_setting(name: str, value: Any) -> Any:
+    """Write a size as 4.37.2 does: a number is the shorter side, or a square for crop_size."""
+    if name not in ("size", "crop_size") or isinstance(value, Mapping):
+        return dict(value) if isinstance(value, Mapping) else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"shortest_edge": value} if name == "size" else {"height": value, "width": value}
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return {"height": value[0], "width": value[1]}
+    raise UserError(
+        f"{name} is {value!r}; it must be a number, (height, width), or a dict of 'shortest_edge' "
+        "or of 'height' and 'width'"
+    )
+
+
+def read_settings(folder: Path) -> dict[str, Any] | None:
+    """Read the picture settings of a folder: `preprocessor_config.json`, or transformers 5's file.
+
+    transformers 5 writes one `processor_config.json` with the settings inside. None for neither.
+    """
+    if (folder / FILE).is_file():
+        return without_secrets(read_json(folder / FILE))
+    path = folder / WHOLE_FILE
+    if not path.is_file():
+        return None
+    values = read_json(path)
+    for name in ("image_processor", "video_processor", "feature_extractor"):
+        if isinstance(values.get(name), dict):
+            return without_secrets(values[name])
+    return None
+
+
+def without_settings(folder: Path) -> NotFoundError:
+    """Say that a folder has no picture settings, and where they are to be had."""
+    if (folder / "trainer_state.json").is_file() or folder.name.startswith("checkpoint-"):
+        return NotFoundError(
+            f"{folder} is a checkpoint of a Trainer, which keeps no processor: take that of the "
+            "model that was trained, GitProcessor.from_pretrained('microsoft/git-base'), or save "
+            "it into the folder with processor.save_pretrained(...)"
+        )
+    return NotFoundError(
+        f"{folder} is no checkpoint folder: it has no {FILE} and no {WHOLE_FILE} with the "
+        "settings of pictures; take the processor of the model it was made from"
+    )
 
 
 def pictures_of(images: Any) -> list[Any]:

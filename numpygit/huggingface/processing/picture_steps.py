@@ -15,6 +15,7 @@ from PIL import Image
 from ...errors import UserError
 from ...model.image import BROKEN, centre_crop, normalise, open_picture, resize, scale, to_rgb
 from ...model.params import Array
+from .array_steps import LAST, channels_last, in_layout
 
 Picture = Image.Image | str | Path
 VIDEO_SUFFIXES = (
@@ -25,7 +26,7 @@ ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")  # several pictures in a TIFF o
 
 SETTINGS = {
     "size", "crop_size", "resample", "rescale_factor", "image_mean", "image_std",
-    "do_resize", "do_center_crop", "do_rescale", "do_normalize",
+    "do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb",
 }  # fmt: skip
 
 
@@ -48,6 +49,7 @@ class ImageProcessor:
     do_center_crop: bool = True
     do_rescale: bool = True
     do_normalize: bool = True
+    do_convert_rgb: bool = True  # False keeps the four channels of an array or a picture
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ImageProcessor:
@@ -83,8 +85,8 @@ class ImageProcessor:
             f"crop_size {crop}": are_numbers(crop, int) and min(crop) > 0,
             f"resample {self.resample!r}": self.resample in list(Image.Resampling),
             f"rescale_factor {self.rescale_factor!r}": are_numbers([self.rescale_factor]),
-            f"image_mean {mean!r}": are_numbers(mean) and len(mean) == 3,
-            f"image_std {std!r}": are_numbers(std) and len(std) == 3 and 0 not in std,
+            f"image_mean {mean!r}": are_levels(mean),
+            f"image_std {std!r}": are_levels(std) and np.all(np.asarray(std) != 0),
         }
         for setting, is_fine in fine.items():
             if not is_fine:
@@ -99,17 +101,27 @@ class ImageProcessor:
         rest = {name: getattr(self, name) for name in SETTINGS - {"size", "crop_size"}}
         return {"size": size, "crop_size": crop, **rest}
 
-    def __call__(self, picture: Picture | Array) -> Array:
+    def __call__(
+        self,
+        picture: Picture | Array,
+        data_format: object = "channels_first",
+        input_data_format: object = None,
+    ) -> Array:
         """Prepare one picture: a Pillow picture, a path or an array -> pixels (C, H, W) float32.
 
         An array may have its channels first or last, or none, in 0 to 255 or in 0 to 1.
+        `input_data_format` says where its channels are; `data_format` where they shall be, None
+        as they were.
         """
-        given, is_scaled = picture, False
+        given, is_scaled, layout = picture, False, LAST
         if isinstance(given, np.ndarray):
-            given, is_scaled = picture_of(given)
+            colours, layout = channels_last(given, input_data_format)
+            given, is_scaled = picture_of(colours)
         if not isinstance(given, Image.Image):
             given = open_picture(given)
-        rgb = to_rgb(given)
+        rgb = given
+        if given.mode != "RGBA" or not self.keeps_four(picture):
+            rgb = to_rgb(given)
         if self.do_resize and self.exact_size is not None:
             height, width = self.exact_size
             rgb = rgb.resize((width, height), resample=Image.Resampling(self.resample))
@@ -123,7 +135,18 @@ class ImageProcessor:
             colours = scale(colours, factor=factor)
         if self.do_normalize:
             colours = normalise(colours, mean=self.image_mean, std=self.image_std)
-        return np.ascontiguousarray(colours.transpose(2, 0, 1), np.float32)  # (C, H, W)
+        if data_format == "channels_first":
+            return np.ascontiguousarray(colours.transpose(2, 0, 1), np.float32)  # (C, H, W)
+        return np.ascontiguousarray(in_layout(colours, data_format or layout), np.float32)
+
+    def keeps_four(self, given: object) -> bool:
+        """Tell whether transparency is kept as a fourth channel.
+
+        So it is with do_convert_rgb=False, and for arrays when image_mean and image_std say how
+        to treat four channels; the official code keeps the four channels of every array.
+        """
+        lengths = {np.size(self.image_mean), np.size(self.image_std)}
+        return not self.do_convert_rgb or (isinstance(given, np.ndarray) and lengths <= {1, 4})
 
 
 def is_video(path: str | Path) -> bool:
@@ -148,13 +171,10 @@ def is_clip(path: str | Path) -> bool:
 def picture_of(array: Array) -> tuple[Image.Image, bool]:
     """Make a Pillow picture of an array, and say whether its colours were in 0 to 1.
 
-    (H, W), (H, W, C) or (C, H, W) with 1, 3 or 4 channels. Where both ends could be the channels,
-    they are first, as in the official code. Colours in 0 to 1 must not be divided by 255 once
+    (H, W, C) with 1, 3 or 4 channels. Colours in 0 to 1 must not be divided by 255 once
     more: the official code does so, and the model sees black.
     """
     colours = np.asarray(array)
-    if colours.ndim == 3 and colours.shape[0] in (1, 3, 4):
-        colours = colours.transpose(1, 2, 0)
     if colours.ndim == 3 and colours.shape[2] == 1:
         colours = colours[:, :, 0]
     if colours.ndim not in (2, 3) or (colours.ndim == 3 and colours.shape[2] not in (3, 4)):
@@ -176,3 +196,10 @@ def picture_of(array: Array) -> tuple[Image.Image, bool]:
 def are_numbers(values: object, kind: type | tuple[type, ...] = (int, float)) -> bool:
     """Tell whether something is a list of numbers of a kind."""
     return isinstance(values, list | tuple) and all(isinstance(v, kind) for v in values)
+
+
+def are_levels(values: object) -> bool:
+    """Tell whether something is a mean or a spread: one number, or one a channel."""
+    if isinstance(values, list | tuple):
+        return are_numbers(values) and len(values) in (1, 3, 4)
+    return are_numbers([values])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from ... import loading
 from ...errors import UserError
 from ...loading.config import GitConfig
 from ...loading.formats.authors_settings import parameters_of
+from ...loading.hub.keywords import sort_keywords
+from ...loading.hub.push import check_saving, push, push_folder
+from ...loading.write_whole import write_whole
 from ...model.params import Array
 from .authors import OriginalImageProcessor, cut_question
-from .encoding import BatchEncoding, check_names
-from .image_processor import GitImageProcessor, pictures_of
+from .encoding import BatchFeature, check_names
+from .image_processor import KEPT, LAYOUTS, GitImageProcessor, pictures_of
 from .picture_steps import SETTINGS, ImageProcessor, Picture, is_clip, is_video
 from .tokenizer import WORD_SETTINGS, GitTokenizer, Text
 from .video import read_clip
@@ -25,8 +29,12 @@ from .vocabulary import Words
 PREPROCESSING = ("hf", "original")
 TEXT_SETTINGS = {
     "padding", "truncation", "max_length", "add_special_tokens", "is_split_into_words",
-    "return_attention_mask",
+    "return_attention_mask", "text_pair", "stride", "pad_to_multiple_of", "return_token_type_ids",
+    "return_overflowing_tokens", "return_special_tokens_mask", "return_offsets_mapping",
+    "return_length", "verbose", "padding_side", "text_target", "text_pair_target",
 }  # fmt: skip
+PICTURE_SETTINGS = SETTINGS | LAYOUTS | KEPT
+GROUPS = ("text_kwargs", "images_kwargs", "videos_kwargs", "common_kwargs")  # of transformers 5
 
 
 class GitProcessor:
@@ -37,6 +45,10 @@ class GitProcessor:
     """
 
     model_input_names = ("input_ids", "attention_mask", "pixel_values")
+    attributes = ("image_processor", "tokenizer")
+    image_processor_class = "AutoImageProcessor"
+    tokenizer_class = "AutoTokenizer"
+    feature_extractor_class = None
 
     def __init__(
         self,
@@ -59,31 +71,28 @@ class GitProcessor:
         return self.tokenizer.words
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name: str | Path,
-        *,
-        revision: str | None = None,
-        local_files_only: bool = False,
-        **settings: Any,
-    ) -> GitProcessor:
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **settings: Any) -> Any:
         """Read settings and vocabulary of "storybook", a folder, or a model of the Hub.
 
-        `settings`, of pictures and of the tokenizer, go before those of the files.
+        `settings`, of pictures and of the tokenizer, go before those of the files. For the other
+        keywords see `numpygit.loading.hub.keywords`; with `return_unused_kwargs` the result is the
+        processor and what neither has a use for.
         """
-        check_names(settings, SETTINGS | WORD_SETTINGS)
-        folder = loading.find(
-            name,
-            revision=revision,
-            local_files_only=local_files_only,
-            files=(*loading.PICTURE_FILES, *loading.WORD_FILES),
-        )
-        for_images = {n: value for n, value in settings.items() if n in SETTINGS}
-        for_words = {n: value for n, value in settings.items() if n in WORD_SETTINGS}
-        return cls(
+        where, settings = sort_keywords(settings)
+        wants_unused = settings.pop("return_unused_kwargs", False)
+        for_images = {n: settings.pop(n) for n in SETTINGS | KEPT if n in settings}
+        for_words = {n: settings.pop(n) for n in WORD_SETTINGS if n in settings}
+        if settings and not wants_unused:
+            check_names(settings, SETTINGS | WORD_SETTINGS)
+        files = (*loading.PICTURE_FILES, *loading.WORD_FILES)
+        folder = loading.find(pretrained_model_name_or_path, files=files, **where)
+        made = cls(
             GitImageProcessor.from_folder(folder, **for_images),
-            GitTokenizer.from_folder(folder, **for_words),
+            GitTokenizer.from_folder(
+                folder, name_or_path=str(pretrained_model_name_or_path), **for_words
+            ),
         )
+        return (made, settings) if wants_unused else made
 
     @classmethod
     def from_folder(cls, folder: Path, *, preprocessing: str = "hf") -> GitProcessor:
@@ -105,39 +114,73 @@ class GitProcessor:
         processor, clips = authors_settings(folder, config), bool(config.num_image_with_embedding)
         return cls(processor, GitTokenizer.from_folder(folder), stills_are_clips=clips)
 
-    def save_pretrained(self, save_directory: str | Path) -> None:
-        """Write the settings and the vocabulary into a folder."""
+    def save_pretrained(
+        self, save_directory: str | Path, push_to_hub: bool = False, **keywords: Any
+    ) -> list[str]:
+        """Write the settings and the vocabulary into a folder: -> the paths."""
         if isinstance(self.image_processor, OriginalImageProcessor):
             raise UserError("the authors' preparation has no settings file; save the other one")
-        self.image_processor.save_pretrained(save_directory)
-        self.tokenizer.save_pretrained(save_directory)
+        check_saving(keywords)
+        paths = [*self.image_processor.save_pretrained(save_directory),
+                 *self.tokenizer.save_pretrained(save_directory)]  # fmt: skip
+        if push_to_hub:
+            push_folder(Path(save_directory), [Path(path).name for path in paths], **keywords)
+        return paths
+
+    def push_to_hub(self, repo_id: str, **keywords: Any) -> str:
+        """Write settings and vocabulary into a repository of the Hub: -> the commit's address."""
+        return push(self, repo_id, **keywords)
+
+    def to_dict(self) -> dict[str, Any]:
+        """List the settings: those of pictures, and the class."""
+        settings = getattr(self.image_processor, "settings", {})
+        return {"processor_class": type(self).__name__, "image_processor": dict(settings)}
+
+    def to_json_string(self) -> str:
+        """Write the settings as JSON."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+    def to_json_file(self, json_file_path: str | Path) -> None:
+        """Write the settings into a file."""
+        text = self.to_json_string()
+        write_whole(Path(json_file_path), lambda path: path.write_text(text, encoding="utf-8"))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}:\n- {self.image_processor!r}\n- {self.tokenizer!r}"
 
     def __call__(
         self,
         text: Text | None = None,
         images: Any = None,
-        return_tensors: str | None = None,
+        return_tensors: object = None,
+        videos: Any = None,
         **settings: Any,
-    ) -> BatchEncoding:
+    ) -> Any:
         """Prepare texts, pictures or both: -> input_ids, attention_mask, pixel_values.
 
-        See `GitTokenizer.__call__` for texts and `GitImageProcessor.__call__` for pictures; both
-        take their settings from `settings`. Raises UserError, a ValueError, for neither.
+        See `GitTokenizer.encode_texts` for texts and `GitImageProcessor.__call__` for pictures;
+        both take their settings from `settings`, or from text_kwargs, images_kwargs and
+        common_kwargs. Raises UserError, a ValueError, for neither.
         """
+        images = videos if images is None else images
         if text is None and images is None:
             raise UserError("You have to specify either text or images. Both cannot be none.")
-        check_names(settings, TEXT_SETTINGS | SETTINGS)
-        for_text = {name: v for name, v in settings.items() if name in TEXT_SETTINGS}
-        for_images = {name: v for name, v in settings.items() if name in SETTINGS}
-        prepared = BatchEncoding()
+        for_text, for_images = settings_for(settings)
+        found: Any = BatchFeature()
         if text is not None:
-            prepared |= self.tokenizer(text, return_tensors=return_tensors, **for_text)
+            found = self.tokenizer(text, return_tensors=return_tensors, **for_text)
         if images is not None and isinstance(self.image_processor, OriginalImageProcessor):
             pixels = [self.pixels(picture) for picture in pictures_of(images)]
-            prepared["pixel_values"] = np.concatenate(pixels)
+            found["pixel_values"] = np.concatenate(pixels)
         elif images is not None and not isinstance(self.image_processor, OriginalImageProcessor):
-            prepared |= self.image_processor(images, return_tensors=return_tensors, **for_images)
-        return prepared
+            found |= self.image_processor(images, return_tensors=return_tensors, **for_images)
+        return found
+
+    def post_process_image_text_to_text(
+        self, generated_outputs: Any, skip_special_tokens: bool = True, **more: Any
+    ) -> list[str]:
+        """Turn what generate returned into texts."""
+        return self.batch_decode(generated_outputs, skip_special_tokens, **more)
 
     def decode(self, token_ids: Any, skip_special_tokens: bool = False, **more: Any) -> str:
         """Turn ids into text; see `GitTokenizer.decode`."""
@@ -188,3 +231,21 @@ def authors_settings(folder: Path, config: GitConfig) -> OriginalImageProcessor:
     if settings:
         return OriginalImageProcessor(size, settings[0].test_respect_ratio_max or None)
     return OriginalImageProcessor.for_size(size)
+
+
+def settings_for(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Sort the settings of a call: -> those of texts, those of pictures.
+
+    transformers 5 groups them; a group goes before what stands alone.
+    """
+    groups = {name: settings.pop(name, None) or {} for name in GROUPS}
+    others = {name: v for name, v in settings.items() if name not in KEPT}
+    check_names(others, TEXT_SETTINGS | SETTINGS | LAYOUTS)
+    common = groups["common_kwargs"]
+    for_text = {n: v for n, v in {**common, **settings}.items() if n in TEXT_SETTINGS}
+    for_images = {n: v for n, v in {**common, **settings}.items() if n in PICTURE_SETTINGS}
+    for_images |= {**groups["images_kwargs"], **groups["videos_kwargs"]}
+    for_text |= groups["text_kwargs"]
+    for group in (for_text, for_images):
+        group.pop("return_tensors", None)
+    return for_text, for_images

@@ -1,4 +1,4 @@
-"""The tokenizer as Hugging Face users know it, around `words.py`.
+"""The tokenizer as Hugging Face users know it, around the package `tokenizers`.
 
 Source: transformers 4.37.2, BertTokenizerFast with the settings of the GIT checkpoints: no
 token_type_ids, [CLS] before and [SEP] after a text unless `add_special_tokens=False`.
@@ -6,296 +6,338 @@ token_type_ids, [CLS] before and [SEP] after a text unless `add_special_tokens=F
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ... import loading
 from ...errors import UserError
+from ...loading.find import find
+from ...loading.hub import WORD_FILES
+from ...loading.hub.keywords import sort_keywords
+from ...loading.hub.push import check_saving, made_folder, push, push_folder
 from .encoding import BatchEncoding, check_names, wants_arrays
-from .vocabulary import SPECIAL, Words, read_words
-from .wordpiece import WordPiece
-
-WORD_SETTINGS = {"padding_side", "model_max_length"}
+from .texts.encode import Limits, columns_of, limits_of, padded, set_limits, texts_of
+from .texts.plain import encode_plain
+from .texts.special_tokens import ADDITIONAL, DEFAULT_TOKENS, Vocabulary, text_of
+from .texts.tokenizer_files import SETTINGS, read_tokenizer, write_tokenizer, write_vocabulary
+from .vocabulary import Words, from_vocabulary
 
 Text = str | Sequence[str] | Sequence[Sequence[str]]
+WORD_SETTINGS = set(SETTINGS) | set(DEFAULT_TOKENS) | {ADDITIONAL}
 
 
-class GitTokenizer:
-    """Text to token ids and back, for one text or many."""
+class GitTokenizer(Vocabulary):
+    """Text to token ids and back, for one text or many.
 
-    model_input_names = ("input_ids", "attention_mask")
-    pad_token, unk_token, cls_token, sep_token, mask_token = SPECIAL
+    Parameters
+    ----------
+    words
+        The vocabulary. Instead of it `vocab_file`, the path of a `vocab.txt`, will do.
+    padding_side, truncation_side
+        "right" or "left": where padding goes, and where a text is cut.
+    model_max_length
+        The most tokens of a text where a call says no other; beyond 10^20 there is no limit.
+    tokens
+        Special tokens by their names, `pad_token="[PAD]"`, and `additional_special_tokens`.
+
+    All settings are attributes and may be set; they hold for the next call and are saved.
+    """
+
+    model_input_names: Sequence[str] = ("input_ids", "attention_mask")
+    vocab_files_names = {"vocab_file": "vocab.txt", "tokenizer_file": "tokenizer.json"}  # noqa: RUF012
+    is_fast = True
+    can_save_slow_tokenizer = True
+    pad_token_type_id = 0
 
     def __init__(
-        self, words: Words, *, padding_side: str = "right", model_max_length: int = 512
+        self,
+        words: Words | str | Path | None = None,
+        *,
+        vocab_file: str | Path | None = None,
+        padding_side: str = "right",
+        truncation_side: str = "right",
+        model_max_length: int = 512,
+        do_lower_case: bool = True,
+        name_or_path: str = "",
+        model_input_names: Sequence[str] | None = None,
+        clean_up_tokenization_spaces: bool = True,
+        strip_accents: bool | None = None,
+        tokenize_chinese_chars: bool = True,
+        **tokens: Any,
     ) -> None:
+        check_names(tokens, {*DEFAULT_TOKENS, ADDITIONAL})
+        if not isinstance(words, Words):
+            path = vocab_file or words
+            if path is None:
+                raise UserError(
+                    "a tokenizer needs words: give vocab_file=, the path of a vocab.txt"
+                )
+            words = from_vocabulary(Path(path), lower_case=do_lower_case)
         self.words = words
-        self.padding_side = padding_side
-        self.truncation_side = "right"
-        self.model_max_length = model_max_length
-        self.pad_token_id, self.unk_token_id = words.pad_id, words.unknown_id
-        self.cls_token_id, self.sep_token_id = words.start_id, words.end_id
-        self.mask_token_id = words.mask_id
+        self.padding_side, self.truncation_side = padding_side, truncation_side
+        self.model_max_length, self.name_or_path = model_max_length, name_or_path
+        self.do_lower_case, self.strip_accents = do_lower_case, strip_accents
+        self.tokenize_chinese_chars = tokenize_chinese_chars
+        self.clean_up_tokenization_spaces = clean_up_tokenization_spaces
+        if model_input_names is not None:
+            self.model_input_names = tuple(model_input_names)
+        given = {name: text_of(token) for name, token in tokens.items() if token is not None}
+        self.tokens = {**DEFAULT_TOKENS, ADDITIONAL: [], **given}
+        self.place_special_tokens()
+
+    # ---------------------------------------------------------------- files
 
     @classmethod
     def from_pretrained(
-        cls,
-        name: str | Path,
-        *,
-        revision: str | None = None,
-        local_files_only: bool = False,
-        **settings: Any,
+        cls, pretrained_model_name_or_path: str | Path, **settings: Any
     ) -> GitTokenizer:
         """Read the vocabulary and settings of "storybook", a folder, or a model of the Hub.
 
-        `settings`, padding_side and model_max_length, go before those of the files.
+        `settings`, those of the class, go before those of the files. For the other keywords see
+        `numpygit.loading.keywords`.
         """
+        where, settings = sort_keywords(settings)
         check_names(settings, WORD_SETTINGS)
-        folder = loading.find(
-            name,
-            revision=revision,
-            local_files_only=local_files_only,
-            files=loading.WORD_FILES,
-        )
-        return cls.from_folder(folder, **settings)
+        folder = find(pretrained_model_name_or_path, files=WORD_FILES, **where)
+        name = str(pretrained_model_name_or_path)
+        return cls.from_folder(folder, name_or_path=name, **settings)
 
     @classmethod
     def from_folder(cls, folder: Path, **settings: Any) -> GitTokenizer:
         """Read the vocabulary and settings of a checkpoint folder; `settings` win."""
-        path = folder / "tokenizer_config.json"
-        values = {**(loading.read_json(path) if path.is_file() else {}), **settings}
-        length = values.get("model_max_length")
-        return cls(
-            read_words(folder),
-            padding_side=str(values.get("padding_side", "right")),
-            model_max_length=length if isinstance(length, int) else 512,
-        )
+        words, values, added = read_tokenizer(folder, settings)
+        made = cls(words, **values)
+        for token, is_special in added:
+            made.add_tokens([token], special_tokens=is_special)
+        known = {*made.added_tokens_encoder, *made.get_vocab()}
+        made.add_tokens([t for t in made.all_special_tokens if t not in known], special_tokens=True)
+        return made
 
-    def save_pretrained(self, save_directory: str | Path) -> None:
-        """Write the files of the tokenizer into a folder: transformers reads them too.
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        legacy_format: bool | None = None,
+        filename_prefix: str | None = None,
+        push_to_hub: bool = False,
+        **keywords: Any,
+    ) -> tuple[str, ...]:
+        """Write the files of the tokenizer into a folder: -> their paths."""
+        check_saving(keywords)
+        folder = made_folder(save_directory)
+        paths = write_tokenizer(self, folder, prefix=filename_prefix)
+        if push_to_hub:
+            push_folder(folder, [path.name for path in paths], **keywords)
+        return tuple(str(path) for path in paths)
 
-        `tokenizer.json` is the format of the package `tokenizers`, and needs it; without it the
-        folder has `vocab.txt`, which says the same.
-        """
-        folder = Path(save_directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        if not isinstance(self.words.tokenizer, WordPiece):
-            with_specials(self.words).save(str(folder / "tokenizer.json"))
-        ids = self.get_vocab()
-        lines = "".join(f"{token}\n" for token in sorted(ids, key=lambda token: ids[token]))
-        (folder / "vocab.txt").write_text(lines, encoding="utf-8")
-        names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-        special = dict(zip(names, SPECIAL, strict=True))
-        settings = {
-            **special,
-            "tokenizer_class": "BertTokenizer",
-            "model_max_length": self.model_max_length,
-            "padding_side": self.padding_side,
-            "do_lower_case": self.words.encode("A") == self.words.encode("a"),
-            "model_input_names": list(self.model_input_names),
-        }
-        for name, values in (
-            ("special_tokens_map.json", special),
-            ("tokenizer_config.json", settings),
-        ):
-            (folder / name).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    def save_vocabulary(
+        self, save_directory: str | Path, filename_prefix: str | None = None
+    ) -> tuple[str, ...]:
+        """Write `vocab.txt` alone: -> its path."""
+        return (str(write_vocabulary(self, made_folder(save_directory), filename_prefix)),)
+
+    def push_to_hub(self, repo_id: str, **keywords: Any) -> str:
+        """Write the files into a repository of the Hugging Face Hub: -> the commit's address."""
+        return push(self, repo_id, **keywords)
+
+    # ---------------------------------------------------------------- texts -> ids
 
     def __call__(
         self,
-        text: Text,
-        *,
-        padding: bool | str = False,
-        truncation: bool | str | None = None,
-        max_length: int | None = None,
-        add_special_tokens: bool = True,
-        is_split_into_words: bool = False,
-        return_attention_mask: bool = True,
-        return_tensors: str | None = None,
+        text: Any = None,
+        text_pair: Any = None,
+        text_target: Any = None,
+        text_pair_target: Any = None,
+        **options: Any,
     ) -> BatchEncoding:
         """Turn texts into input_ids and attention_mask (1 a word, 0 padding).
 
         A text gives a flat list, a list of texts a list of lists, `return_tensors="np"` arrays
-        (B, T). padding: True or "longest" to the longest text, "max_length"; truncation: True to
-        `max_length`, or else to the 512 of the tokenizer. Raises UserError for texts of unlike
-        length that should become one array, and for what is no text.
+        (B, T). For `options` see `encode_texts`. `text_target` becomes `labels`. Raises UserError
+        for texts of unlike length that should become one array, and for what is no text.
         """
-        as_arrays = wants_arrays(return_tensors)
-        is_one, texts = self.as_list(text, is_split_into_words)
-        rows = [self.encode_one(t, is_split_into_words) for t in texts]
-        length = self.truncated_length(padding, truncation, max_length)
-        around = 2 if add_special_tokens else 0
-        if length is not None:
-            if length < around:
-                raise UserError(f"max_length {length} has no room for [CLS] and [SEP]")
-            rows = [row[: length - around] for row in rows]
-        if add_special_tokens:
-            rows = [[self.cls_token_id, *row, self.sep_token_id] for row in rows]
-        padded, masks = self.pad_rows(rows, padding, max_length)
-        if as_arrays:
-            encoding = arrays_of(padded, masks)
-        elif is_one:
-            encoding = BatchEncoding(input_ids=padded[0], attention_mask=masks[0])
-        else:
-            encoding = BatchEncoding(input_ids=padded, attention_mask=masks)
-        if not return_attention_mask:
-            del encoding["attention_mask"]
+        if text is None and text_target is None:
+            raise UserError("give text, or text_target")
+        if text is None:
+            return self.encode_texts(text_target, text_pair_target, **options)
+        encoding = self.encode_texts(text, text_pair, **options)
+        if text_target is not None:
+            target = self.encode_texts(text_target, text_pair_target, **options)
+            encoding["labels"] = target["input_ids"]
         return encoding
 
-    def as_list(self, text: Text, is_split: bool) -> tuple[bool, list[Any]]:
-        """Tell one text from several: -> whether it is one, and the list of texts."""
-        is_one = isinstance(text, str)
-        if is_split:
-            is_one = isinstance(text, list | tuple) and all(isinstance(t, str) for t in text)
-        texts = list(text) if isinstance(text, list | tuple) and not is_one else [text]
-        wanted = "lists of words" if is_split else "strings"
-        for each in texts:
-            fine = isinstance(each, list | tuple) if is_split else isinstance(each, str)
-            if not fine or (is_split and not all(isinstance(word, str) for word in each)):
-                raise UserError(
-                    f"text must be {wanted}; got {type(each).__name__}. For texts that are lists "
-                    "of words pass is_split_into_words=True, for others strings"
-                )
-        return is_one, texts
+    def encode_texts(
+        self, text: Any, text_pair: Any = None, *, add_special_tokens: bool = True,
+        padding: Any = False, truncation: Any = None, max_length: int | None = None,
+        stride: int = 0, is_split_into_words: bool = False, pad_to_multiple_of: int | None = None,
+        return_tensors: object = None, return_token_type_ids: bool | None = None,
+        return_attention_mask: bool | None = None, return_overflowing_tokens: bool = False,
+        return_special_tokens_mask: bool = False, return_offsets_mapping: bool = False,
+        return_length: bool = False, verbose: bool = True, padding_side: str | None = None,
+    ) -> BatchEncoding:  # fmt: skip
+        """Turn texts, or pairs of texts, into ids and what else is asked for.
 
-    def encode_one(self, text: Any, is_split: bool) -> list[int]:
-        """Turn one text, or its words, into ids without special tokens."""
-        given = list(text) if is_split else text
-        encoded = self.words.tokenizer.encode(
-            given, is_pretokenized=is_split, add_special_tokens=False
+        padding: True or "longest" to the longest text, "max_length"; truncation: True to
+        `max_length`, or else to `model_max_length`, "only_first" and "only_second" for pairs.
+        With return_overflowing_tokens what was cut off follows as rows, `stride` tokens shared.
+        """
+        is_one, texts = texts_of(text, text_pair, is_split_into_words)
+        limits = limits_of(
+            padding, truncation, max_length, self.model_max_length, stride, pad_to_multiple_of
         )
-        return list(encoded.ids)
+        names = self.columns(
+            token_type_ids=return_token_type_ids,
+            attention_mask=return_attention_mask,
+            special_tokens_mask=return_special_tokens_mask,
+            offset_mapping=return_offsets_mapping,
+        )
+        encodings = self.encodings_of(
+            texts, limits, add_special_tokens, is_split_into_words, padding_side
+        )
+        columns, rows = columns_of(
+            encodings, names, overflow=return_overflowing_tokens, length=return_length
+        )
+        as_arrays = wants_arrays(return_tensors)
+        if is_one and not as_arrays and not return_overflowing_tokens:
+            columns = {name: column[0] for name, column in columns.items()}
+        return BatchEncoding(columns, rows, "np" if as_arrays else None)
 
-    def truncated_length(
-        self, padding: bool | str, truncation: bool | str | None, max_length: int | None
-    ) -> int | None:
-        """Decide the most tokens of a text; None for any number."""
-        if truncation in (False, "do_not_truncate") or (truncation is None and max_length is None):
-            return None
-        if truncation is None and padding is not False:
-            return None  # max_length is then meant for the padding
-        if truncation not in (None, True, "longest_first", "only_first"):
-            raise UserError(f"truncation={truncation!r} is not known; pass True or False")
-        return self.model_max_length if max_length is None else max_length
+    def columns(self, **asked: bool | None) -> list[str]:
+        """List what comes back: what was asked for, or else what the model takes."""
+        wanted = ["input_ids"]
+        for name, is_wanted in asked.items():
+            if is_wanted or (is_wanted is None and name in self.model_input_names):
+                wanted.append(name)
+        return wanted
 
-    def pad_rows(
-        self, rows: list[list[int]], padding: bool | str, max_length: int | None
-    ) -> tuple[list[list[int]], list[list[int]]]:
-        """Fill rows up with the pad token on `padding_side`, and say which places are words."""
-        if padding in (False, "do_not_pad"):
-            length = 0
-        elif padding in (True, "longest"):
-            length = max(len(row) for row in rows)
-        elif padding == "max_length":
-            length = self.model_max_length if max_length is None else max_length
-        else:
-            raise UserError(f"padding={padding!r} is not known; pass True, False or 'max_length'")
-        padded, masks = [], []
-        for row in rows:
-            more = [0] * max(0, length - len(row))
-            fill, words = [self.pad_token_id] * len(more), [1] * len(row)
-            on_the_left = self.padding_side == "left"
-            padded.append(fill + row if on_the_left else row + fill)
-            masks.append(more + words if on_the_left else words + more)
-        return padded, masks
+    def encodings_of(
+        self,
+        texts: list[Any],
+        limits: Limits,
+        add_special_tokens: bool,
+        is_split: bool,
+        padding_side: str | None,
+    ) -> list[Any]:
+        """Let the backend encode texts, cut and padded."""
+        around = self.num_special_tokens_to_add(pair=False) if add_special_tokens else 0
+        is_cut = limits.truncation != "do_not_truncate"
+        if is_cut and limits.max_length is not None and limits.max_length < around:
+            raise UserError(f"max_length {limits.max_length} has no room for [CLS] and [SEP]")
+        side, backend = self.padding_side, self.backend_tokenizer
+        if not hasattr(backend, "encode_batch"):
+            return list(encode_plain(self, texts, limits, special=add_special_tokens,
+                                     is_split=is_split))  # fmt: skip
+        try:
+            self.padding_side = padding_side or side
+            set_limits(self, limits)
+            return list(
+                backend.encode_batch(
+                    texts, add_special_tokens=add_special_tokens, is_pretokenized=is_split
+                )
+            )
+        except UserError:
+            raise
+        except Exception as error:  # the package raises a bare Exception
+            raise UserError(f"these texts cannot be encoded so: {error}") from None
+        finally:
+            self.padding_side = side
+            backend.no_truncation()
+            backend.no_padding()
 
-    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
-        """Turn one text into ids."""
-        ids = self(text, add_special_tokens=add_special_tokens).input_ids
-        return list(ids)
+    def encode(self, text: Any, text_pair: Any = None, **options: Any) -> Any:
+        """Turn one text, or a pair, into ids."""
+        return self(text, text_pair, **options)["input_ids"]
 
-    def tokenize(self, text: str) -> list[str]:
-        """Cut one text into tokens, without special ones."""
-        return self.convert_ids_to_tokens(self.words.encode(text))
+    def encode_plus(self, text: Any, text_pair: Any = None, **options: Any) -> BatchEncoding:
+        """Turn one text, or a pair, into ids and masks: an older name of the call."""
+        return self(text, text_pair, **options)
+
+    def batch_encode_plus(self, batch_text_or_text_pairs: Any, **options: Any) -> BatchEncoding:
+        """Turn a list of texts, or of pairs, into ids and masks: an older name of the call."""
+        return self(batch_text_or_text_pairs, **options)
+
+    def tokenize(
+        self, text: str, pair: str | None = None, add_special_tokens: bool = False, **options: Any
+    ) -> list[str]:
+        """Cut one text, or a pair, into tokens."""
+        return self(text, pair, add_special_tokens=add_special_tokens, **options).tokens()
+
+    def pad(
+        self,
+        encoded_inputs: Any,
+        padding: Any = True,
+        max_length: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        return_attention_mask: bool | None = None,
+        return_tensors: object = None,
+        verbose: bool = True,
+        padding_side: str | None = None,
+    ) -> BatchEncoding:
+        """Pad what the tokenizer returned before: one encoding, or a list of them."""
+        rows = encoded_inputs
+        if isinstance(rows, list | tuple):
+            rows = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+        if not isinstance(rows, Mapping) or "input_ids" not in rows:
+            raise UserError("pad takes encodings that hold input_ids, or a list of them")
+        rows = {name: np.asarray(v).tolist() if hasattr(v, "__array__") else list(v)
+                for name, v in rows.items()}  # fmt: skip
+        is_one = bool(rows["input_ids"]) and np.ndim(rows["input_ids"][0]) == 0
+        if is_one:
+            rows = {name: [value] for name, value in rows.items()}
+        limits = limits_of(padding, False, max_length, self.model_max_length, 0, pad_to_multiple_of)
+        mask = "attention_mask" in self.model_input_names
+        mask = mask if return_attention_mask is None else return_attention_mask
+        found = padded(rows, self, limits, mask=mask)
+        if is_one and not wants_arrays(return_tensors):
+            found = {name: value[0] for name, value in found.items()}
+        return BatchEncoding(found, tensor_type=return_tensors)
+
+    @property
+    def max_len_single_sentence(self) -> int:
+        """The most tokens of a text, special ones left out."""
+        return self.model_max_length - self.num_special_tokens_to_add(pair=False)
+
+    @property
+    def max_len_sentences_pair(self) -> int:
+        """The most tokens of a pair of texts, special ones left out."""
+        return self.model_max_length - self.num_special_tokens_to_add(pair=True)
+
+    @property
+    def decoder(self) -> Any:
+        """The backend's decoder."""
+        return self.backend_tokenizer.decoder
+
+    # ---------------------------------------------------------------- ids -> texts
 
     def decode(
         self,
         token_ids: Any,
         skip_special_tokens: bool = False,
-        clean_up_tokenization_spaces: bool = True,
+        clean_up_tokenization_spaces: bool | None = None,
+        spaces_between_special_tokens: bool = True,
+        use_source_tokenizer: bool = False,
     ) -> str:
-        """Turn ids into text; spaces before punctuation are taken away."""
+        """Turn ids into text; spaces before punctuation are taken away.
+
+        The last two keywords belong to tokenizers of other models: they change nothing.
+        """
         ids = [int(i) for i in np.atleast_1d(np.asarray(token_ids))]
-        if clean_up_tokenization_spaces:
+        clean = clean_up_tokenization_spaces
+        clean = self.clean_up_tokenization_spaces if clean is None else clean
+        if clean:
             return self.words.decode(ids, skip_special=skip_special_tokens)
-        text = self.words.tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
+        text = self.backend_tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
         return str(text)
 
-    def batch_decode(
-        self,
-        sequences: Any,
-        skip_special_tokens: bool = False,
-        clean_up_tokenization_spaces: bool = True,
-    ) -> list[str]:
-        """Turn rows of ids into texts."""
-        return [self.decode(row, skip_special_tokens, clean_up_tokenization_spaces)
-                for row in sequences]  # fmt: skip
+    def batch_decode(self, sequences: Any, *args: Any, **options: Any) -> list[str]:
+        """Turn rows of ids into texts; see `decode`."""
+        return [self.decode(row, *args, **options) for row in sequences]
 
-    def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
-        """Look up tokens; what is not in the vocabulary is [UNK]."""
-        if isinstance(tokens, str):
-            found = self.words.tokenizer.token_to_id(tokens)
-            return self.unk_token_id if found is None else found
-        return [self.convert_tokens_to_ids(token) for token in tokens]
-
-    def convert_ids_to_tokens(self, ids: Any) -> Any:
-        """Look up ids."""
-        if np.ndim(ids) == 0:
-            return self.words.tokenizer.id_to_token(int(ids))
-        return [self.convert_ids_to_tokens(i) for i in ids]
-
-    def get_vocab(self) -> dict[str, int]:
-        """List the vocabulary: token -> id."""
-        return dict(self.words.tokenizer.get_vocab())
-
-    @property
-    def vocab_size(self) -> int:
-        """Count the tokens."""
-        return len(self.get_vocab())
-
-    def __len__(self) -> int:
-        return self.vocab_size
-
-    @property
-    def all_special_tokens(self) -> list[str]:
-        """List the tokens that are no words."""
-        return list(SPECIAL)
-
-    @property
-    def all_special_ids(self) -> list[int]:
-        """List the ids of the tokens that are no words."""
-        return [self.convert_tokens_to_ids(token) for token in SPECIAL]
-
-
-def arrays_of(padded: list[list[int]], masks: list[list[int]]) -> BatchEncoding:
-    """Make arrays (B, T) of ids and masks; raises UserError for rows of unlike length."""
-    check_lengths(padded)
-    ids = np.array(padded, np.int64).reshape(len(padded), -1)
-    return BatchEncoding(
-        input_ids=ids, attention_mask=np.array(masks, np.int64).reshape(len(padded), -1)
-    )
-
-
-def with_specials(words: Words) -> Any:
-    """Copy the tokenizer and tell the copy where [CLS] and [SEP] go, as official files do."""
-    from tokenizers import Tokenizer, processors
-
-    original: Any = words.tokenizer
-    copy = Tokenizer.from_str(original.to_str())
-    copy.post_processor = processors.BertProcessing(
-        ("[SEP]", words.end_id), ("[CLS]", words.start_id)
-    )
-    return copy
-
-
-def check_lengths(rows: list[list[int]]) -> None:
-    """Refuse to make one array of texts of unlike length."""
-    lengths = sorted({len(row) for row in rows})
-    if len(lengths) > 1:
-        raise UserError(
-            f"texts of {lengths[0]} to {lengths[-1]} tokens make no array; pass padding=True, "
-            "and truncation=True if they may be cut"
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(name_or_path={self.name_or_path!r}, vocab_size="
+            f"{self.vocab_size}, model_max_length={self.model_max_length}, padding_side="
+            f"{self.padding_side!r}, truncation_side={self.truncation_side!r}, special_tokens="
+            f"{self.special_tokens_map})"
         )

@@ -43,22 +43,39 @@ MOST_TENSORS = 10_000
 LONGEST_JSON = 2**20
 
 
-def weights_file(folder: Path) -> Path:
+def kinds(variant: str | None = None, use_safetensors: bool | None = None) -> list[str]:
+    """List the files that weights may lie in, as transformers calls a variant such as "fp16"."""
+    found = [kind for kind in KINDS if "safetensors" in kind or not use_safetensors]
+    if use_safetensors is False:
+        found = [kind for kind in KINDS if "safetensors" not in kind]
+    if variant is None:
+        return found
+    named = [kind for kind in found if kind != ORIGINAL]
+    return [f"{kind.rpartition('.')[0]}.{variant}.{kind.rpartition('.')[2]}" for kind in named]
+
+
+def weights_file(
+    folder: Path, *, variant: str | None = None, use_safetensors: bool | None = None
+) -> Path:
     """Say which file of a folder its weights are read from; an index stands for its shards."""
-    for kind in KINDS:
+    possible = kinds(variant, use_safetensors)
+    for kind in possible:
         if (folder / kind).is_file():
             return folder / kind
-    raise NotFoundError(f"{folder} has no {' and no '.join(KINDS)}")
+    raise NotFoundError(f"{folder} has no {' and no '.join(possible)}")
 
 
-def read_tensors(folder: Path) -> dict[str, Array]:
+def read_tensors(
+    folder: Path, *, variant: str | None = None, use_safetensors: bool | None = None
+) -> dict[str, Array]:
     """Read all tensors of a folder, from one file or from the shards that an index lists.
 
     Float32 is mapped where it lies right in the file; other floating point becomes float32;
-    integers stay what they are. The authors' names are replaced by the official ones.
+    integers stay what they are. The authors' names are replaced by the official ones. `variant`
+    and `use_safetensors` say which file, where there are several.
     """
-    path = weights_file(folder)
-    tensors = read_shards(path) if path.name.endswith(".index.json") else read_file(path)
+    path = weights_file(folder, variant=variant, use_safetensors=use_safetensors)
+    tensors = read_shards(path) if ".index." in path.name else read_file(path)
     try:
         return official_names(tensors) if is_original(tensors) else tensors
     except UserError as error:

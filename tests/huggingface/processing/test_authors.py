@@ -172,8 +172,8 @@ def test_whole_pictures_go_through_the_model(tiny_folder, monkeypatch):
     pixels = OriginalImageProcessor(18, 24)(drawn(60, 40))[None, None]
     prompt = captioner.processor.prompt("red ?")
     ids = captioner.model.generate(
-        pixels,
         prompt,
+        pixel_values=pixels,
         generation_config=AUTHORS,
         max_length=8,
         suppress_tokens=captioner.processor.words.unused(),
@@ -197,12 +197,14 @@ def test_decoding_is_the_authors_own(tiny_folder):
             "max_length": 12,
             "interpolate_pos_encoding": True,
         }
-        ids = ours.model.generate(ours.pixels(still), prompt, generation_config=AUTHORS, **asked)
+        ids = ours.model.generate(
+            prompt, pixel_values=ours.pixels(still), generation_config=AUTHORS, **asked
+        )
         text = ours.processor.words.decode(ids[0, prompt.shape[1] :].tolist())
         pieces = list(ours.stream(still, "red ?", max_length=12))
         assert pieces == ([text] if text else [])  # the whole text at once
         assert ours.answer(ours.see(still), "red ?", max_length=12) == text
-        greedy = ours.model.generate(ours.pixels(still), prompt, **asked)
+        greedy = ours.model.generate(prompt, pixel_values=ours.pixels(still), **asked)
         differs += not np.array_equal(ids, greedy)
     assert differs
     stills = [drawn(30, 20), drawn(20, 30)]

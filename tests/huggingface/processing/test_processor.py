@@ -166,7 +166,7 @@ def test_saved_and_read_again(tmp_path: Path) -> None:
     assert settings.to_dict()["size"] == {"shortest_edge": 20}
 
 
-@pytest.mark.parametrize("kind", ["pt", "tf", "jax", "torch"])
+@pytest.mark.parametrize("kind", ["tf", "jax", "torch"])
 def test_other_frameworks_are_told_what_to_pass(kind: str) -> None:
     for arguments in ({"text": TEXTS}, {"images": PICTURE}):
         with pytest.raises(UserError, match=f'return_tensors=.{kind}.*pass "np"'):

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
+from functools import wraps
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
-from ..loading.config import GitConfig
-from ..loading.find import find
-from ..loading.formats import read_json
-from ..loading.hub import GENERATION_FILES
-from ..loading.write_whole import write_whole
+from ...errors import UserError
+from ...loading.config import GitConfig
+from ...loading.find import find
+from ...loading.formats import read_json
+from ...loading.hub import GENERATION_FILES
+from ...loading.hub.keywords import sort_keywords
+from ...loading.write_whole import write_whole
+from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
 
+GENERATION = "generation_config.json"
 DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
 OFFICIAL_MAX_LENGTH = 20
+END_PADS = -1  # a pad_token_id that stands for the end token
+NOT_OPTIONS = ("output_attentions", "output_hidden_states")  # of a config: they are for calls
 NEW_HERE = ("seed", "generator", "beam_form", "per_node_beam_size", "output_log_probabilities")
 KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false",
          "str": "a text", "None": "null"}  # fmt: skip
+
 TOKEN_OPTIONS = ("bad_words_ids", "sequence_bias", "suppress_tokens", "begin_suppress_tokens",
                  "forced_bos_token_id", "forced_eos_token_id")  # fmt: skip
 
@@ -88,18 +94,25 @@ class GenerationConfig:
     use_cache: bool = (
         True  # accepted and ignored: with the cache or without, the words are the same
     )
-    # special tokens; None takes the model's
+    # special tokens; None takes the model's, and () for the end token never stops
     bos_token_id: int | None = None
     eos_token_id: int | Sequence[int] | None = None
     pad_token_id: int | None = None
 
+    def __getattr__(self, name: str) -> Any:
+        if name in ABSENT and name not in NO_FIELDS:
+            return ABSENT[name][0]
+        known = {field.name for field in fields(GenerationConfig)}
+        raise AttributeError(unknown_option(name, known))
+
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> GenerationConfig:
+    def from_dict(cls, values: Mapping[str, Any], **options: Any) -> Any:
         """Take the known fields of a `generation_config.json`; null is the default.
 
-        A file made from a model's config (`_from_model_config`) may repeat the 20 words that are
-        transformers' default for every model: nobody has chosen them. Raises UserError for what
-        cannot be; warns of options for a kind of generation that is not here.
+        `options` win. With `return_unused_kwargs` the result is the config and the options that
+        it does not know. A file made from a model's config (`_from_model_config`) may repeat the
+        20 words that are transformers' default for every model: nobody has chosen them. Raises
+        UserError for what cannot be; warns of options for a kind of generation that is not here.
         """
         given = {name: value for name, value in values.items() if value is not None}
         if given.get("_from_model_config") and given.get("max_length") == OFFICIAL_MAX_LENGTH:
@@ -107,95 +120,169 @@ class GenerationConfig:
         for name in sorted(given.keys() & ABSENT.keys()):
             if not is_neutral(name, given[name]):
                 warnings.warn(f"{unknown_option(name, set())}; it is ignored", stacklevel=2)
-        check_kinds(given)
+        check_kinds(given, cls)
         if "sequence_bias" in given:
             given["sequence_bias"] = read_bias(given["sequence_bias"])
         known = {field.name for field in fields(cls)}
         config = cls(**{name: value for name, value in given.items() if name in known})
         check(config)
-        return config
+        wants_unused = options.pop("return_unused_kwargs", False)
+        unused = {n: v for n, v in options.items() if n not in known and n not in ABSENT}
+        if wants_unused:
+            options = {name: value for name, value in options.items() if name not in unused}
+        config = config.change(options) if options else config
+        return (config, unused) if wants_unused else config
 
     @classmethod
     def from_model_config(cls, config: GitConfig) -> GenerationConfig:
         """Take what a `config.json` says of generation: special tokens and, in old files, more."""
-        values = {name: v for name, v in vars(config).items() if name not in NEW_HERE}
-        return cls.from_dict({**values, "_from_model_config": True})
+        names = {field.name for field in fields(cls)} | {"encoder_no_repeat_ngram_size"}
+        values = {n: v for n, v in vars(config).items() if n in names and n not in NEW_HERE}
+        made: GenerationConfig = cls.from_dict({**values, "_from_model_config": True})
+        return made
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, revision: str | None = None, local_files_only: bool = False
-    ) -> GenerationConfig:
-        """Read the options of "storybook", a folder, or a model of the Hugging Face Hub."""
-        folder = find(
-            name,
-            revision=revision,
-            local_files_only=local_files_only,
-            files=GENERATION_FILES,
-        )
-        return load_options(folder)
+        cls,
+        pretrained_model_name: str | Path,
+        config_file_name: str | Path | None = None,
+        **keywords: Any,
+    ) -> Any:
+        """Read the options of "storybook", a folder, or a model of the Hugging Face Hub.
 
-    def save_pretrained(self, save_directory: str | Path) -> None:
+        Options among the keywords win; for the others see `numpygit.loading.hub.keywords`.
+        """
+        where, options = sort_keywords(keywords)
+        file = str(config_file_name or GENERATION)
+        folder = find(pretrained_model_name, files=(*GENERATION_FILES, file), **where)
+        values = read_json(folder / file)
+        try:
+            return cls.from_dict(values, **options)
+        except UserError as error:
+            raise UserError(f"{folder / file}: {error}") from None
+
+    def save_pretrained(
+        self, save_directory: str | Path, config_file_name: str | Path | None = None
+    ) -> None:
         """Write `generation_config.json` into a folder, which is made if need be."""
-        save_options(save_directory, self)
+        save_options(save_directory, self, file=str(config_file_name or GENERATION))
 
     def to_dict(self) -> dict[str, Any]:
-        """List the options that are not at their default, as a file holds them."""
-        plain = type(self)()
+        """List all options, as a file holds them."""
         names = [field.name for field in fields(self) if field.name != "generator"]
         values = {name: getattr(self, name) for name in names}
-        changed = {name: v for name, v in values.items() if v != getattr(plain, name)}
-        if "sequence_bias" in changed:
-            pairs = changed["sequence_bias"].items()
-            changed["sequence_bias"] = [[list(words), value] for words, value in pairs]
-        return changed
+        if values["eos_token_id"] == ():
+            values["eos_token_id"] = None
+        if values["pad_token_id"] == END_PADS:
+            values["pad_token_id"] = None
+        if values["sequence_bias"]:
+            pairs = values["sequence_bias"].items()
+            values["sequence_bias"] = [[list(words), value] for words, value in pairs]
+        return values
+
+    def to_diff_dict(self) -> dict[str, Any]:
+        """List the options that are not at their default, as a file holds them."""
+        plain = type(self)().to_dict()
+        return {name: value for name, value in self.to_dict().items() if value != plain[name]}
+
+    def to_json_string(self, use_diff: bool = True, **more: Any) -> str:
+        """Write the options as JSON; without `use_diff` those at their default too."""
+        values = self.to_diff_dict() if use_diff else self.to_dict()
+        return json.dumps(values, indent=2, sort_keys=True) + "\n"
+
+    def to_json_file(self, json_file_path: str | Path, use_diff: bool = True) -> None:
+        """Write the options into a file."""
+        text = self.to_json_string(use_diff)
+        write_whole(Path(json_file_path), lambda path: path.write_text(text, encoding="utf-8"))
+
+    def validate(self, *args: Any, **more: Any) -> None:
+        """Check the options: raises UserError for what cannot be, warns of what does nothing."""
+        check(self)
+        warn_of_idle(self)
+
+    def update(self, **options: Any) -> dict[str, Any]:
+        """Set the options that there are: -> those that there are not."""
+        known = {field.name for field in fields(self)}
+        for name, value in self.change({n: v for n, v in options.items() if n in known}).items():
+            setattr(self, name, value)
+        return {name: value for name, value in options.items() if name not in known}
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Go through all options and their values."""
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]
 
     def change(self, options: Mapping[str, Any]) -> GenerationConfig:
-        """Return these options with some changed; an unknown name is a mistake."""
+        """Return these options with some changed; an unknown name is a mistake.
+
+        `eos_token_id=None` means that no token ends a text, as in transformers; a pad token of
+        None is the end token.
+        """
         known = {field.name for field in fields(self)}
         for name, value in options.items():
             if name not in known and not is_neutral(name, value):
                 raise UserError(unknown_option(name, known))
-        changed = replace(self, **{k: v for k, v in options.items() if k in known})
+        given = {name: value for name, value in options.items() if name in known}
+        if "eos_token_id" in given and given["eos_token_id"] is None:
+            given["eos_token_id"] = ()
+        if "pad_token_id" in given and given["pad_token_id"] is None:
+            given["pad_token_id"] = END_PADS
+        changed = replace(self, **given)
         check(changed)
         warn_of_idle(changed)
         return changed
 
 
+def refuse_unknown(config_class: type[GenerationConfig]) -> None:
+    """Let GenerationConfig(...) say which options there are, in place of a bare TypeError."""
+    plain: Callable[..., None] = config_class.__init__
+
+    @wraps(plain)
+    def init(self: GenerationConfig, *values: Any, **named: Any) -> None:
+        known = {field.name for field in fields(config_class)}
+        for name in [name for name in named if name not in known]:
+            if not is_neutral(name, named.pop(name)):
+                raise UserError(unknown_option(name, known))
+        plain(self, *values, **named)
+
+    config_class.__init__ = init  # type: ignore[method-assign]
+
+
+refuse_unknown(GenerationConfig)
+
 AUTHORS = GenerationConfig(num_beams=4, length_penalty=0.6, beam_form="authors", max_length=1024)
 """The search of the authors' own repository, `GeneratorWithBeamSearch`, with its defaults."""
 
-# Options of transformers 4.37.2 that GIT does not have here, with the values that change nothing.
-ABSENT: dict[str, tuple[Any, ...]] = {
-    "assistant_model": (None,),
-    "constraints": (None,),
-    "force_words_ids": (None,),
-    "guidance_scale": (None, 1),
-    "encoder_repetition_penalty": (None, 1),
-    "encoder_no_repeat_ngram_size": (None, 0),
-    "forced_decoder_ids": (None,),
-    "prompt_lookup_num_tokens": (None,),
-    "low_memory": (None, False, True),
-    "synced_gpus": (None, False),
-    "negative_prompt_ids": (None,),
-    "negative_prompt_attention_mask": (None,),
-}
+
+def noted_options(config: GitConfig) -> dict[str, Any]:
+    """Read the options of generation that a model's config holds, as it stands now."""
+    tokens = ("bos_token_id", "eos_token_id", "pad_token_id")
+    names = {field.name for field in fields(GenerationConfig)} - {"use_cache", *NEW_HERE}
+    found = {n: v for n, v in vars(config).items() if n in names and n not in NOT_OPTIONS}
+    return {name: v for name, v in found.items() if v is not None or name in tokens}
 
 
-def is_neutral(name: str, value: object) -> bool:
-    """Tell whether an option that is absent here was given a value that changes nothing."""
-    return name in ABSENT and any(value is fine or value == fine for fine in ABSENT[name])
+def load_options(folder: Path, config: GitConfig | None = None) -> GenerationConfig:
+    """Read `generation_config.json`; without one, what `config` says of generation."""
+    path = folder / GENERATION
+    if config is not None and not path.is_file():
+        return GenerationConfig.from_model_config(config)
+    values = read_json(path)
+    try:
+        return GenerationConfig.from_dict(values)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
-def unknown_option(name: str, known: set[str]) -> str:
-    """Say that there is no such option, and which one may have been meant."""
-    if name in ABSENT:
-        return f"generate has no {name}: numpygit does not do this kind of generation"
-    near = get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(known))}"
-    return f"generate has no option {name!r}{hint}"
+def save_options(folder: str | Path, options: GenerationConfig, *, file: str = GENERATION) -> None:
+    """Write `generation_config.json`: what is not at its default."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    options.to_json_file(Path(folder) / file)
 
 
-def check(options: GenerationConfig) -> None:
+# ---------------------------------------------------------------- checks
+
+
+def check(options: Any) -> None:
     """Refuse options that cannot be, before any work."""
     beams, groups, texts = options.num_beams, options.num_beam_groups, options.num_return_sequences
     require("num_beams", beams, beams >= 1, "at least 1")
@@ -216,7 +303,7 @@ def check(options: GenerationConfig) -> None:
     check_penalties(options)
 
 
-def check_filters(options: GenerationConfig) -> None:
+def check_filters(options: Any) -> None:
     """Refuse filters that cannot be."""
     require("temperature", options.temperature, options.temperature > 0, "more than 0")
     require("top_p", options.top_p, 0 <= options.top_p <= 1, "from 0 to 1")
@@ -228,16 +315,16 @@ def check_filters(options: GenerationConfig) -> None:
         require("min_p", options.min_p, 0 <= options.min_p <= 1, "from 0 to 1")
 
 
-def warn_of_idle(options: GenerationConfig) -> None:
+def warn_of_idle(options: Any) -> None:
     """Warn of filters that do nothing, as transformers does."""
-    plain = GenerationConfig()
+    plain = {field.name: field.default for field in fields(options)}
     if not options.do_sample:
         for name in ("temperature", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"):
-            if getattr(options, name) != getattr(plain, name):
+            if getattr(options, name) != plain[name]:
                 warnings.warn(f"{name} does nothing without do_sample=True", stacklevel=4)
 
 
-def check_penalties(options: GenerationConfig) -> None:
+def check_penalties(options: Any) -> None:
     """Refuse penalties that cannot be."""
     penalty = options.repetition_penalty
     require("repetition_penalty", penalty, penalty > 0, "more than 0")
@@ -248,9 +335,9 @@ def check_penalties(options: GenerationConfig) -> None:
         require("bad_words_ids", words, fine, "lists of token ids, none of them empty")
 
 
-def check_kinds(values: Mapping[str, Any]) -> None:
+def check_kinds(values: Mapping[str, Any], config_class: type) -> None:
     """Refuse values from a file that are of another kind than the option: words for numbers, ..."""
-    for field in fields(GenerationConfig):
+    for field in fields(config_class):
         kinds = str(field.type).split(" | ")
         value = values.get(field.name)
         if value is not None and not any(is_kind(value, kind) for kind in kinds):
@@ -269,12 +356,14 @@ def is_kind(value: object, kind: str) -> bool:
     return is_list and all(is_kind(leaf, "float") for leaf in leaves(value))
 
 
-def as_tuple(words: int | Sequence[int]) -> tuple[int, ...]:
-    """Take one token or several."""
-    return (words,) if isinstance(words, int) else tuple(words)
+def as_tuple(words: int | Sequence[int] | None) -> tuple[int, ...]:
+    """Take one token, several, or none."""
+    if words is None:
+        return ()
+    return tuple(int(word) for word in leaves(words))
 
 
-def check_ids(options: GenerationConfig, V: int) -> None:
+def check_ids(options: Any, V: int) -> None:
     """Refuse options that name tokens beyond the vocabulary."""
     for name in TOKEN_OPTIONS:
         ids = leaves(getattr(options, name))
@@ -307,22 +396,3 @@ def require(name: str, value: object, is_fine: bool, expected: str) -> None:
 
 
 GENERATION = "generation_config.json"
-
-
-def load_options(folder: Path, config: GitConfig | None = None) -> GenerationConfig:
-    """Read `generation_config.json`; without one, what `config` says of generation."""
-    path = folder / GENERATION
-    if config is not None and not path.is_file():
-        return GenerationConfig.from_model_config(config)
-    values = read_json(path)
-    try:
-        return GenerationConfig.from_dict(values)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-
-
-def save_options(folder: str | Path, options: GenerationConfig) -> None:
-    """Write `generation_config.json`: what is not at its default."""
-    text = json.dumps(options.to_dict(), indent=2, sort_keys=True) + "\n"
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    write_whole(Path(folder) / GENERATION, lambda path: path.write_text(text, encoding="utf-8"))

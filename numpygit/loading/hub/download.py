@@ -12,58 +12,117 @@ import shutil
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import NamedTuple
 
-from ..errors import NotFoundError, UserError
-from .formats import KINDS, WEIGHTS
+from ...errors import NotFoundError, UserError
+from ..formats import WEIGHTS, kinds
+from .keywords import environment
+from .push import without
 
 CONFIG_FILES = ("config.json",)
 GENERATION_FILES = ("generation_config.json",)
-PICTURE_FILES = ("preprocessor_config.json",)
-WORD_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt")
+PICTURE_FILES = ("preprocessor_config.json", "processor_config.json")  # the latter: transformers 5
+WORD_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json",
+              "added_tokens.json")  # fmt: skip
 SMALL_FILES = (*CONFIG_FILES, *GENERATION_FILES, *PICTURE_FILES, *WORD_FILES)
 # About half of the official repositories have only pytorch_model.bin on main; it is as good, so
 # it is taken before the conversion that waits at a pull request.
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors")
 PYTORCH = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")
 CONVERTED = "refs/pr/1"  # where the Hub keeps the safetensors of repositories whose main has none
-Attempt = tuple[str | None, tuple[str, ...]]  # a revision, and the names of its weights
+
+
+class Access(NamedTuple):
+    """How the Hub is asked: which revision, with which token, through which cache."""
+
+    revision: str | None = None
+    token: str | bool | None = None
+    cache_dir: str | Path | None = None
+    force_download: bool = False
+
+    @property
+    def cache(self) -> str:
+        """The folder of the cache."""
+        from huggingface_hub import constants
+
+        return str(self.cache_dir or constants.HF_HUB_CACHE)
 
 
 def download(
-    name: str, *, revision: str | None, local_files_only: bool, files: Sequence[str] | None = None
+    name: str,
+    *,
+    revision: str | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+    force_download: bool = False,
+    subfolder: str = "",
+    variant: str | None = None,
+    use_safetensors: bool | None = None,
+    files: Sequence[str] | None = None,
 ) -> Path:
     """Bring the needed files of a Hub repository into the cache and return their folder.
 
     These are all that a model needs, or only those named in `files`, which may be missing.
+    `token` is handed to huggingface_hub and goes nowhere else.
     """
-    from huggingface_hub import snapshot_download
-
-    attempts: list[Attempt] = [(revision, SAFETENSORS), (revision, PYTORCH)]
-    if revision is None:
-        attempts.append((CONVERTED, SAFETENSORS))
-    for asked, weights in attempts if files is None else [(revision, ())]:
+    known = environment()
+    offline = bool(local_files_only or known.get("local_files_only"))
+    access = Access(revision, token, cache_dir or known.get("cache_dir"), force_download)
+    attempts = attempts_of(access, variant, use_safetensors) if files is None else [(access, ())]
+    for asked, weights in attempts:
         wanted = [*(SMALL_FILES if files is None else files), *weights]
+        wanted = [f"{subfolder}/{pattern}" if subfolder else pattern for pattern in wanted]
         try:
-            if not local_files_only:
-                fetch_weights(name, asked, weights)
-            folder = Path(
-                snapshot_download(
-                    name, revision=asked, allow_patterns=wanted, local_files_only=local_files_only
-                )
-            )
+            whole = fetched(name, asked, wanted, () if subfolder else weights, offline)
         except UserError:
             raise
         except Exception as error:  # huggingface_hub raises many kinds; each becomes one sentence
-            if asked != revision and type(error).__name__ == "RevisionNotFoundError":
+            if asked != access and type(error).__name__ == "RevisionNotFoundError":
                 break  # nobody has converted this repository
             raise why_not_downloaded(name, asked, error) from error
-        if files is not None or any((folder / kind).is_file() for kind in KINDS):
+        folder = Path(whole, subfolder)
+        found = any((folder / kind).is_file() for kind in kinds(variant, use_safetensors))
+        if files is not None or found:
             return folder
     tried = f"at {revision}" if revision else f"neither at main nor at {CONVERTED}"
-    raise NotFoundError(f"{name} has no {WEIGHTS} and no pytorch_model.bin, {tried}")
+    weights_of = f" of the variant {variant!r}" if variant else ""
+    raise NotFoundError(f"{name} has no {WEIGHTS} and no pytorch_model.bin{weights_of}, {tried}")
 
 
-def fetch_weights(name: str, revision: str | None, patterns: tuple[str, ...]) -> None:
+def fetched(
+    name: str, access: Access, wanted: list[str], weights: tuple[str, ...], offline: bool
+) -> str:
+    """Fetch files into the cache, the large ones so that they can go on: -> their folder."""
+    from huggingface_hub import snapshot_download
+
+    if not offline and not access.force_download:
+        fetch_weights(name, access, weights)
+    return str(
+        snapshot_download(name, allow_patterns=wanted, local_files_only=offline, **access._asdict())
+    )
+
+
+def attempts_of(
+    access: Access, variant: str | None, use_safetensors: bool | None
+) -> list[tuple[Access, tuple[str, ...]]]:
+    """List where weights may be, and what they are called, in the order to ask."""
+    middle = f".{variant}" if variant else ""
+    safe, torch = (
+        tuple(pattern.replace(end, f"{middle}{end}") for pattern in patterns)
+        for patterns, end in ((SAFETENSORS, ".safetensors"), (PYTORCH, ".bin"))
+    )
+    if variant:
+        safe = (*safe, f"model.safetensors.index{middle}.json")
+        torch = (*torch, f"pytorch_model.bin.index{middle}.json")
+    attempts = [] if use_safetensors is False else [(access, safe)]
+    attempts += [] if use_safetensors else [(access, torch)]
+    if access.revision is None and use_safetensors is not False:
+        attempts.append((access._replace(revision=CONVERTED), safe))
+    return attempts
+
+
+def fetch_weights(name: str, access: Access, patterns: tuple[str, ...]) -> None:
     """Fetch the weights of a repository into the cache, each from where it broke off.
 
     huggingface_hub would fetch them too, but throws away what a stopped download has brought.
@@ -73,26 +132,27 @@ def fetch_weights(name: str, revision: str | None, patterns: tuple[str, ...]) ->
     if not patterns:
         return
     try:
-        found = HfApi().model_info(name, revision=revision, timeout=10)
+        api = HfApi(token=access.token)
+        found = api.model_info(name, revision=access.revision, timeout=10)
     except Exception:  # it will be asked again: snapshot_download falls back on the cache
         return
     for sibling in found.siblings or ():
         file = sibling.rfilename
         if any(fnmatch(file, pattern) for pattern in patterns) and not file.endswith(".json"):
-            fetch(name, file, commit=found.sha)
+            fetch(name, file, access, commit=found.sha)
 
 
-def fetch(name: str, file: str, *, commit: str | None) -> None:
+def fetch(name: str, file: str, access: Access, *, commit: str | None) -> None:
     """Fetch one large file to where the cache keeps it, called by its SHA-256."""
-    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.file_download import http_get, repo_folder_name
     from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore[attr-defined]
 
-    cache, folder = constants.HF_HUB_CACHE, repo_folder_name(repo_id=name, repo_type="model")
+    cache, folder = access.cache, repo_folder_name(repo_id=name, repo_type="model")
     if (Path(cache) / folder / "snapshots" / str(commit) / file).exists():
         return
     url = hf_hub_url(name, file, revision=commit)
-    known = get_hf_file_metadata(url)
+    known = get_hf_file_metadata(url, token=access.token)
     if not re.fullmatch("[0-9a-f]{64}", known.etag or "") or known.size is None:
         return  # a small file, which comes as a whole
     whole = Path(cache) / folder / "blobs" / str(known.etag)
@@ -114,7 +174,7 @@ def fetch(name: str, file: str, *, commit: str | None) -> None:
                     url,
                     target,
                     resume_size=come,
-                    headers=build_hf_headers(),
+                    headers=build_hf_headers(token=access.token),
                     expected_size=known.size,
                     displayed_filename=file,
                 )
@@ -128,7 +188,7 @@ def check_space(name: str, needed: int, cache: str) -> None:
     if needed > free:
         raise UserError(
             f"{name} needs {needed / 1e6:.0f} MB more, and the disk of the cache ({cache}) has "
-            f"{free / 1e6:.0f} MB free; HF_HOME names another place for it"
+            f"{free / 1e6:.0f} MB free; HF_HOME, or cache_dir, names another place for it"
         )
 
 
@@ -148,26 +208,24 @@ def check_sum(name: str, file: str, path: Path, expected: str) -> None:
         )
 
 
-def why_not_downloaded(name: str, revision: str | None, error: Exception) -> UserError:
-    """Say in one sentence why a download failed, and what helps."""
-    from huggingface_hub import constants
-
-    cache = constants.HF_HUB_CACHE
+def why_not_downloaded(name: str, access: Access, error: Exception) -> UserError:
+    """Say in one sentence why a download failed, and what helps; never with the token."""
+    cache, revision = access.cache, access.revision
     bundled = "the bundled model needs neither network nor cache: --model storybook"
     reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
-    reason = reason.rstrip(".")
-    kinds = {kind.__name__ for kind in type(error).__mro__}  # where they live differs by version
-    if "GatedRepoError" in kinds:  # first, because it is a kind of "not found"
+    reason = without(reason.rstrip("."), access.token)
+    types = {kind.__name__ for kind in type(error).__mro__}  # where they live differs by version
+    if "GatedRepoError" in types:  # first, because it is a kind of "not found"
         return UserError(f"{name} asks for an agreement: accept it on the Hub and log in there")
-    if "RevisionNotFoundError" in kinds:
+    if "RevisionNotFoundError" in types:
         return NotFoundError(f"{name} has no revision {revision!r} on the Hub")
-    if "RepositoryNotFoundError" in kinds:
+    if "RepositoryNotFoundError" in types:
         return NotFoundError(
             f"there is no folder {name!r}, and the Hub has no public model of that name; {bundled}"
         )
-    if "HFValidationError" in kinds:
+    if "HFValidationError" in types:
         return NotFoundError(f"{name!r} cannot be the name of a model on the Hub: {reason}")
-    if kinds & {"LocalEntryNotFoundError", "OfflineModeIsEnabled"}:
+    if types & {"LocalEntryNotFoundError", "OfflineModeIsEnabled"}:
         cause = type(error.__cause__).__name__
         is_offline = cause in ("NoneType", "OfflineModeIsEnabled")
         where = "no network" if is_offline else f"the Hub cannot be reached ({reason})"

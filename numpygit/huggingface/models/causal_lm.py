@@ -1,0 +1,422 @@
+"""`GitForCausalLM`: both towers and the vocabulary head. No mathematics: that is in the five files.
+
+Arguments, outputs and defaults are those of the documentation of transformers 4.37.2, with NumPy
+arrays. `docs/official-bugs.md` lists where results differ on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ... import loading
+from ...decoding.decode import decode, lazily
+from ...decoding.options import GenerationConfig, check_absent, noted_options
+from ...decoding.plan import Calls, Plan, make_plan
+from ...errors import NotFiniteError, UserError
+from ...fast.threads import blas_threads, limited
+from ...loading.config import GitConfig
+from ...loading.random_weights import random_model
+from ...model.generate import Choose, Step
+from ...model.layers import Trace, no_trace, scope
+from ...model.params import Array, Git
+from ...model.text import Cache
+from ...model.variants.choose import text_of
+from .. import edit_params, pretrained
+from ..arguments import (
+    Pixels,
+    Prompt,
+    as_ids,
+    as_vectors,
+    check_finite,
+    chosen,
+    count_rows,
+    same_rows,
+    why_not_finite,
+)
+from ..call import call, loss_of, memory_of, outputs_of, show_heads, threads_of, towers_of
+from ..outputs import GenerateOutput, Outputs
+from ..processing.encoding import warn_once
+from . import searches
+from .base import HasWords, PretrainedModel
+from .matrix import Matrix
+from .opened import opened_whole
+from .towers import GitModel
+from .transition_scores import transition_scores
+
+
+class GitForCausalLM(HasWords, PretrainedModel):
+    """GIT with its vocabulary head: scores next words, and generates.
+
+    Parameters
+    ----------
+    config : GitConfig
+        Sizes and settings.
+    params : Git, optional
+        The learned numbers, float32; without them random ones are drawn.
+    generation_config : GenerationConfig, optional
+        What `generate` does unless a call says otherwise; by default what `config` says.
+    seed : int
+        Of the random parameters.
+
+    Attributes
+    ----------
+    threads : int, optional
+        How many cores to use; None for all that NumPy may.
+    plain : bool
+        Run the five files of `model/` alone, to read along or to step through; else, unless
+        something traces, `fast/` takes part.
+
+    Raises
+    ------
+    UserError
+        A ValueError, from every method, for arguments that do not fit, before any work.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> model = numpygit.GitForCausalLM.from_pretrained("storybook")
+    >>> outputs = model([[2, 5, 6]], output_attentions=True)
+    >>> outputs.logits.shape, len(outputs.attentions)
+    ((1, 3, 154), 4)
+
+    Source: transformers 4.37.2, `modeling_git.py`; arXiv 2205.14100.
+    """
+
+    config_class = GitConfig
+    generation_config: GenerationConfig
+
+    def __init__(
+        self,
+        config: GitConfig,
+        params: Git | None = None,
+        *,
+        generation_config: GenerationConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        config.check()
+        self.config = config
+        self.params = random_model(config, seed=seed) if params is None else params
+        self.silence_pruned()
+        self.noted = noted_options(config)  # what the config says of generation, so far
+        self.generation_config = generation_config or GenerationConfig.from_model_config(config)
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | Path | None, *args: Any, **keywords: Any
+    ) -> Any:
+        """Load "storybook", a folder, or a model of the Hugging Face Hub.
+
+        For the keywords see `numpygit.loading.hub.keywords`. With `output_loading_info` the result
+        is the model and a dict of names that were missing, unexpected or of another shape.
+        """
+        return opened_whole(cls, pretrained_model_name_or_path, keywords)
+
+    def forward(
+        self,
+        input_ids: Array | None = None,
+        attention_mask: Array | None = None,
+        position_ids: Array | None = None,
+        pixel_values: Pixels | None = None,
+        head_mask: Array | None = None,
+        inputs_embeds: Array | None = None,
+        labels: Array | None = None,
+        past_key_values: Cache | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        interpolate_pos_encoding: bool = False,
+        logits_to_keep: int = 0,
+        *,
+        label_smoothing: float = 0.0,
+        trace: Trace = no_trace,
+    ) -> Outputs:
+        """Run words beside pictures and score every next word.
+
+        input_ids (B, T), or inputs_embeds (B, T, D); attention_mask (B, T), 1 a word, 0 padding;
+        position_ids (B, T), else words are counted, padding on the left left out; pixel_values:
+        stills (B, C, H, W), clips (B, frames, C, H, W), a list of frames, or none, of other sizes
+        with interpolate_pos_encoding; head_mask (N,) or (L, N), 0 silences a head; labels (B, T),
+        see `loss.next_word_loss`; past_key_values of an earlier call, after which only new words
+        go in, and no picture. `logits_to_keep` keeps the last logits only.
+
+        Returns
+        -------
+        ModelOutput
+            loss with labels, logits (B, M + T, V), past_key_values, hidden_states L + 1 times
+            (B, M + T, D), attentions L times (B, N, M + T, M + T). After a cache M + T is T.
+        """
+        keep = 0 if labels is not None else logits_to_keep
+        ran = call(
+            self, input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
+            past_key_values, interpolate_pos_encoding, keep, trace,
+        )  # fmt: skip
+        asked = chosen(self.config, output_attentions, output_hidden_states, return_dict, use_cache)
+        loss = None
+        if labels is not None:
+            asked["cache"] = False
+            loss = loss_of(ran, past_key_values, labels, smoothing=label_smoothing)
+        return outputs_of(ran, asked, loss=loss, logits=ran.logits[:, -logits_to_keep:])
+
+    __call__ = forward
+
+    @property
+    def git(self) -> GitModel:
+        """The same model without its vocabulary head."""
+        return GitModel(self.config, self.params)
+
+    def tensors(self) -> dict[str, Array]:
+        """List all parameters by their official names."""
+        return pretrained.whole_tensors(self.params, self.config)
+
+    def put(self, tensors: dict[str, Array]) -> None:
+        """Make params of all tensors, called as `tensors` calls them."""
+        self.params = loading.whole_from(tensors, self.config, source="state_dict")
+
+    @property
+    def base_model(self) -> GitModel:
+        """The model without its vocabulary head."""
+        return self.git
+
+    def get_output_embeddings(self) -> Matrix:
+        """Return the matrix of the vocabulary head (V, D), with its bias."""
+        head = self.params.text.head
+        return Matrix.of(head.weight, head.bias)
+
+    def set_output_embeddings(self, new_embeddings: Any) -> None:
+        """Put another vocabulary head in its place: (V, D), with a bias (V,) if it has one."""
+        self.params = edit_params.replace_head(self.params, new_embeddings)
+
+    def tie_weights(self, *args: Any, **more: Any) -> None:
+        """Share the word embedding with the vocabulary head, where the config says so."""
+        if self.config.tie_word_embeddings:
+            self.params = edit_params.replace_head(self.params, self.params.text.word_embedding)
+
+    def memory(
+        self,
+        pixel_values: Pixels | None,
+        *,
+        interpolate_pos_encoding: bool = False,
+        trace: Trace = no_trace,
+    ) -> Array:
+        """Encode pictures for the text tower: (B, C, H, W) or clips -> (B, M, D)."""
+        interpolate = interpolate_pos_encoding
+        return memory_of(
+            pixel_values,
+            self.params,
+            config=self.config,
+            interpolate=interpolate,
+            towers=towers_of(self),
+            trace=trace,
+        )
+
+    def see(
+        self,
+        pixel_values: Pixels | None,
+        *,
+        interpolate_pos_encoding: bool = False,
+        trace: Trace = no_trace,
+    ) -> Cache:
+        """Look at pictures once: what `steps` needs of them, for as many prompts as you like."""
+        memory = self.memory(
+            pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
+        )
+        return towers_of(self).prefill(
+            memory, self.params.text, config=self.config, trace=scope(trace, "image")
+        )
+
+    def logits(
+        self,
+        input_ids: Array,
+        pixel_values: Array | None = None,
+        *,
+        attention_mask: Array | None = None,
+        interpolate_pos_encoding: bool = False,
+        trace: Trace = no_trace,
+    ) -> Array:
+        """Score every next word at every place, without a cache: -> (B, M + T, V)."""
+        input_ids = as_ids(input_ids)
+        memory = self.memory(
+            pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
+        )
+        logits, _ = text_of(self.config).forward(
+            same_rows(memory, input_ids),
+            input_ids,
+            self.params.text,
+            config=self.config,
+            attention_mask=attention_mask,
+            trace=trace,
+        )
+        check_finite(logits, self.params)
+        return logits
+
+    def steps(
+        self,
+        pixel_values: Pixels | Cache | None = None,
+        input_ids: Array | None = None,
+        *,
+        attention_mask: Array | None = None,
+        generation_config: GenerationConfig | None = None,
+        choose: Choose | None = None,
+        interpolate_pos_encoding: bool = False,
+        trace: Trace = no_trace,
+        **options: Any,
+    ) -> Iterator[Step]:
+        """Continue a prompt word by word; arguments and options as for `generate`.
+
+        Pictures that `see` has looked at may be given as its Cache. `choose` replaces the
+        likeliest word, or the draw, by a choice of your own.
+        """
+        chosen = generation_config or self.options()
+        if options:
+            chosen = chosen.change(options)
+        plan = self.plan(pixel_values, input_ids, attention_mask, chosen, Calls())
+        try:
+            known = self.known(pixel_values, interpolate_pos_encoding, trace)
+            steps = lazily(known, self.params.text, plan, choose=choose, trace=trace)
+            if not self.plain:
+                steps = limited(steps, threads_of(self))
+            yield from steps
+        except NotFiniteError:
+            raise self.why_not_finite() from None
+
+    def why_not_finite(self) -> UserError:
+        """Say where infinities and NaN come from."""
+        return why_not_finite(self.params)
+
+    def generate(
+        self,
+        inputs: Array | None = None,
+        generation_config: GenerationConfig | None = None,
+        logits_processor: Sequence[Callable[[Array, Array], Array]] | None = None,
+        stopping_criteria: Sequence[Callable[..., Any]] | None = None,
+        prefix_allowed_tokens_fn: Callable[[int, Array], Sequence[int]] | None = None,
+        synced_gpus: bool | None = None,
+        assistant_model: Any = None,
+        streamer: Any = None,
+        negative_prompt_ids: Array | None = None,
+        negative_prompt_attention_mask: Array | None = None,
+        **options: Any,
+    ) -> Any:
+        """Continue prompts to the end: -> ids (B, T), prompt included, padded where finished.
+
+        `inputs` are the prompt ids (B, T), `input_ids` by another name; without them every picture
+        starts from the start token. `options` may hold what a call takes, pixel_values and all
+        that `Prompt` lists. All others are fields of `GenerationConfig`, by default as in
+        `generation_config`; return_dict_in_generate gives a `GenerateOutput`.
+        """
+        check_absent(
+            synced_gpus=synced_gpus, assistant_model=assistant_model,
+            negative_prompt_ids=negative_prompt_ids,
+            negative_prompt_attention_mask=negative_prompt_attention_mask,
+        )  # fmt: skip
+        given = Prompt.of(inputs, options)
+        processors, criteria = logits_processor or (), stopping_criteria or ()
+        calls = Calls(processors, criteria, prefix_allowed_tokens_fn, streamer)
+        params, stand_ins = self.prepared(given.head_mask, given.inputs_embeds)
+        chosen = (generation_config or self.options()).change(options)
+        plan = self.plan(given.seen, given.ids, given.attention_mask, chosen, calls, stand_ins)
+        try:
+            known = self.known(given.seen, given.interpolate_pos_encoding, given.trace)
+            with blas_threads(threads_of(self)):
+                found = decode(known, params.text, plan, trace=given.trace)
+        except NotFiniteError:
+            raise self.why_not_finite() from None
+        shown = GenerateOutput.of(show_heads(found, given.head_mask, self.config))
+        return shown if chosen.return_dict_in_generate else shown.sequences
+
+    def options(self) -> GenerationConfig:
+        """Say how to generate: `generation_config`, and what was set in `config` since.
+
+        Setting them in the config is the way of old, which 4.37.2 still follows with a warning.
+        """
+        now = noted_options(self.config)
+        changed = {name: value for name, value in now.items() if value != self.noted.get(name)}
+        if changed:
+            warn_once("options of generation were set in model.config; set them in "
+                      "model.generation_config, or pass them to generate")  # fmt: skip
+        return self.generation_config.change(changed)
+
+    def compute_transition_scores(
+        self,
+        sequences: Array,
+        scores: Sequence[Array],
+        beam_indices: Array | None = None,
+        normalize_logits: bool = False,
+    ) -> Array:
+        """Look up the score of each new word: (R, new words); 0 after the end of a beam's text.
+
+        sequences, scores and beam_indices as `generate` returns them with
+        return_dict_in_generate and output_scores. `normalize_logits` makes scores
+        log-probabilities. Source: transformers 4.37.2, `generation/utils.py`.
+        """
+        return transition_scores(sequences, scores, beam_indices, normalise=normalize_logits)
+
+    def prepare_inputs_for_generation(
+        self, input_ids: Array, past_key_values: Any = None, attention_mask: Any = None,
+        use_cache: bool | None = None, **more: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Put together what one decoding step is called with: after a cache, the last words."""
+        ids = np.asarray(input_ids)
+        mask = np.ones(ids.shape, np.int64) if attention_mask is None else attention_mask
+        known = 0 if past_key_values is None else past_key_values.attention_mask.shape[1]
+        pixels = more.get("pixel_values") if past_key_values is None else None
+        return {"input_ids": ids[:, known:], "attention_mask": mask, "pixel_values": pixels,
+                "past_key_values": past_key_values, "use_cache": use_cache}  # fmt: skip
+
+    greedy_search = searches.greedy_search
+    sample = searches.sample
+    beam_search = searches.beam_search
+    beam_sample = searches.beam_sample
+    group_beam_search = searches.group_beam_search
+    contrastive_search = searches.contrastive_search
+
+    def prepared(
+        self, head_mask: Array | None, inputs_embeds: Array | None
+    ) -> tuple[Git, Array | None]:
+        """Mask heads, and give vectors ids to stand for them: -> params, and those ids (B, T)."""
+        params = self.params
+        if head_mask is not None:
+            heads = self.config.num_attention_heads
+            params = edit_params.mask_heads(params, head_mask, heads=heads)
+        if inputs_embeds is None:
+            return params, None
+        return edit_params.with_vectors(params, as_vectors(inputs_embeds, self.config.hidden_size))
+
+    def known(self, seen: Pixels | Cache | None, interpolate: bool, trace: Trace) -> Array | Cache:
+        """Encode pictures, unless they have been looked at before."""
+        if isinstance(seen, Cache):
+            return seen
+        return self.memory(seen, interpolate_pos_encoding=interpolate, trace=trace)
+
+    def plan(
+        self,
+        seen: Pixels | Cache | None,
+        input_ids: Array | None,
+        attention_mask: Array | None,
+        chosen: GenerationConfig,
+        calls: Calls,
+        stand_ins: Array | None = None,
+    ) -> Plan:
+        """Check what `generate` was given, before any work."""
+        if input_ids is None and stand_ins is not None:
+            input_ids = stand_ins[:, :0]
+        elif input_ids is None:
+            start = self.config.bos_token_id
+            start = start if chosen.bos_token_id is None else chosen.bos_token_id
+            if start is None:
+                raise UserError("there is no bos_token_id to start from: pass input_ids, or set it")
+            input_ids = np.full((1 if seen is None else count_rows(seen), 1), start, np.int64)
+            attention_mask = np.ones(input_ids.shape, np.int64)
+        return make_plan(
+            as_ids(input_ids),
+            config=self.config,
+            options=chosen,
+            attention_mask=attention_mask,
+            calls=calls,
+            stand_ins=stand_ins,
+        )._replace(towers=towers_of(self))

@@ -1,0 +1,36 @@
+"""The score of each generated word, looked up in the scores of all words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...decoding.logits import log_softmax
+from ...errors import UserError
+from ...model.params import Array
+
+
+def transition_scores(
+    sequences: Array, scores: Sequence[Array], beam_indices: Array | None, *, normalise: bool
+) -> Array:
+    """Look up the score of each new word: sequences (R, T), T steps of (rows, V) -> (R, new)."""
+    if not scores:
+        raise UserError("scores is empty: call generate with output_scores and "
+                        "return_dict_in_generate")  # fmt: skip
+    ids = np.asarray(sequences)
+    if beam_indices is None:
+        rows = np.arange(len(scores[0]))[:, None].repeat(len(scores), axis=1)  # (R, steps)
+    else:
+        rows = np.asarray(beam_indices)
+    has_word = rows >= 0
+    length = int(has_word.sum(axis=1).max())
+    rows, has_word = rows[:, :length], has_word[:, :length]
+    new = ids[:, ids.shape[1] - length :]
+    found = np.zeros(rows.shape, np.float32)
+    for step in range(length):
+        of_step = np.asarray(scores[step], np.float32)
+        if normalise:
+            of_step = log_softmax(of_step)
+        found[:, step] = of_step[rows[:, step], new[:, step]]
+    return np.where(has_word, found, np.float32(0))
