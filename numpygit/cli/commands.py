@@ -274,7 +274,7 @@ def tell(
     captioner: Captioner, subject: Subject, options: argparse.Namespace, question: str | None = None
 ) -> int:
     """Print one caption or answer, word by word where a person watches; return 1 on a mistake."""
-    picture = options.picture if question is not None else subject
+    picture: Any = options.picture if question is not None else subject
     several = len(getattr(options, "pictures", getattr(options, "questions", ()))) > 1
     pieces = captioner.stream(subject, question, max_length=options.max_length)
     try:
