@@ -258,6 +258,8 @@ def load(
     plain : bool
         Run the five files of `model/` alone, to read along or to step through; else `fast/` takes
         part, with the same words.
+    pictures : PictureOptions, optional
+        Where pictures may come from, and how they are read.
 
     Returns
     -------

@@ -144,10 +144,7 @@ def decode_step(
     threads: int = 1,
     trace: Trace = no_trace,
 ) -> tuple[Array, Cache]:
-    """Twin of `text.decode_step` that gives the last word's logits only: ids (B, T) -> logits.
-
-    They are (B, 1, V); (B, T, V) where the twin runs in its place.
-    """
+    """Twin of `text.decode_step` that gives the logits of the last word only, (B, 1, V)."""
     M = cache.image_kv[0].k.shape[2] if cache.image_kv else 0
     if trace is not no_trace or not serves(config) or M == 0:
         return text_of(config).decode_step(

@@ -24,13 +24,6 @@ DOCUMENTED = (
     numpygit.load,
     Recorder,
 )
-    numpygit.Captioner,
-    numpygit.load,
-    numpygit.classify,
-    numpygit.debug,
-    Recorder,
-    numpygit.GitForCausalLM,
-)
 HEADING = re.compile(r"^(\w+)\n-+$", re.MULTILINE)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import numpygit
 from numpygit.trace import Recorder
 
 ROOT = Path(__file__).parents[2]
@@ -109,14 +108,3 @@ def test_the_readme_is_short_and_its_links_lead_somewhere():
     for target in re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", README):
         path = target[0] or target[1]
         assert path.startswith("https://") or (ROOT / path).exists(), path
-
-
-def test_no_function_of_the_model_is_longer_than_40_lines():
-    import ast
-
-    for path in sorted((ROOT / "numpygit").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef):
-                body = node.end_lineno - node.lineno + 1
-                assert body <= 40, f"{path.name}: {node.name} has {body} lines"
-    assert numpygit.__doc__

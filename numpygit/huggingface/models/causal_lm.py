@@ -37,7 +37,7 @@ from ..arguments import (
     same_rows,
     why_not_finite,
 )
-from ..call import call, loss_of, memory_of, outputs_of, show_heads, threads_of, towers_of
+from ..call import Given, call, loss_of, memory_of, outputs_of, show_heads, threads_of, towers_of
 from ..outputs import GenerateOutput, Outputs
 from ..processing.encoding import warn_once
 from . import searches
@@ -62,18 +62,8 @@ class GitForCausalLM(HasWords, PretrainedModel):
     seed : int
         Of the random parameters.
 
-    Attributes
-    ----------
-    threads : int, optional
-        How many cores to use; None for all that NumPy may.
-    plain : bool
-        Run the five files of `model/` alone, to read along or to step through; else, unless
-        something traces, `fast/` takes part.
-
-    Raises
-    ------
-    UserError
-        A ValueError, from every method, for arguments that do not fit, before any work.
+    `threads` is how many cores to use; `plain` runs the five files of `model/` alone. Every method
+    raises UserError, a ValueError, for arguments that do not fit, before any work.
 
     Examples
     --------
@@ -144,17 +134,15 @@ class GitForCausalLM(HasWords, PretrainedModel):
         see `loss.next_word_loss`; past_key_values of an earlier call, after which only new words
         go in, and no picture. `logits_to_keep` keeps the last logits only.
 
-        Returns
-        -------
-        ModelOutput
-            loss with labels, logits (B, M + T, V), past_key_values, hidden_states L + 1 times
-            (B, M + T, D), attentions L times (B, N, M + T, M + T). After a cache M + T is T.
+        -> loss with labels, logits (B, M + T, V), past_key_values, hidden_states L + 1 times
+        (B, M + T, D), attentions L times (B, N, M + T, M + T). After a cache M + T is T.
         """
         keep = 0 if labels is not None else logits_to_keep
-        ran = call(
-            self, input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
-            past_key_values, interpolate_pos_encoding, keep, trace,
+        given = Given(
+            input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
+            past_key_values, interpolate_pos_encoding, keep,
         )  # fmt: skip
+        ran = call(self, given, trace=trace)
         asked = chosen(self.config, output_attentions, output_hidden_states, return_dict, use_cache)
         loss = None
         if labels is not None:
@@ -204,15 +192,10 @@ class GitForCausalLM(HasWords, PretrainedModel):
         trace: Trace = no_trace,
     ) -> Array:
         """Encode pictures for the text tower: (B, C, H, W) or clips -> (B, M, D)."""
-        interpolate = interpolate_pos_encoding
         return memory_of(
-            pixel_values,
-            self.params,
-            config=self.config,
-            interpolate=interpolate,
-            towers=towers_of(self),
-            trace=trace,
-        )
+            pixel_values, self.params, config=self.config, interpolate=interpolate_pos_encoding,
+            towers=towers_of(self), trace=trace,
+        )  # fmt: skip
 
     def see(
         self,
@@ -221,7 +204,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
         interpolate_pos_encoding: bool = False,
         trace: Trace = no_trace,
     ) -> Cache:
-        """Look at pictures once: what `steps` needs of them, for as many prompts as you like."""
+        """Prefill the KV cache with pictures: for `steps`, and as many prompts as you like."""
         memory = self.memory(
             pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
         )
@@ -238,19 +221,15 @@ class GitForCausalLM(HasWords, PretrainedModel):
         interpolate_pos_encoding: bool = False,
         trace: Trace = no_trace,
     ) -> Array:
-        """Score every next word at every place, without a cache: -> (B, M + T, V)."""
+        """Score every next word at every position, without a cache: -> (B, M + T, V)."""
         input_ids = as_ids(input_ids)
         memory = self.memory(
             pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
         )
         logits, _ = text_of(self.config).forward(
-            same_rows(memory, input_ids),
-            input_ids,
-            self.params.text,
-            config=self.config,
-            attention_mask=attention_mask,
-            trace=trace,
-        )
+            same_rows(memory, input_ids), input_ids, self.params.text, config=self.config,
+            attention_mask=attention_mask, trace=trace,
+        )  # fmt: skip
         check_finite(logits, self.params)
         return logits
 

@@ -1,0 +1,55 @@
+"""The shape of the house: short functions, short files, few files in a folder, no circles."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "numpygit"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def lines_of(function: ast.FunctionDef) -> int:
+    """Count the lines of a function; a docstring in numpydoc form is documentation, not code."""
+    count = function.end_lineno - function.lineno + 1
+    if "\n----" in (ast.get_docstring(function) or "").replace("    ", ""):
+        count -= function.body[0].end_lineno - function.body[0].lineno + 1
+    return count
+
+
+def test_functions_have_at_most_40_lines():
+    found = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and lines_of(node) > 40:
+                found.append(f"{path.name}: {node.name} has {lines_of(node)} lines")
+    assert not found
+
+
+def test_files_have_at_most_400_lines_and_folders_at_most_11_files():
+    assert not [f"{p}: {n}" for p in FILES if (n := len(p.read_text().splitlines())) > 400]
+    for folder in {path.parent for path in FILES} - {PACKAGE}:
+        assert len([path for path in FILES if path.parent == folder]) <= 11, folder
+
+
+def imports_of(path: Path) -> Iterator[Path]:
+    """List the files of the package that a file imports when it is imported."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            for target in (base, *(base / alias.name for alias in node.names)):
+                if target.with_suffix(".py").is_file():
+                    yield target.with_suffix(".py")
+
+
+def test_there_is_no_circle_between_files():
+    arrows = {path: set(imports_of(path)) - {path} for path in FILES}
+    assert sum(map(len, arrows.values())) > 300
+    left = dict(arrows)
+    while True:
+        free = [path for path, to in left.items() if not to & left.keys()]
+        if not free:
+            break
+        for path in free:
+            del left[path]
+    assert not [str(path.relative_to(PACKAGE)) for path in left]
