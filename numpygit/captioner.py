@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,6 +30,7 @@ from .model.text import Cache
 
 if TYPE_CHECKING:
     from .inside.explain import Explanation
+    from .playground import Live
 
 Subject = Picture | Sequence[Picture] | Cache  # what one can ask about
 
@@ -176,13 +177,24 @@ class Captioner:
         *,
         max_length: int | None = None,
         measure: bool = True,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Explanation:
         """Make a page of how a caption or an answer comes about; see `numpygit.inside.explain`."""
         from .inside.explain import (
             explain,  # a page is seldom asked for, and takes a while to import
         )
 
-        return explain(self, picture, question, max_length=max_length, measure=measure)
+        told = {} if progress is None else {"progress": progress}
+        return explain(self, picture, question, max_length=max_length, measure=measure, **told)
+
+    def play(self, *, port: int = 0, height: int = 900) -> Live:
+        """Start the playground on this machine: in a notebook its page is shown in the cell.
+
+        `port` 0 takes any that is free. The page ends with the process, or with `.close()`.
+        """
+        from .playground import Live  # seldom asked for
+
+        return Live(self, port=port, height=height)
 
     def say(
         self,
