@@ -151,8 +151,7 @@ def decode_step(
             ids, cache, p, config=config, attention_mask=attention_mask, positions=positions,
             trace=trace,
         )  # fmt: skip
-    B, T = ids.shape[:2]
-    V, D = p.head.weight.shape
+    (B, T), (V, D) = ids.shape[:2], p.head.weight.shape
     if attention_mask is None:
         attention_mask = np.ones((B, T), np.int64)
     attention_mask = np.concatenate([cache.attention_mask, attention_mask], axis=1)

@@ -11,7 +11,8 @@ import numpygit
 from numpygit.trace import Recorder
 
 MODULES = (
-    "numpygit.captioner",
+    "numpygit.captioner.captioner",
+    "numpygit.captioner.ask",
     "numpygit.trace",
     "numpygit.inside.debug",
     "numpygit.huggingface.models.causal_lm",

@@ -128,14 +128,10 @@ class GitForCausalLM(HasWords, PretrainedModel):
         """Run words beside pictures and score every next word.
 
         input_ids (B, T), or inputs_embeds (B, T, D); attention_mask (B, T), 1 a word, 0 padding;
-        position_ids (B, T), else words are counted, padding on the left left out; pixel_values:
-        stills (B, C, H, W), clips (B, frames, C, H, W), a list of frames, or none, of other sizes
-        with interpolate_pos_encoding; head_mask (N,) or (L, N), 0 silences a head; labels (B, T),
-        see `loss.next_word_loss`; past_key_values of an earlier call, after which only new words
-        go in, and no picture. `logits_to_keep` keeps the last logits only.
-
-        -> loss with labels, logits (B, M + T, V), past_key_values, hidden_states L + 1 times
-        (B, M + T, D), attentions L times (B, N, M + T, M + T). After a cache M + T is T.
+        position_ids (B, T); pixel_values: stills (B, C, H, W), clips (B, frames, C, H, W), a list
+        of frames, or none; head_mask (N,) or (L, N), 0 silences a head; labels (B, T), see
+        `loss.next_word_loss`; past_key_values of an earlier call, then only new words go in.
+        -> loss, logits (B, M + T, V), past_key_values, hidden_states (B, M + T, D), attentions.
         """
         keep = 0 if labels is not None else logits_to_keep
         given = Given(
