@@ -30,6 +30,7 @@ from ..model.config import Config, VisionConfig
 from ..model.layers import KeyValue, Trace, no_trace
 from ..model.params import Array, Block, Text, Vision
 from ..model.text import Cache
+from ..model.variants import relative_text
 from ..model.variants.choose import text_of
 from .attention import image_attention, image_keys_and_values, word_attention
 from .layers import layer_norm, linear, mlp
@@ -158,8 +159,7 @@ def decode_step(
     S = M + attention_mask.shape[1]
     if positions is None:
         positions = text.word_positions(attention_mask)[:, -T:]
-    embeddings = text.embed_words(ids, positions, p, config=config)  # (B, T, D)
-    x = columns_of(embeddings)  # (D, B * T)
+    x = columns_of(text.embed_words(ids, positions, p, config=config))  # (D, B * T)
     mask = None
     if T > 1 or not attention_mask.all():
         mask = text.word_mask(attention_mask, image=0, now=T)  # (B, 1, T, S - M)
@@ -188,10 +188,10 @@ class Towers(NamedTuple):
     decode_step: Callable[..., tuple[Array, Cache]]
 
 
-def plain_towers(config: Config | VisionConfig) -> Towers:
-    """Take the definitions, which are read along and stepped through."""
-    tower = text_of(config)
-    return Towers(vision.image_tokens, tower.prefill, tower.decode_step)
+TEXT = Towers(vision.image_tokens, text.prefill, text.decode_step)
+RELATIVE = Towers(vision.image_tokens, relative_text.prefill, relative_text.decode_step)
+# the definitions, which are read along and stepped through, by `position_embedding_type`
+PLAIN = {"absolute": TEXT, "relative_key": RELATIVE, "relative_key_query": RELATIVE}
 
 
 def fast_towers(threads: int) -> Towers:

@@ -15,7 +15,7 @@ import numpy as np
 from ..decoding.decode import Generation
 from ..errors import UserError
 from ..fast.threads import check_threads, default_threads, keep_freed_memory
-from ..fast.towers import Towers, fast_towers, plain_towers
+from ..fast.towers import PLAIN, Towers, fast_towers
 from ..loading.config import GitConfig
 from ..loading.pruned_heads import pruned_heads
 from ..model.layers import KeyValue, Trace, no_trace
@@ -170,7 +170,7 @@ def threads_of(model: Runs) -> int:
 def towers_of(model: Runs) -> Towers:
     """Choose the functions that run a model."""
     if model.plain:
-        return plain_towers(model.config)
+        return PLAIN[getattr(model.config, "position_embedding_type", "absolute")]
     keep_freed_memory()
     return fast_towers(threads_of(model))
 

@@ -19,8 +19,8 @@ from ...loading.hub.push import push
 from ...loading.pruned_heads import pruned_heads
 from ...model.params import Array
 from .. import edit_params, pretrained
+from ..outputs import show_model
 from ..processing.encoding import stay_on_cpu, warn_once
-from ..show import show_model
 from .matrix import Matrix
 from .parts import Part, named, part_of
 from .torch_only import why_missing
@@ -180,7 +180,7 @@ class PretrainedModel:
         for name in names:
             yield name, named(part_of(tensors, name), name)
 
-    def modules(self) -> Iterator[Any]:
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Any]:
         """Go through the model and its parts, without their names."""
         return (part for _, part in self.named_modules())
 

@@ -34,6 +34,7 @@ from ..arguments import (
     check_finite,
     chosen,
     count_rows,
+    refuse_more,
     same_rows,
     why_not_finite,
 )
@@ -62,8 +63,8 @@ class GitForCausalLM(HasWords, PretrainedModel):
     seed : int
         Of the random parameters.
 
-    `threads` is how many cores to use; `plain` runs the five files of `model/` alone. Every method
-    raises UserError, a ValueError, for arguments that do not fit, before any work.
+    `threads`: cores to use; `plain`: run the five files of `model/` alone. Every method raises
+    UserError, a ValueError, for arguments that do not fit, before any work.
 
     Examples
     --------
@@ -72,8 +73,6 @@ class GitForCausalLM(HasWords, PretrainedModel):
     >>> outputs = model([[2, 5, 6]], output_attentions=True)
     >>> outputs.logits.shape, len(outputs.attentions)
     ((1, 3, 154), 4)
-
-    Source: transformers 4.37.2, `modeling_git.py`; arXiv 2205.14100.
     """
 
     config_class = GitConfig
@@ -124,6 +123,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
         *,
         label_smoothing: float = 0.0,
         trace: Trace = no_trace,
+        **more: Any,
     ) -> Outputs:
         """Run words beside pictures and score every next word.
 
@@ -133,6 +133,8 @@ class GitForCausalLM(HasWords, PretrainedModel):
         `loss.next_word_loss`; past_key_values of an earlier call, then only new words go in.
         -> loss, logits (B, M + T, V), past_key_values, hidden_states (B, M + T, D), attentions.
         """
+        refuse_more(more)
+        logits_to_keep = logits_to_keep or 0
         keep = 0 if labels is not None else logits_to_keep
         given = Given(
             input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
