@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UserError
-from ..fast.towers import Towers, plain_towers
+from ..fast.towers import PLAIN, Towers
 from ..loading.config import GitConfig
 from ..model.params import Array
 from .logits import (
@@ -98,7 +98,7 @@ def make_plan(
         config if filler == config.pad_token_id else replace(config, pad_token_id=filler),
         options,
         calls or Calls(),
-        plain_towers(config),
+        PLAIN[config.position_embedding_type],
     )
 
 
