@@ -62,20 +62,3 @@ def up_to_end(ids: Array, end: Sequence[int]) -> Array:
     """Tell which words stand before or at the first end token: (B, T) -> (B, T)."""
     ended = np.isin(ids, list(end))
     return np.cumsum(ended, axis=1) - ended == 0
-
-
-class ScoredText(NamedTuple):
-    """A caption or an answer, and how likely the model finds it."""
-
-    text: str
-    log_probability: float  # of the whole text, its end token included
-    mean: float  # the same for each token: comparable between texts of different lengths
-    words: list[tuple[str, float]]  # each token and its log-probability
-
-
-class Label(NamedTuple):
-    """One of a list of labels, and how likely the model finds it."""
-
-    label: str
-    log_probability: float  # of its tokens and the end token
-    share: float | None  # of the probability of all labels; None after a search with beams

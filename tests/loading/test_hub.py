@@ -295,7 +295,7 @@ def test_a_model_that_the_hub_does_not_have(hub: Hub, ask: Callable[..., str]) -
     [
         (403, "GatedRepo", "asks for an agreement"),
         (401, "RepoNotFound", "the Hub has no public model"),
-        (401, "", "bundled model"),
+        (401, "", "--model storybook"),
         (403, "", "the Hub cannot be reached (403 Forbidden"),
         (500, "", "the Hub cannot be reached ("),
     ],

@@ -224,14 +224,14 @@ class GitProcessor:
             )
         self.image_processor = replace(self.image_processor, options=options)
 
-    def check_sizes(self, config: GitConfig, folder: Path) -> None:
+    def check_sizes(self, config: GitConfig, name: str) -> None:
         """Refuse settings that prepare pictures of another size than the model takes."""
         steps, size = self.image_processor.steps, config.vision_config.image_size
         if not isinstance(steps, ImageProcessor) or not steps.do_center_crop:
             return
         if (steps.crop_height, steps.crop_width) != (size, size):
             raise UserError(
-                f"{folder / 'preprocessor_config.json'}: crop_size makes pictures of "
+                f"preprocessor_config.json of {name}: crop_size makes pictures of "
                 f"{steps.crop_height}x{steps.crop_width}, and the model takes {size}x{size} "
                 "(image_size)"
             )

@@ -2,47 +2,66 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import loading
-from .decoding.constrained import best_of
-from .decoding.decode import Generation, decode
-from .decoding.options import AUTHORS, GenerationConfig, load_options
-from .decoding.plan import make_plan
-from .decoding.scores import Label as Label
-from .decoding.scores import ScoredText as ScoredText
-from .decoding.wording import Wording, chosen, common_start
-from .errors import UserError, shown
-from .fast.threads import blas_threads, check_threads
-from .huggingface.call import threads_of, towers_of
-from .huggingface.models import GitForCausalLM
-from .huggingface.processing.authors import original_config
-from .huggingface.processing.picture_steps import Picture, is_one_picture
-from .huggingface.processing.processor import GitProcessor
-from .huggingface.reading import PictureOptions
-from .model.generate import keep_rows
-from .model.layers import Trace, no_trace
-from .model.params import Array
-from .model.text import Cache
+from .. import loading
+from ..decoding.options import AUTHORS, GenerationConfig, load_options
+from ..decoding.wording import Wording, chosen, common_start
+from ..errors import UserError
+from ..fast.threads import check_threads
+from ..huggingface.models import GitForCausalLM
+from ..huggingface.processing.authors import original_config
+from ..huggingface.processing.picture_steps import Picture, is_one_picture
+from ..huggingface.processing.processor import GitProcessor
+from ..huggingface.reading import PictureOptions
+from ..model.layers import Trace, no_trace
+from ..model.params import Array
+from ..model.text import Cache
 
 if TYPE_CHECKING:
-    from .inside.explain import Explanation
-    from .playground import Live
+    from ..inside.explain import Explanation
+    from ..playground import Live
 
 Subject = Picture | Sequence[Picture] | Cache  # what one can ask about
 
 
 class Captioner:
-    """A model and its processor: ask it for captions and answers.
+    """A model and its processor: ask it for captions and answers. `load` makes one.
 
     A picture is a path, a Pillow picture, a list of these as the frames of a clip, or what `see`
     returned. For a model of clips a path may lead to a clip: GIF, WebP, APNG, or a video.
+
+    Parameters
+    ----------
+    model : GitForCausalLM
+        Config, parameters and the way they are run.
+    processor : GitProcessor
+        Turns pictures into pixels (1, C, H, W) and questions into token ids (1, T).
+    name : str
+        What was loaded; it is shown on pages and in files.
+    source : Path, optional
+        The file that the weights came from.
+
+    Raises
+    ------
+    UserError
+        From every method, for pictures and questions that cannot be, before any large work.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> from numpygit.storybook import EXAMPLES
+    >>> storybook = numpygit.load("storybook")
+    >>> picture = EXAMPLES / "relation.png"
+    >>> storybook.caption(picture)
+    'an orange fish in front of a green boat'
+
+    Source: arXiv 2205.14100.
     """
 
     def __init__(
@@ -59,13 +78,17 @@ class Captioner:
         self.source = source  # the file that the weights came from
         self.wording = Wording()  # how captions shall be
 
+    def __repr__(self) -> str:
+        return f"Captioner({self.name!r}): {self.model!r}"
+
     def pixels(self, picture: Picture | Sequence[Picture]) -> Array:
         """Prepare a picture or a clip for the model: (1, C, H, W) or (1, frames, C, H, W)."""
-        frames = self.model.config.num_image_with_embedding
-        return self.processor.pixels(picture, frames=frames)
+        config = self.model.config
+        self.processor.check_sizes(config, self.name)
+        return self.processor.pixels(picture, frames=config.num_image_with_embedding)
 
     def see(self, picture: Picture | Sequence[Picture], *, trace: Trace = no_trace) -> Cache:
-        """Look at a picture once, to ask several things about it."""
+        """Prefill the KV cache with a picture once, to ask several things about it."""
         interpolate = self.processor.original
         return self.model.see(
             self.pixels(picture), interpolate_pos_encoding=interpolate, trace=trace
@@ -94,8 +117,8 @@ class Captioner:
     def caption_prompt(self, begin: str | None = None) -> Array:
         """Write the words that a caption starts with: the start token, then `begin` -> (1, T)."""
         words = self.processor.words
-        ids = words.encode(self.wording.begin if begin is None else begin)
-        return np.array([[words.start_id, *ids]], np.int64)
+        begin = self.wording.begin if begin is None else begin
+        return np.array([[words.start_id, *(words.encode(begin) if begin else ())]], np.int64)
 
     def captions(
         self,
@@ -125,12 +148,12 @@ class Captioner:
         """Caption what `pixels` has prepared: stills, and clips of equal length, go together."""
         found = [""] * len(prepared)
         for shape in sorted({one.shape for one in prepared}):
-            places = [i for i, one in enumerate(prepared) if one.shape == shape]
-            batch = np.concatenate([prepared[i] for i in places])
+            numbers = [i for i, one in enumerate(prepared) if one.shape == shape]
+            batch = np.concatenate([prepared[i] for i in numbers])
             prompt = self.caption_prompt(begin).repeat(len(batch), axis=0)
             for step in self.say(batch, prompt, max_length=max_length, **options):
                 ids = step
-            for i, row in zip(places, ids.tolist(), strict=True):
+            for i, row in zip(numbers, ids.tolist(), strict=True):
                 found[i] = self.wording.around(self.processor.words.decode(row[1:]))
         return found
 
@@ -144,8 +167,8 @@ class Captioner:
         """Answer several questions about one picture, which is looked at only once."""
         if isinstance(questions, str):
             raise UserError(f"questions is the text {questions!r}; give a list, or use answer")
-        seen = picture if isinstance(picture, Cache) else self.see(picture)
-        return [self.answer(seen, question, max_length=max_length) for question in questions]
+        cache = picture if isinstance(picture, Cache) else self.see(picture)
+        return [self.answer(cache, question, max_length=max_length) for question in questions]
 
     def stream(
         self,
@@ -167,18 +190,18 @@ class Captioner:
         is_caption = question is None
         prompt = self.caption_prompt() if is_caption else self.processor.prompt(question)
         first = 1 if is_caption else prompt.shape[1]
-        told, before = "", ""
+        yielded, before = "", ""
         if is_caption and self.wording.prefix:
             yield self.wording.prefix
         for ids in self.say(pixels, prompt, max_length=max_length, trace=trace, **options):
             now = self.processor.words.decode(ids[0, first:].tolist())
             stable = common_start(before, now)
-            if len(stable) > len(told):
-                yield stable[len(told) :]
-                told = stable
+            if len(stable) > len(yielded):
+                yield stable[len(yielded) :]
+                yielded = stable
             before = now
-        if before[len(told) :]:
-            yield before[len(told) :]
+        if before[len(yielded) :]:
+            yield before[len(yielded) :]
         if is_caption and self.wording.suffix:
             yield self.wording.suffix
 
@@ -192,7 +215,7 @@ class Captioner:
         progress: Callable[[int, int], None] | None = None,
     ) -> Explanation:
         """Make a page of how a caption or an answer comes about; see `numpygit.inside.explain`."""
-        from .inside.explain import (
+        from ..inside.explain import (
             explain,  # a page is seldom asked for, and takes a while to import
         )
 
@@ -204,7 +227,7 @@ class Captioner:
 
         `port` 0 takes any that is free. The page ends with the process, or with `.close()`.
         """
-        from .playground import Live  # seldom asked for
+        from ..playground import Live  # seldom asked for
 
         return Live(self, port=port, height=height)
 
@@ -230,22 +253,23 @@ class Captioner:
             for step in self.model.steps(pictures, prompt, **asked):
                 yield step.ids
             return
-        pixels, seen = (None, pictures) if isinstance(pictures, Cache) else (pictures, None)
-        yield self.model.generate(prompt, pixel_values=pixels, past_key_values=seen, **asked)
+        pixels, cache = (None, pictures) if isinstance(pictures, Cache) else (pictures, None)
+        yield self.model.generate(prompt, pixel_values=pixels, past_key_values=cache, **asked)
 
     def options(self, max_length: int | None = None, **options: Any) -> GenerationConfig:
         """Say how words are chosen: as `generation_config.json` says, or as the authors do.
 
         One text for each prompt, and no placeholders of the vocabulary.
         """
-        base, places = self.model.generation_config, self.model.config.max_position_embeddings
+        base, positions = self.model.generation_config, self.model.config.max_position_embeddings
         if self.processor.original:
-            base = AUTHORS.change({"max_length": min(AUTHORS.max_length or places, places)})
+            base = AUTHORS.change({"max_length": min(AUTHORS.max_length or positions, positions)})
+        words = self.processor.words
         return chosen(
             base,
             self.wording,
-            self.processor.words.encode,
-            placeholders=self.processor.words.placeholders,
+            words.encode,
+            placeholders=words.placeholders,
             max_length=max_length,
             asked=options,
         )
@@ -266,12 +290,47 @@ def load(
 ) -> Captioner:
     """Load "storybook", a folder, or a model of the Hugging Face Hub, ready to caption.
 
-    `token` and `cache_dir` are for the Hub; without them the environment decides (HF_TOKEN,
-    HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE, TRANSFORMERS_CACHE, TRANSFORMERS_OFFLINE).
-    `preprocessing` "hf" prepares pictures and questions as the checkpoint's files say, "original"
-    as the authors' code does: see original.py. `threads` is how many cores to use, None for all
-    that NumPy may. `plain` runs the five files of the model alone, to read along or to step
-    through; else the room `fast` takes part.
+    Parameters
+    ----------
+    name : str or Path
+        "storybook", the bundled model; a folder with the files of the Hub, or of the authors; or
+        an id of the Hub, which is downloaded once.
+    revision : str, optional
+        A branch, tag or commit of the Hub.
+    local_files_only : bool
+        Take what is on this machine and never ask the network.
+    token : str, optional
+        Of the Hub; without it the environment decides (HF_TOKEN).
+    cache_dir : str or Path, optional
+        Where downloads are kept; without it HF_HOME, HF_HUB_CACHE and TRANSFORMERS_CACHE decide.
+    preprocessing : "hf" or "original"
+        Prepare pictures and questions as the checkpoint's files say, or as the authors' code does.
+    threads : int, optional
+        How many cores to use; None for all that NumPy may.
+    plain : bool
+        Run the five files of `model/` alone, to read along or to step through; else `fast/` takes
+        part, with the same words.
+    pictures : PictureOptions, optional
+        Where pictures may come from, and how they are read.
+    wording : Wording, optional
+        How captions shall be: their beginning, forbidden words, the options of `generate`.
+
+    Returns
+    -------
+    Captioner
+
+    Raises
+    ------
+    NotFoundError
+        For a name or a folder that is not there, or no network; it names the cache.
+    UserError
+        For files that are damaged, or do not fit their config.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> numpygit.load("storybook").name
+    'storybook'
     """
     check_threads(threads)
     where: dict[str, Any] = {"revision": revision, "token": token, "cache_dir": cache_dir}
@@ -281,7 +340,6 @@ def load(
     offline = how.local_files_only or local_files_only
     processor.read_with(replace(how, local_files_only=offline))
     config, params = loading.load(folder)
-    processor.check_sizes(config, folder)
     if processor.original:
         config = original_config(config)
     options = load_options(folder, config)
@@ -290,115 +348,3 @@ def load(
     captioner = Captioner(model, processor, str(name), source=loading.weights_file(folder))
     captioner.wording = wording or Wording()
     return captioner
-
-
-def captions(
-    captioner: Captioner,
-    picture: Subject,
-    question: str | None = None,
-    **options: Any,
-) -> list[ScoredText]:
-    """Say what a picture shows, or answer, with scores: the options of `generate` -> texts.
-
-    As many texts as num_return_sequences, the best first.
-    """
-    cache, begin = look(captioner, picture), options.pop("begin", None)
-    is_caption, wording = question is None, captioner.wording
-    prompt = captioner.caption_prompt(begin) if is_caption else captioner.processor.prompt(question)
-    said_before = prompt[0, 1:].tolist() if is_caption else []
-    found = speak(captioner, cache, prompt, {**options, "output_log_probabilities": True})
-    scores = found.log_probabilities
-    if scores is None:
-        raise AssertionError("asked for just above")
-    words = captioner.processor.words
-    texts = []
-    for row, ids in enumerate(found.sequences[:, prompt.shape[1] :].tolist()):
-        counted = scores.words[row].tolist()
-        ended = next((i for i, word in enumerate(ids) if word == words.end_id), len(ids) - 1)
-        said = [
-            (words.tokenizer.id_to_token(i) or "", s) for i, s in zip(ids, counted, strict=True)
-        ]
-        text = words.decode([*said_before, *ids])
-        text = wording.around(text) if is_caption else text
-        total, mean = float(scores.total[row]), float(scores.mean[row])
-        texts.append(ScoredText(text, total, mean, said[: ended + 1]))
-    return texts
-
-
-def answers(
-    captioner: Captioner,
-    picture: Subject,
-    questions: Iterable[str],
-    **options: Any,
-) -> Iterator[str]:
-    """Answer one question after the other; only their words are read anew."""
-    cache = look(captioner, picture)
-    for question in questions:
-        if not question.strip():
-            raise UserError("a question is empty; ask something, or ask for a caption")
-        prompt = captioner.processor.prompt(question)
-        ids = speak(captioner, cache, prompt, options).sequences[0, prompt.shape[1] :]
-        yield captioner.processor.words.decode(ids.tolist())
-
-
-def classify(
-    captioner: Captioner,
-    picture: Subject,
-    labels: Sequence[str],
-    *,
-    top: int = 5,
-    question: str | None = None,
-    beams: int | None = None,
-) -> list[Label]:
-    """Say which of the labels the model would rather say of a picture, the best first.
-
-    Every label is scored exactly: the log-probability of its tokens and the end token. For lists
-    of many thousands `beams` searches instead, and may miss a label with an unlikely beginning.
-    The captioner prepares picture and question its own way; no option of `generate` takes part.
-    Source: generation-based classification, arXiv 2205.14100, section 4.3.
-    """
-    model, texts = captioner.model, encode_labels(captioner, labels)
-    if top < 1:
-        raise UserError(f"top is {top}; it must be at least 1")
-    found = best_of(
-        look(captioner, picture),
-        captioner.processor.prompt(question),
-        texts,
-        model.params.text,
-        config=model.config,
-        top=len(texts) if beams is None else top,
-        beams=beams,
-    )
-    highest = found[0].log_probability if found else 0.0
-    all_labels = sum(math.exp(scored.log_probability - highest) for scored in found)
-    named = []
-    for number, score in found[:top]:
-        share = None if beams is not None else math.exp(score - highest) / all_labels
-        named.append(Label(labels[number], score, share))
-    return named
-
-
-def encode_labels(captioner: Captioner, labels: Sequence[str]) -> list[list[int]]:
-    """Turn labels into token ids; refuse a single text, and labels without words."""
-    if isinstance(labels, str):
-        raise UserError(f"labels is the text {shown(labels)!r}; give a list of labels")
-    texts = [captioner.processor.words.encode(label) for label in labels]
-    empty = [label for label, ids in zip(labels, texts, strict=True) if not ids]
-    if empty or not texts:
-        raise UserError(f"give labels, one or more, with words in them; got {empty or labels!r}")
-    return texts
-
-
-def look(captioner: Captioner, picture: Subject) -> Cache:
-    """Encode a picture or a clip once, and let its tokens look at each other."""
-    return picture if isinstance(picture, Cache) else captioner.see(picture)
-
-
-def speak(captioner: Captioner, cache: Cache, prompt: Array, options: dict[str, Any]) -> Generation:
-    """Generate from a picture that was looked at, as `Captioner.options` says but for `options`."""
-    model = captioner.model
-    how = captioner.options(options.get("max_length")).change(options)
-    plan = make_plan(prompt, config=model.config, options=how)
-    plan = plan._replace(towers=towers_of(model))
-    with blas_threads(threads_of(model)):
-        return decode(keep_rows(cache, np.zeros(len(prompt), np.int64)), model.params.text, plan)
