@@ -96,16 +96,6 @@ def test_models_use_what_they_are_told_and_put_it_back(monkeypatch):
     assert set(used) == {2}
 
 
-@pytest.mark.parametrize(
-    ("written", "limit"),
-    [("max 100000", None), ("150000 100000", 2), ("50000 100000", 1), ("", None), ("x y", None)],
-)
-def test_the_containers_limit(tmp_path, written, limit):
-    (tmp_path / "cpu.max").write_text(written)
-    assert container_limit(tmp_path / "cpu.max") == limit
-    assert container_limit(tmp_path / "missing") is None
-
-
 ASK = "from numpygit.fast import threads; print(threads.cores(), threads.default_threads())"
 
 
