@@ -60,6 +60,7 @@ def attention(x, p, mask=0.0):
 squares = pixels.reshape(3, 8, 12, 8, 12).transpose(1, 3, 0, 2, 4).reshape(64, -1)
 x = np.vstack([p.vision.class_embedding, squares @ p.vision.patch_embedding.T])
 x = layer_norm(x + p.vision.position_embedding, p.vision.pre_norm, eps=1e-5)
+assert squares.shape == (8 * 8, 3 * 12 * 12)
 assert x.shape == (65, 160)
 print(f"{x.shape = }")
 
