@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import wraps
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 
 from ...errors import UserError
 from ...loading.config import GitConfig
+from ...loading.fields import GENERATION as FIELDS
+from ...loading.fields import MOST_BEAMS, Object, check_name, checked
 from ...loading.find import find
 from ...loading.formats import read_json
 from ...loading.hub import GENERATION_FILES
@@ -28,9 +30,6 @@ OFFICIAL_MAX_LENGTH = 20
 END_PADS = -1  # a pad_token_id that stands for the end token
 NOT_OPTIONS = ("output_attentions", "output_hidden_states")  # of a config: they are for calls
 NEW_HERE = ("seed", "generator", "beam_form", "per_node_beam_size", "output_log_probabilities")
-KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false",
-         "str": "a text", "None": "null"}  # fmt: skip
-
 TOKEN_OPTIONS = ("bad_words_ids", "sequence_bias", "suppress_tokens", "begin_suppress_tokens",
                  "forced_bos_token_id", "forced_eos_token_id")  # fmt: skip
 
@@ -115,12 +114,17 @@ class GenerationConfig:
         UserError for what cannot be; warns of options for a kind of generation that is not here.
         """
         given = {name: value for name, value in values.items() if value is not None}
+        for name in given:
+            check_name(name)
         if given.get("_from_model_config") and given.get("max_length") == OFFICIAL_MAX_LENGTH:
             del given["max_length"]
         for name in sorted(given.keys() & ABSENT.keys()):
             if not is_neutral(name, given[name]):
                 warnings.warn(f"{unknown_option(name, set())}; it is ignored", stacklevel=2)
-        check_kinds(given, cls)
+        bias = given.get("sequence_bias")
+        is_dict = isinstance(bias, Mapping) and all(isinstance(words, tuple) for words in bias)
+        table = {**FIELDS, "sequence_bias": Object({})} if is_dict else FIELDS
+        given |= checked({name: given[name] for name in FIELDS if name in given}, table)
         if "sequence_bias" in given:
             given["sequence_bias"] = read_bias(given["sequence_bias"])
         known = {field.name for field in fields(cls)}
@@ -264,7 +268,7 @@ def noted_options(config: GitConfig) -> dict[str, Any]:
 def load_options(folder: Path, config: GitConfig | None = None) -> GenerationConfig:
     """Read `generation_config.json`; without one, what `config` says of generation."""
     path = folder / GENERATION
-    if config is not None and not path.is_file():
+    if config is not None and not os.path.lexists(path):
         return GenerationConfig.from_model_config(config)
     values = read_json(path)
     try:
@@ -286,9 +290,11 @@ def check(options: Any) -> None:
     """Refuse options that cannot be, before any work."""
     beams, groups, texts = options.num_beams, options.num_beam_groups, options.num_return_sequences
     require("num_beams", beams, beams >= 1, "at least 1")
+    require("num_beams", beams, beams <= MOST_BEAMS, f"at most {MOST_BEAMS}")
     fits = groups >= 1 and beams % groups == 0
     require("num_beam_groups", groups, fits, f"a divisor of num_beams, {beams}")
     require("num_return_sequences", texts, texts >= 1, "at least 1")
+    require("num_return_sequences", texts, texts <= MOST_BEAMS, f"at most {MOST_BEAMS}")
     most = texts if options.do_sample and beams == 1 else beams
     require("num_return_sequences", texts, texts <= most, f"at most num_beams, {beams}")
     early = options.early_stopping in (True, False, "never")
@@ -333,27 +339,6 @@ def check_penalties(options: Any) -> None:
     for words in options.bad_words_ids or ():
         fine = not isinstance(words, int) and len(words) > 0
         require("bad_words_ids", words, fine, "lists of token ids, none of them empty")
-
-
-def check_kinds(values: Mapping[str, Any], config_class: type) -> None:
-    """Refuse values from a file that are of another kind than the option: words for numbers, ..."""
-    for field in fields(config_class):
-        kinds = str(field.type).split(" | ")
-        value = values.get(field.name)
-        if value is not None and not any(is_kind(value, kind) for kind in kinds):
-            expected = " or ".join(KINDS.get(kind, "a list of numbers") for kind in kinds)
-            raise UserError(f"{field.name} is {value!r}; it must be {expected}")
-
-
-def is_kind(value: object, kind: str) -> bool:
-    """Tell whether a value from a file is what a field is declared to be."""
-    if kind in ("int", "float"):
-        number = Integral if kind == "int" else Real
-        return isinstance(value, number) and not isinstance(value, bool)
-    if kind in ("bool", "str"):
-        return type(value).__name__ == kind
-    is_list = isinstance(value, Iterable) and not isinstance(value, str)
-    return is_list and all(is_kind(leaf, "float") for leaf in leaves(value))
 
 
 def as_tuple(words: int | Sequence[int] | None) -> tuple[int, ...]:
