@@ -102,6 +102,10 @@ def next_word(ids):
     return int(linear(x[-1], p.text.head).argmax())
 
 
+assert (git.model.config.bos_token_id, git.model.config.eos_token_id) == (2, 3)
+assert len(p.text.blocks) == 4
+
+
 # %% [markdown]
 # ## Again and again
 # Each word that was said is read in turn, until the end token comes. That is all.
