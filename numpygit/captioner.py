@@ -218,6 +218,8 @@ def load(
     *,
     revision: str | None = None,
     local_files_only: bool = False,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
     preprocessing: str = "hf",
     threads: int | None = None,
     plain: bool = False,
@@ -225,13 +227,16 @@ def load(
 ) -> Captioner:
     """Load "storybook", a folder, or a model of the Hugging Face Hub, ready to caption.
 
+    `token` and `cache_dir` are for the Hub; without them the environment decides (HF_TOKEN,
+    HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE, TRANSFORMERS_CACHE, TRANSFORMERS_OFFLINE).
     `preprocessing` "hf" prepares pictures and questions as the checkpoint's files say, "original"
     as the authors' code does: see original.py. `threads` is how many cores to use, None for all
     that NumPy may. `plain` runs the five files of the model alone, to read along or to step
     through; else the room `fast` takes part.
     """
     check_threads(threads)
-    folder = loading.find(name, revision=revision, local_files_only=local_files_only)
+    where: dict[str, Any] = {"revision": revision, "token": token, "cache_dir": cache_dir}
+    folder = loading.find(name, local_files_only=local_files_only, **where)
     processor = GitProcessor.from_folder(folder, preprocessing=preprocessing)
     how = PictureOptions() if pictures is None else pictures
     offline = how.local_files_only or local_files_only

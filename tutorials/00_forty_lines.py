@@ -60,6 +60,7 @@ def attention(x, p, mask=0.0):
 squares = pixels.reshape(3, 8, 12, 8, 12).transpose(1, 3, 0, 2, 4).reshape(64, -1)
 x = np.vstack([p.vision.class_embedding, squares @ p.vision.patch_embedding.T])
 x = layer_norm(x + p.vision.position_embedding, p.vision.pre_norm, eps=1e-5)
+assert squares.shape == (8 * 8, 3 * 12 * 12)
 assert x.shape == (65, 160)
 print(f"{x.shape = }")
 
@@ -99,6 +100,10 @@ def next_word(ids):
         x = layer_norm(x + attention(x, b.attention, mask), b.attention_norm, eps=1e-12)
         x = layer_norm(x + linear(gelu(linear(x, b.mlp.up)), b.mlp.down), b.mlp_norm, eps=1e-12)
     return int(linear(x[-1], p.text.head).argmax())
+
+
+assert (git.model.config.bos_token_id, git.model.config.eos_token_id) == (2, 3)
+assert len(p.text.blocks) == 4
 
 
 # %% [markdown]

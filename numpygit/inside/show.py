@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 from PIL import Image
@@ -18,10 +19,8 @@ def show(picture: Image.Image, name: str) -> None:
     """Show a picture under a name such as `04_mask.png`, and say how large it is and where."""
     size = f"{picture.width} x {picture.height} pixels"
     if is_notebook():
-        from IPython.display import display  # only notebooks have it
-
         print(f"{name}: {size}")
-        display(picture)
+        import_module("IPython.display").display(picture)  # only notebooks have it
         return
     folder = os.environ.get("NUMPYGIT_PICTURES") or Path(tempfile.gettempdir()) / "numpygit"
     Path(folder).mkdir(parents=True, exist_ok=True)

@@ -21,8 +21,10 @@ from ...loading.find import find
 from ...loading.formats import read_json
 from ...loading.hub import GENERATION_FILES
 from ...loading.hub.keywords import sort_keywords
+from ...loading.hub.push import check_saving, push, push_folder
 from ...loading.write_whole import write_whole
 from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
+from .kinds import read_bias
 
 GENERATION = "generation_config.json"
 DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
@@ -102,7 +104,7 @@ class GenerationConfig:
         if name in ABSENT and name not in NO_FIELDS:
             return ABSENT[name][0]
         known = {field.name for field in fields(GenerationConfig)}
-        raise AttributeError(unknown_option(name, known))
+        raise AttributeError(f"GenerationConfig has no {name!r}: {unknown_option(name, known)}")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], **options: Any) -> Any:
@@ -138,10 +140,10 @@ class GenerationConfig:
         return (config, unused) if wants_unused else config
 
     @classmethod
-    def from_model_config(cls, config: GitConfig) -> GenerationConfig:
+    def from_model_config(cls, model_config: GitConfig) -> GenerationConfig:
         """Take what a `config.json` says of generation: special tokens and, in old files, more."""
         names = {field.name for field in fields(cls)} | {"encoder_no_repeat_ngram_size"}
-        values = {n: v for n, v in vars(config).items() if n in names and n not in NEW_HERE}
+        values = {n: v for n, v in vars(model_config).items() if n in names and n not in NEW_HERE}
         made: GenerationConfig = cls.from_dict({**values, "_from_model_config": True})
         return made
 
@@ -166,10 +168,22 @@ class GenerationConfig:
             raise UserError(f"{folder / file}: {error}") from None
 
     def save_pretrained(
-        self, save_directory: str | Path, config_file_name: str | Path | None = None
+        self,
+        save_directory: str | Path,
+        config_file_name: str | Path | None = None,
+        push_to_hub: bool = False,
+        **keywords: Any,
     ) -> None:
         """Write `generation_config.json` into a folder, which is made if need be."""
-        save_options(save_directory, self, file=str(config_file_name or GENERATION))
+        check_saving(keywords)
+        file = str(config_file_name or GENERATION)
+        save_options(save_directory, self, file=file)
+        if push_to_hub:
+            push_folder(Path(save_directory), [file], **keywords)
+
+    def push_to_hub(self, repo_id: str, **keywords: Any) -> str:
+        """Write `generation_config.json` into a repository of the Hub: -> the commit's address."""
+        return push(self, repo_id, **keywords)
 
     def to_dict(self) -> dict[str, Any]:
         """List all options, as a file holds them."""
@@ -194,9 +208,13 @@ class GenerationConfig:
         values = self.to_diff_dict() if use_diff else self.to_dict()
         return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
-    def to_json_file(self, json_file_path: str | Path, use_diff: bool = True) -> None:
-        """Write the options into a file."""
-        text = self.to_json_string(use_diff)
+    def to_json_file(
+        self, json_file_path: str | Path, use_diff: bool = True, keys_to_pop: Iterable[str] = ()
+    ) -> None:
+        """Write the options into a file, without those of `keys_to_pop`."""
+        values = json.loads(self.to_json_string(use_diff))
+        kept = {name: value for name, value in values.items() if name not in tuple(keys_to_pop)}
+        text = json.dumps(kept, indent=2, sort_keys=True) + "\n"
         write_whole(Path(json_file_path), lambda path: path.write_text(text, encoding="utf-8"))
 
     def validate(self, *args: Any, **more: Any) -> None:
@@ -225,7 +243,10 @@ class GenerationConfig:
         for name, value in options.items():
             if name not in known and not is_neutral(name, value):
                 raise UserError(unknown_option(name, known))
-        given = {name: value for name, value in options.items() if name in known}
+        plain: dict[str, Any] = {
+            field.name: field.default for field in fields(self)
+        }  # what None stands for
+        given = {n: plain[n] if v is None else v for n, v in options.items() if n in known}
         if "eos_token_id" in given and given["eos_token_id"] is None:
             given["eos_token_id"] = ()
         if "pad_token_id" in given and given["pad_token_id"] is None:
@@ -363,15 +384,6 @@ def leaves(value: object) -> list[Any]:
     if isinstance(value, Iterable) and not isinstance(value, str):
         return [leaf for each in value for leaf in leaves(each)]
     return [value]
-
-
-def read_bias(bias: Any) -> dict[tuple[int, ...], float]:
-    """Read sequence_bias as a file holds it, [[[ids], number], ...]; a dict stays one."""
-    try:
-        pairs = bias.items() if isinstance(bias, Mapping) else bias
-        return {tuple(int(word) for word in words): float(value) for words, value in pairs}
-    except (TypeError, ValueError):
-        raise UserError(f"sequence_bias is {bias!r}; it must be [[[ids], number], ...]") from None
 
 
 def require(name: str, value: object, is_fine: bool, expected: str) -> None:
