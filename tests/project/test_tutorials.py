@@ -19,7 +19,7 @@ TUTORIALS = sorted((ROOT / "tutorials").glob("*.py"))
 PICTURES = ROOT / "tutorials" / "pictures"
 INDEX = (ROOT / "tutorials" / "README.md").read_text(encoding="utf-8")
 BLANK = "yours = ..."
-LONGEST = 12  # lines of code in a cell
+LONGEST = 18  # lines of code in a cell
 FROM_ELSEWHERE = ("numpy", "PIL", "numpygit", "safetensors")
 
 by_name = pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
