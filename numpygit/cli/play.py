@@ -20,6 +20,13 @@ def add_command(commands: Any) -> None:
         description="Open a page where pictures are composed or dropped, words come one by one, "
         "and all that led to them can be seen and changed. Ends with Ctrl-C.",
     )
+    add_model_options(play)
+    add_server_options(play)
+    add_static_options(play)
+
+
+def add_model_options(play: argparse.ArgumentParser) -> None:
+    """Describe which model plays."""
     play.add_argument(
         "--model",
         default="storybook",
@@ -30,6 +37,10 @@ def add_command(commands: Any) -> None:
     play.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub")
     play.add_argument("--offline", action="store_true", help="use the cache, no network")
     play.add_argument("--threads", type=int, metavar="N", help="cores to use (default: all)")
+
+
+def add_server_options(play: argparse.ArgumentParser) -> None:
+    """Describe where the page is answered."""
     play.add_argument(
         "--port", type=int, default=8742, metavar="P", help="0 for any (default: 8742)"
     )
@@ -47,6 +58,10 @@ def add_command(commands: Any) -> None:
         metavar="NAME",
         help="a name under which the page may be asked for, behind a proxy",
     )
+
+
+def add_static_options(play: argparse.ArgumentParser) -> None:
+    """Describe the page as files."""
     static = play.add_argument_group("files in place of a server")
     static.add_argument(
         "--static",

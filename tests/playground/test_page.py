@@ -251,7 +251,7 @@ def test_switches(page: Page) -> None:
     before = page.js("playground.run().log_probability")
     for head in range(5):
         page.click(f'[data-head="3,{head}"]')
-    page.settled()
+        page.settled()
     assert page.state()["heads_off"] == [[3, head] for head in range(5)]
     assert page.js("playground.run().log_probability") < before
     page.click("#as-it-was")
