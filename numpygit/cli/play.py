@@ -6,10 +6,13 @@ import argparse
 import signal
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..captioner import load
 from ..errors import UserError, complain
+
+if TYPE_CHECKING:
+    from ..playground import Server
 
 
 def add_command(commands: Any) -> None:
@@ -98,27 +101,27 @@ def run_command(options: argparse.Namespace) -> int:
     server = Server(
         Playground(captioner), host=options.host, port=options.port, names=options.allow_host
     )
+    try:
+        announce(server, opens=not options.no_browser)
+        server.serve_forever(poll_interval=0.1)
+    except KeyboardInterrupt:
+        print()
+    finally:
+        server.server_close()
+    return 0
+
+
+def announce(server: Server, *, opens: bool) -> None:
+    """Print the address, warn if others can use it, and open it."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if not server.is_local:
         complain(
             "warning: whoever is in this network and has the address can use this machine to "
             "caption pictures"
         )
     print(f"{server.url}\nCtrl-C ends it", flush=True)
-    if not options.no_browser:
+    if opens:
         import webbrowser
 
         threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
-    serve(server)
-    return 0
-
-
-def serve(server: Any) -> None:
-    """Answer until Ctrl-C, or until the process is asked to end."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        server.serve_forever(poll_interval=0.1)
-    except KeyboardInterrupt:
-        print()
-    finally:
-        server.server_close()
