@@ -67,10 +67,11 @@ print(line.split()[1])
 
 def make_checkpoint(folder: Path, size: str, pictures: int) -> None:
     """Write a whole seeded checkpoint of an official size, and some pictures."""
-    from numpygit.loading.config import GitConfig
-    from numpygit.loading.names import tensor_shapes
     from safetensors.numpy import save_file
     from seeded import seeded_tensors
+
+    from numpygit.loading.config import GitConfig
+    from numpygit.loading.names import tensor_shapes
 
     changes = json.loads((ROOT / "golden" / "geometries.json").read_text())[size]
     tensors = seeded_tensors(tensor_shapes(GitConfig.from_dict(changes)), seed=2)
