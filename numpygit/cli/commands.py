@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -25,16 +26,24 @@ from ..huggingface.reading.address import is_address
 from ..inside.explain import check_writable
 from ..loading import catalogue
 from ..loading.official_models import CATALOGUE
-from . import dataset, evaluate, inside, play, wording
+from . import completion, dataset, evaluate, inside, play, wording
 from .folder import Job, plan, run
+from .help_texts import describe, meant
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
 ANSWER_MODEL = "microsoft/git-base-vqav2"
+INTERRUPTED = 130  # 128 + SIGINT, as shells expect
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code: 0, or 1 when anything could not be done."""
-    options = parser().parse_args(arguments)
+    described = parser()
+    given = sys.argv[1:] if arguments is None else arguments
+    hint = meant(given, list(commands_of(described)))
+    if hint:
+        complain(hint)
+        return 2
+    options = described.parse_args(arguments)
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # for odd letters in names of files
     try:
@@ -43,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return complain(str(error))
     except KeyboardInterrupt:
-        return complain("stopped")
+        complain("stopped")
+        return INTERRUPTED
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         drop_output()
         return 1
@@ -57,6 +67,7 @@ def shared_options(model: str = DEFAULT_MODEL) -> argparse.ArgumentParser:
     """Describe what every command with a model takes."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument(
+        "-m",
         "--model",
         default=model,
         metavar="NAME",
@@ -94,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="numpygit", description="Captions and answers for pictures, in NumPy."
     )
-    top.add_argument("--version", action="version", version=f"numpygit {numpygit_version()}")
+    top.add_argument("--version", action="version", version=f"numpygit {wording.version()}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     caption = commands.add_parser(
         "caption", parents=[shared, length], help="say what pictures show"
@@ -126,7 +137,14 @@ def parser() -> argparse.ArgumentParser:
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
     inside.add_commands(commands, shared)
     play.add_command(commands)
+    completion.add_command(commands)
+    describe(top, commands)
     return top
+
+
+def commands_of(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """List the commands of the parser."""
+    return next(a.choices for a in top._actions if isinstance(a, argparse._SubParsersAction))
 
 
 def add_explain(commands: Any, *, parents: list[argparse.ArgumentParser]) -> None:
@@ -190,6 +208,9 @@ def run_command(options: argparse.Namespace) -> int:
         return play.run_command(options)
     if options.command == "models":
         return print_models(as_json=options.json)
+    if options.command == "completion":
+        print(completion.script(options.shell, commands_of(parser())), end="")
+        return 0
     if options.command in ("trace", "diff", "step"):
         return inside.run_command(options, load_model)
     if options.command == "answer":
@@ -223,8 +244,8 @@ def caption_folder(options: argparse.Namespace) -> int:
     with closing(results(options.output, folder, **given)) as to:
         job = plan(folder, to, recursive=options.recursive, report=complain)
         if not job.pictures:
-            return summary(job, job.failures, 0)
-        unreadable: list[str] = []
+            return summed_up(job, job.failures, 0, 0.0)
+        begun, unreadable = time.perf_counter(), list[str]()
         failures = run(
             job,
             load_model(options),
@@ -233,16 +254,16 @@ def caption_folder(options: argparse.Namespace) -> int:
             report=complain,
             unreadable=unreadable,
         )
-    return summary(job, failures, len(unreadable))
+        return summed_up(job, failures, len(unreadable), time.perf_counter() - begun)
 
 
-def summary(job: Job, failures: int, unreadable: int) -> int:
-    """Print the last line of a folder: how many were captioned, had a caption, failed."""
-    captioned = len(job.pictures) + job.failures - failures
-    complain(
-        f"{captioned} captioned, {job.done} had one already, {failures - unreadable} failed, "
-        f"{unreadable} not readable here"
-    )
+def summed_up(job: Job, failures: int, unreadable: int, seconds: float) -> int:
+    """Say at the end what became of a folder; return the failures."""
+    made = len(job.pictures) - (failures - job.failures)
+    each = f", {seconds / made:.2f} s each" if made else ""
+    need = f"{unreadable} not readable here, " if unreadable else ""
+    had, broken = f"{job.done} had one already", f"{failures - unreadable} could not be read"
+    complain(f"{made} captioned{each}, {had}, {need}{broken}")
     return failures
 
 
@@ -373,13 +394,6 @@ def tell(
     except UserError as error:
         return complain(str(error))
     return 0
-
-
-def numpygit_version() -> str:
-    """Look up the version of this package."""
-    from .. import __version__  # the package is complete when a command runs
-
-    return __version__
 
 
 def drop_output() -> None:

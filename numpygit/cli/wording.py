@@ -86,3 +86,10 @@ def wording(options: argparse.Namespace) -> Wording:
     if options.do_sample or any(name in given for name in DRAWN):
         given["do_sample"] = True
     return Wording(options.begin, options.prefix, options.suffix, tuple(options.forbid), given)
+
+
+def version() -> str:
+    """Look up the version of this package."""
+    from .. import __version__  # the package is complete when a command runs
+
+    return __version__
