@@ -125,12 +125,7 @@ def parser() -> argparse.ArgumentParser:
     wording.add_picture_options(answer)
     answer.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
     answer.add_argument("questions", nargs="+", metavar="QUESTION", help="a question, in quotes")
-    choose = commands.add_parser("classify", parents=[shared], help="choose from labels")
-    choose.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
-    choose.add_argument("--labels", required=True, metavar="FILE", help="one label a line")
-    choose.add_argument(
-        "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
-    )
+    wording.add_classify(commands, shared)
     add_explain(commands, parents=[shared, length])
     evaluate.add_command(commands, [shared_options()])
     models = commands.add_parser("models", help="list the official checkpoints")

@@ -93,3 +93,13 @@ def version() -> str:
     from .. import __version__  # the package is complete when a command runs
 
     return __version__
+
+
+def add_classify(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Describe the command that chooses from labels."""
+    choose = commands.add_parser("classify", parents=[shared], help="choose from labels")
+    choose.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
+    choose.add_argument("--labels", required=True, metavar="FILE", help="one label a line")
+    choose.add_argument(
+        "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
+    )

@@ -254,10 +254,10 @@ class GitProcessor:
             raise UserError("the frames of a clip must all be of one size")
         return np.stack(prepared)[None]
 
-    def prompt(self, question: str | None = None) -> Array:
-        """Write the words a text starts with: the start token, then the question -> (1, T)."""
-        ids = self.words.encode(question) if question else []
-        if self.original:
+    def prompt(self, question: str | None = None, *, begin: str = "") -> Array:
+        """Write the words a text starts with: start token, question or `begin` -> (1, T)."""
+        ids = self.words.encode(question or begin) if question or begin else []
+        if self.original and question:
             ids = cut_question(ids)
         return np.array([[self.words.start_id, *ids]], np.int64)
 
