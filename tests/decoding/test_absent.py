@@ -1,4 +1,4 @@
-"""Options of transformers that are not here: what they must be to change nothing, written by hand."""
+"""Options of transformers that are not here: the values that change nothing, written by hand."""
 
 import pytest
 
