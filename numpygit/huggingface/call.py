@@ -14,7 +14,7 @@ import numpy as np
 
 from ..decoding.decode import Generation
 from ..errors import UserError
-from ..fast.threads import check_threads, default_threads, keep_freed_memory
+from ..fast.threads import check_threads, default_threads, has_blas, keep_freed_memory
 from ..fast.towers import PLAIN, Towers, fast_towers
 from ..loading.config import GitConfig
 from ..loading.pruned_heads import pruned_heads
@@ -168,8 +168,8 @@ def threads_of(model: Runs) -> int:
 
 
 def towers_of(model: Runs) -> Towers:
-    """Choose the functions that run a model."""
-    if model.plain:
+    """Choose the functions that run a model: where NumPy has no BLAS, the plain ones."""
+    if model.plain or not has_blas():
         return PLAIN[getattr(model.config, "position_embedding_type", "absolute")]
     keep_freed_memory()
     return fast_towers(threads_of(model))
