@@ -83,7 +83,6 @@ def usable(kind: Any, values: Mapping[str, Any], path: Path) -> Any:
     """Make settings of what a file holds, after its fields were checked one by one."""
     try:
         config = kind.from_dict(values)
-        config.check()
         vision = config.vision_config if kind is GitConfig else config
         if vision.num_patches > MOST_PATCHES:
             raise UserError(
