@@ -24,7 +24,7 @@ from ..huggingface.processing.processor import PREPROCESSING
 from ..inside.explain import check_writable
 from ..loading import catalogue
 from ..loading.official_models import CATALOGUE
-from . import dataset, evaluate, inside
+from . import dataset, evaluate, inside, train
 from .folder import plan, run
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
@@ -113,6 +113,7 @@ def parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list the official checkpoints")
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
     inside.add_commands(commands, shared)
+    train.add_commands(commands)
     return top
 
 
@@ -167,6 +168,8 @@ def run_command(options: argparse.Namespace) -> int:
         return print_models(as_json=options.json)
     if options.command in ("trace", "diff", "step"):
         return inside.run_command(options, load_model)
+    if options.command in ("train", "lesson"):
+        return train.run_command(options)
     if options.command == "answer":
         captioner = load_model(options)
         seen = captioner.see(options.picture)
