@@ -24,7 +24,8 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoTokenizer, GitForCausalLM
 
 from numpygit.inside.record import IDS, Run, check_target, distance, read, save
-from numpygit.loading.find import BUNDLED
+from numpygit.loading import checkpoint
+from numpygit.loading.find import BUNDLED, find
 
 
 def dump(model: torch.nn.Module, pixels: torch.Tensor, ids: torch.Tensor) -> Run:
@@ -44,7 +45,24 @@ def dump(model: torch.nn.Module, pixels: torch.Tensor, ids: torch.Tensor) -> Run
 def load(folder: str) -> GitForCausalLM:
     """Load a checkpoint; attention is written out, so that its softmax can be watched."""
     newer = {} if transformers.__version__ < "4.48" else {"attn_implementation": "eager"}
-    return GitForCausalLM.from_pretrained(folder, **newer).float().eval()
+    model = GitForCausalLM.from_pretrained(folder, **newer).float().eval()
+    return right_times(model, folder)
+
+
+def right_times(model: torch.nn.Module, folder: str) -> torch.nn.Module:
+    """Fill the times of frames from the file.
+
+    From 4.57 on transformers looks for `img_temporal_embedding` where official files say
+    `img_temperal_embedding`, and leaves them zero or uninitialised.
+    """
+    named = [p for name, p in model.named_parameters() if "img_temp" in name]
+    if not named:
+        return model
+    _, params = checkpoint.load(find(folder))
+    times = torch.from_numpy(params.vision.temporal_embedding.copy())
+    for parameter, time in zip(named, times, strict=True):
+        parameter.data = time.reshape(1, 1, -1).clone()
+    return model
 
 
 def prepare(folder: str, pictures: list[str]) -> torch.Tensor:

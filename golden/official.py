@@ -16,6 +16,10 @@ import torch
 from numpygit.trace import TABLE
 
 Calls = dict[str, list[torch.Tensor]]
+SOFTMAX = {  # the modules that call softmax
+    "vision": "git.image_encoder.vision_model.encoder.layers.{i}.self_attn",
+    "text": "git.encoder.layer.{i}.attention.self",
+}
 
 
 def build(config: dict, tensors: dict[str, np.ndarray]) -> torch.nn.Module:
@@ -36,12 +40,15 @@ def capture(model: torch.nn.Module, **inputs: torch.Tensor) -> dict[str, np.ndar
         for name, module in model.named_modules()
         if name
     ]
+    running: list[str] = []  # the modules that are at work, the innermost last
+    for name, module in model.named_modules():
+        hooks += note_running(module, name, running)
     original = torch.nn.functional.softmax
 
     def softmax(scores: torch.Tensor, dim: int, **rest: object) -> torch.Tensor:
         weights = original(scores, dim=dim, **rest)
-        calls["softmax in"].append(scores.detach().clone())
-        calls["softmax out"].append(weights.detach().clone())
+        calls[f"{running[-1]} softmax in"].append(scores.detach().clone())
+        calls[f"{running[-1]} softmax out"].append(weights.detach().clone())
         return weights
 
     torch.nn.functional.softmax = softmax
@@ -54,6 +61,18 @@ def capture(model: torch.nn.Module, **inputs: torch.Tensor) -> dict[str, np.ndar
             hook.remove()
     frames = inputs["pixel_values"].shape[1] if inputs["pixel_values"].ndim == 5 else 1
     return {**named_tensors(model, calls, frames), "pixels": inputs["pixel_values"].numpy()}
+
+
+def note_running(module: torch.nn.Module, name: str, running: list[str]) -> list:
+    """Keep a list of the modules that are at work."""
+
+    def begin(*_: object) -> None:
+        running.append(name)
+
+    def end(*_: object) -> None:
+        running.pop()
+
+    return [module.register_forward_pre_hook(begin), module.register_forward_hook(end)]
 
 
 def listen(name: str, calls: Calls) -> Callable:
@@ -79,7 +98,6 @@ def named_tensors(model: torch.nn.Module, calls: Calls, frames: int) -> dict[str
         "vision": config.vision_config.num_attention_heads,
         "text": config.num_attention_heads,
     }
-    offset = {"vision": 0, "text": depth["vision"] * frames}
     found = {}
     for row in TABLE:
         tower = row.name.split(".")[0]
@@ -87,10 +105,9 @@ def named_tensors(model: torch.nn.Module, calls: Calls, frames: int) -> dict[str
             where = row.official.format(i=i)
             if row.name == "text.mask":
                 where = "git.encoder mask"
-            kept = calls.get(where, [])
             if where.startswith("softmax"):
-                step = depth["vision"] if tower == "vision" else 1
-                kept = kept[offset[tower] + i :: step][: frames if tower == "vision" else 1]
+                where = f"{SOFTMAX[tower].format(i=i)} {where}"
+            kept = calls.get(where, [])
             if kept:
                 name = row.name.format(i=i)
                 found[name] = in_our_shape(name, kept, frames, heads.get(tower, 0))

@@ -43,6 +43,7 @@ from .huggingface.models import GitForCausalLM, GitModel, GitVisionModel
 from .huggingface.processing.image_processor import GitImageProcessor
 from .huggingface.processing.processor import GitProcessor
 from .huggingface.processing.tokenizer import GitTokenizer
+from .huggingface.reading import PictureOptions
 from .inside.debug import debug
 from .loading.config import GitConfig, GitVisionConfig
 from .model import generate, image, layers, text, vision
@@ -67,6 +68,7 @@ __all__ = [
     "GitVisionConfig",
     "GitVisionModel",
     "NotFoundError",
+    "PictureOptions",
     "UserError",
     "classify",
     "debug",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,13 +15,14 @@ from .decoding.constrained import best_of
 from .decoding.decode import Generation, decode
 from .decoding.options import AUTHORS, GenerationConfig, load_options
 from .decoding.plan import make_plan
-from .errors import UserError
+from .errors import UserError, shown
 from .fast.threads import blas_threads, check_threads
 from .huggingface.call import threads_of, towers_of
 from .huggingface.models import GitForCausalLM
 from .huggingface.processing.authors import original_config
-from .huggingface.processing.picture_steps import Picture
+from .huggingface.processing.picture_steps import Picture, is_one_picture
 from .huggingface.processing.processor import GitProcessor
+from .huggingface.reading import PictureOptions
 from .model.generate import keep_rows
 from .model.layers import Trace, no_trace
 from .model.params import Array
@@ -28,6 +30,7 @@ from .model.text import Cache
 
 if TYPE_CHECKING:
     from .inside.explain import Explanation
+    from .playground import Live
 
 Subject = Picture | Sequence[Picture] | Cache  # what one can ask about
 
@@ -76,6 +79,8 @@ class Captioner:
         self, pictures: Sequence[Picture | Sequence[Picture]], *, max_length: int | None = None
     ) -> list[str]:
         """Say what each of several pictures shows, all of them at once as one batch."""
+        if is_one_picture(pictures):
+            raise UserError("captions takes a list of pictures; for one picture use caption")
         prepared = [self.pixels(picture) for picture in pictures]
         return self.caption_pixels(prepared, max_length=max_length)
 
@@ -142,13 +147,24 @@ class Captioner:
         *,
         max_length: int | None = None,
         measure: bool = True,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Explanation:
         """Make a page of how a caption or an answer comes about; see `numpygit.inside.explain`."""
         from .inside.explain import (
             explain,  # a page is seldom asked for, and takes a while to import
         )
 
-        return explain(self, picture, question, max_length=max_length, measure=measure)
+        told = {} if progress is None else {"progress": progress}
+        return explain(self, picture, question, max_length=max_length, measure=measure, **told)
+
+    def play(self, *, port: int = 0, height: int = 900) -> Live:
+        """Start the playground on this machine: in a notebook its page is shown in the cell.
+
+        `port` 0 takes any that is free. The page ends with the process, or with `.close()`.
+        """
+        from .playground import Live  # seldom asked for
+
+        return Live(self, port=port, height=height)
 
     def say(
         self,
@@ -204,17 +220,21 @@ def load(
     preprocessing: str = "hf",
     threads: int | None = None,
     plain: bool = False,
+    pictures: PictureOptions | None = None,
 ) -> Captioner:
     """Load "storybook", a folder, or a model of the Hugging Face Hub, ready to caption.
 
     `preprocessing` "hf" prepares pictures and questions as the checkpoint's files say, "original"
     as the authors' code does: see original.py. `threads` is how many cores to use, None for all
     that NumPy may. `plain` runs the five files of the model alone, to read along or to step
-    through; else fast.py takes part.
+    through; else the room `fast` takes part.
     """
     check_threads(threads)
     folder = loading.find(name, revision=revision, local_files_only=local_files_only)
     processor = GitProcessor.from_folder(folder, preprocessing=preprocessing)
+    how = PictureOptions() if pictures is None else pictures
+    offline = how.local_files_only or local_files_only
+    processor.read_with(replace(how, local_files_only=offline))
     config, params = loading.load(folder)
     if processor.original:
         config = original_config(config)
@@ -302,11 +322,7 @@ def classify(
     The captioner prepares picture and question its own way; no option of `generate` takes part.
     Source: generation-based classification, arXiv 2205.14100, section 4.3.
     """
-    words, model = captioner.processor.words, captioner.model
-    texts = [words.encode(label) for label in labels]
-    empty = [label for label, ids in zip(labels, texts, strict=True) if not ids]
-    if empty or not texts:
-        raise UserError(f"give labels, one or more, with words in them; got {empty or labels!r}")
+    model, texts = captioner.model, encode_labels(captioner, labels)
     if top < 1:
         raise UserError(f"top is {top}; it must be at least 1")
     found = best_of(
@@ -325,6 +341,17 @@ def classify(
         share = None if beams is not None else math.exp(score - highest) / all_labels
         named.append(Label(labels[number], score, share))
     return named
+
+
+def encode_labels(captioner: Captioner, labels: Sequence[str]) -> list[list[int]]:
+    """Turn labels into token ids; refuse a single text, and labels without words."""
+    if isinstance(labels, str):
+        raise UserError(f"labels is the text {shown(labels)!r}; give a list of labels")
+    texts = [captioner.processor.words.encode(label) for label in labels]
+    empty = [label for label, ids in zip(labels, texts, strict=True) if not ids]
+    if empty or not texts:
+        raise UserError(f"give labels, one or more, with words in them; got {empty or labels!r}")
+    return texts
 
 
 def look(captioner: Captioner, picture: Subject) -> Cache:

@@ -18,6 +18,24 @@ class NotFoundError(UserError, OSError):
 
 
 def complain(message: str) -> int:
-    """Print one line on the error stream; return the exit code of a failure."""
-    print(f"numpygit: {' '.join(message.splitlines())}", file=sys.stderr)
+    """Print one line on the error stream, if there is one; return the exit code of a failure.
+
+    Nothing depends on that line: a stream that is closed, missing or broken loses only it.
+    """
+    try:
+        print(f"numpygit: {shown(' '.join(message.splitlines()), 10_000)}", file=sys.stderr)
+    except (OSError, ValueError, AttributeError):
+        sys.stderr = None
     return 1
+
+
+def shown(text: str, most: int = 120) -> str:
+    """Write a name or a text for a message: cut in its middle, control characters escaped."""
+    if len(text) > most:
+        text = f"{text[: most * 2 // 3]} ... {text[len(text) - most // 4 :]}"
+    return "".join(letter if letter.isprintable() else escaped(letter) for letter in text)
+
+
+def escaped(letter: str) -> str:
+    """Write a letter that is not printable as Python writes it in a text."""
+    return letter.encode("unicode_escape").decode("ascii")

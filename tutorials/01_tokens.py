@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 import numpygit
-from numpygit.model import image, text, vision
+from numpygit.huggingface.processing.picture_steps import open_picture
+from numpygit.model import text, vision
 from numpygit.storybook import EXAMPLES
 
 # %%
@@ -31,7 +32,7 @@ assert np.array_equal(seen["vision.image_tokens"], image_tokens)
 # to 0..1. Then each colour gets its own shift and scale: those of the photographs that CLIP saw.
 
 # %%
-picture = image.open_picture(EXAMPLES / "relation.png")
+picture = open_picture(EXAMPLES / "relation.png")
 assert picture.size == (384, 384)
 small = np.asarray(picture.resize((96, 96), Image.Resampling.BICUBIC))
 settings = storybook.processor.image_processor.steps

@@ -24,7 +24,7 @@ from ..huggingface.processing.processor import PREPROCESSING
 from ..inside.explain import check_writable
 from ..loading import catalogue
 from ..loading.official_models import CATALOGUE
-from . import dataset, evaluate, inside, train
+from . import dataset, evaluate, inside, play, train
 from .folder import plan, run
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
@@ -74,7 +74,7 @@ def shared_options() -> argparse.ArgumentParser:
         "--threads", type=int, metavar="N", help="cores to use (default: all that are allowed)"
     )
     shared.add_argument(
-        "--plain", action="store_true", help="run the five files of the model without fast.py"
+        "--plain", action="store_true", help="run the five files of the model without the room fast"
     )
     shared.add_argument("--json", action="store_true", help="print one JSON object a line")
     return shared
@@ -113,6 +113,7 @@ def parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list the official checkpoints")
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
     inside.add_commands(commands, shared)
+    play.add_command(commands)
     train.add_commands(commands)
     return top
 
@@ -125,11 +126,14 @@ def add_explain(commands: Any, *, parents: list[argparse.ArgumentParser]) -> Non
         help="make a page that shows how a caption came about",
         description="Make one page that shows how a caption or an answer came about. Words are "
         "chosen greedily, at most 24 unless --max-length says more. To measure what mattered, "
-        "the picture is looked at again with each region hidden: up to 64 times.",
+        "the picture is looked at about 150 times more, with parts of it hidden.",
     )
     explain.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
     explain.add_argument("--question", metavar="TEXT", help="a question, in quotes")
     explain.add_argument("-o", "--output", required=True, metavar="PAGE.html", help="the page")
+    explain.add_argument(
+        "--no-measure", action="store_true", help="leave out what mattered: about ten times faster"
+    )
 
 
 def print_models(*, as_json: bool) -> int:
@@ -164,6 +168,8 @@ def add_folder_options(caption: argparse.ArgumentParser) -> None:
 
 def run_command(options: argparse.Namespace) -> int:
     """Do what was asked; return how many pictures or questions it could not be done for."""
+    if options.command == "play":
+        return play.run_command(options)
     if options.command == "models":
         return print_models(as_json=options.json)
     if options.command in ("trace", "diff", "step"):
@@ -229,11 +235,24 @@ def write_page(options: argparse.Namespace) -> int:
     """Write the page that explains a caption or an answer, and print the words."""
     check_writable(options.output)
     captioner = load_model(options)
-    made = captioner.explain(options.picture, options.question, max_length=options.max_length)
+    made = captioner.explain(
+        options.picture,
+        options.question,
+        max_length=options.max_length,
+        measure=not options.no_measure,
+        progress=show_progress,
+    )
     made.save(options.output)
     row = {"picture": options.picture, "text": made.text, "page": options.output}
     print(json.dumps({**row, "model": captioner.name}) if options.json else made.text, flush=True)
     return 0
+
+
+def show_progress(done: int, total: int) -> None:
+    """Say how far the measuring is, where a person watches."""
+    if sys.stderr.isatty():
+        end = "\r" if done < total else "\n"
+        print(f"measuring what mattered: {done} of {total}", end=end, file=sys.stderr, flush=True)
 
 
 def read_labels(path: Path) -> list[str]:
@@ -277,7 +296,7 @@ def tell(
     captioner: Captioner, subject: Subject, options: argparse.Namespace, question: str | None = None
 ) -> int:
     """Print one caption or answer, word by word where a person watches; return 1 on a mistake."""
-    picture = options.picture if question is not None else subject
+    picture: Any = options.picture if question is not None else subject
     several = len(getattr(options, "pictures", getattr(options, "questions", ()))) > 1
     pieces = captioner.stream(subject, question, max_length=options.max_length)
     try:

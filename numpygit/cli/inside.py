@@ -12,11 +12,11 @@ from PIL import Image
 
 from ..captioner import Captioner, load
 from ..errors import UserError
+from ..huggingface.processing.picture_steps import open_picture
 from ..inside.diff.compare import Report, Row, compare
 from ..inside.diff.foreign_names import read_map
 from ..inside.diff.report import report_lines, table_lines
 from ..inside.record import IDS, Run, check_target, read, record, save
-from ..model.image import open_picture
 from ..model.params import Array
 from ..trace import Printer
 

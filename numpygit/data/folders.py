@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import UserError
-from ..huggingface.processing.picture_steps import VIDEO_SUFFIXES
+from ..huggingface.reading.content import VIDEO_SUFFIXES
 from .rows import Row, inside
 from .tables import answers_of, picture_column, read_table, texts_of
 

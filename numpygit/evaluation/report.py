@@ -16,7 +16,7 @@ from PIL import Image
 
 from ..data.rows import as_file
 from ..errors import UserError
-from ..model.image import open_picture
+from ..huggingface.processing.picture_steps import open_picture
 from .confusions import Confusion, confusions
 from .pairs import Pair
 from .scores import Scores
@@ -139,7 +139,7 @@ def small(pair: Pair) -> str:
 def opened(content: Any) -> Image.Image:
     """Open what a row has: a path, bytes, a picture, or the frames of a clip."""
     if isinstance(content, Path | bytes):
-        return open_picture(as_file(content))  # type: ignore[arg-type]
+        return open_picture(as_file(content))
     return (content[len(content) // 2] if isinstance(content, list) else content).copy()
 
 

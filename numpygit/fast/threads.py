@@ -1,4 +1,4 @@
-"""How many cores NumPy's matrix products use, work that several threads share, and memory.
+"""How many cores NumPy's matrix products use, and the memory that arrays give back.
 
 NumPy hands its matrix products to OpenBLAS, which has threads of its own. Here they can be counted
 and limited for a while; whoever limits them puts back what was there. Where NumPy uses another
@@ -11,7 +11,7 @@ import ctypes
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -22,16 +22,16 @@ import numpy as np
 from ..errors import UserError
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 NAMES = ("scipy_openblas_{}64_", "openblas_{}64_", "scipy_openblas_{}", "openblas_{}")
 
 
 class OpenBlas(NamedTuple):
-    """The two functions of the library that matter here."""
+    """The two functions of the library that matter here, and the processor it is written for."""
 
     get: Callable[[], int]
     set: Callable[[int], object]
+    core: str
 
 
 @cache
@@ -45,9 +45,18 @@ def find_openblas() -> OpenBlas | None:
         for name in NAMES:
             get = getattr(library, name.format("get_num_threads"), None)
             put = getattr(library, name.format("set_num_threads"), None)
-            if get and put:
-                return OpenBlas(get, put)
+            core_name = getattr(library, name.format("get_corename"), None)
+            if get and put and core_name:
+                core_name.restype = ctypes.c_char_p
+                return OpenBlas(get, put, core_name().decode())
     return None
+
+
+@cache
+def multiplies_small_directly() -> bool:
+    """Tell whether OpenBLAS multiplies small matrices without packing them, as with AVX-512."""
+    blas = find_openblas()
+    return blas is not None and blas.core in ("SkylakeX", "Cooperlake", "SapphireRapids")
 
 
 def loaded_libraries() -> list[str]:
@@ -148,26 +157,3 @@ def keep_freed_memory() -> None:
     such array, which is never touched, is made and freed. Elsewhere this does nothing.
     """
     np.empty(31 * 2**20, np.uint8)
-
-
-def side_by_side(
-    work: Callable[[Item], Result], items: Sequence[Item], *, threads: int
-) -> list[Result]:
-    """Do the same with several things: as many at once as there are threads, each on one.
-
-    What is left over, too few to keep the threads busy, is done one by one on all of them.
-    """
-    whole = len(items) // threads * threads
-    left = len(items) - whole
-    if 3 * left > 2 * threads:
-        whole = len(items)
-    if threads == 1 or find_openblas() is None:
-        whole = 0
-    together: list[Result] = []
-    if whole:
-        from concurrent.futures import ThreadPoolExecutor  # takes a while, and few need it
-
-        with blas_threads(1), ThreadPoolExecutor(threads) as pool:
-            together = list(pool.map(work, items[:whole]))
-    with blas_threads(threads):
-        return together + [work(item) for item in items[whole:]]

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
+from ..model.image import normalise
 from ..model.params import Array
 
 
@@ -37,8 +38,19 @@ def calling_frame() -> FrameType:
 def seen(name: str, value: Array, frame: FrameType) -> Seen:
     """Note a tensor and the line that computed it."""
     file, line = frame.f_code.co_filename, frame.f_lineno
+    function = frame.f_code.co_name
+    if name == "pixels":  # computed before the run, by the processor: the last step of it
+        code = normalise.__code__
+        file, function = code.co_filename, code.co_name
+        line = max(end for *_, end in code.co_lines() if end is not None)
+        return Seen(name, value, Path(file).name, line, function, source_of(file, line))
     line, source = line_of(file, line, frame.f_code.co_firstlineno)
-    return Seen(name, value, Path(file).name, line, frame.f_code.co_name, source)
+    return Seen(name, value, Path(file).name, line, function, source)
+
+
+def source_of(file: str, line: int) -> str:
+    """Read a line of a file."""
+    return linecache.getline(file, line).strip()
 
 
 def line_of(file: str, traced: int, first: int) -> tuple[int, str]:

@@ -11,11 +11,13 @@ import bdb
 import pdb
 import sys
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 
 import numpy as np
 
 from ..errors import UserError
 from ..model.params import Array
+from ..trace import order
 from .card import card, likeliest
 from .debug import debug
 from .record import Subject, names_of, record
@@ -102,11 +104,15 @@ class Walker:
 
     def end(self, text: str) -> None:
         """Say what came out, and let the person look back."""
-        if self.goal is not None:
-            say(f"no further tensor fits {self.goal.said}")
         self.ended = True
         self.at = len(self.history)
+        passed = [] if self.goal is None else self.fitting(self.goal)
+        if self.goal is not None:
+            say(f"no further tensor fits {self.goal.said}")
         say(f"the run ends here: {text!r}")
+        if passed:  # in a cached run nobody knows how many words will come
+            self.at = passed[-1]
+            self.show()
         say("b goes back, q quits")
         self.talk()
 
@@ -147,10 +153,10 @@ class Walker:
     def jump(self, rest: str) -> bool:
         """Show the next tensor of a name, else an earlier one, else let the run go on to it."""
         goal = by_name(rest, self.names)
-        fitting = [i for i, one in enumerate(self.history) if goal.fits(one.name, one.value)]
+        fitting = self.fitting(goal)
         later = [i for i in fitting if i > self.at]
-        if later or (fitting and self.ended) or (fitting and rest == self.history[fitting[0]].name):
-            self.at = (later or fitting)[0]
+        if later or (fitting and not self.can_come(goal)):
+            self.at = later[0] if later else fitting[-1]
             self.show()
             return False
         if self.ended:
@@ -158,6 +164,17 @@ class Walker:
             return False
         self.goal = goal
         return True
+
+    def fitting(self, goal: Stop) -> list[int]:
+        """List the tensors so far that fit."""
+        return [i for i, one in enumerate(self.history) if goal.fits(one.name, one.value)]
+
+    def can_come(self, goal: Stop) -> bool:
+        """Tell whether the run can still reach a name that fits."""
+        if self.ended:
+            return False
+        newest = order(self.history[-1].name)
+        return any(order(name) > newest and fnmatchcase(name, goal.said) for name in self.names)
 
     def go_on(self, rest: str) -> bool:
         """Let the run go on until a stop."""

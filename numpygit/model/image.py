@@ -1,56 +1,19 @@
 """Picture -> pixels. Every step is a function of its own.
 
 Source: transformers 4.37.2, `CLIPImageProcessor` and `image_transforms.py`, with Pillow. The
-order is: RGB, resize, centre crop, scale, normalise. Rotation notes of cameras (EXIF) are
-ignored, as there.
+order is: RGB, resize, centre crop, scale, normalise. How a file becomes a picture is in
+`huggingface/reading/`.
 """
 
 from __future__ import annotations
 
-import os
-import struct
-from pathlib import Path
-
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from ..errors import NotFoundError, UserError
+from ..errors import UserError
 from .params import Array
 
 MOST_PIXELS = 100_000_000  # of a resized picture, before it is cropped: 300 MB
-BROKEN = (  # what Pillow raises for files that it cannot read
-    *(OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError, ArithmeticError),
-    *(struct.error, Image.DecompressionBombError),
-)
-
-
-def open_picture(path: str | Path) -> Image.Image:
-    """Read a picture file completely: path -> RGB picture, the first frame of an animation.
-
-    Raises NotFoundError for a missing file, UserError for one that is no picture or cut short.
-    """
-    try:
-        with Image.open(path) as picture:
-            return to_rgb(picture)
-    except BROKEN as error:
-        raise unreadable(path, error) from None
-
-
-def unreadable(path: str | Path, error: Exception) -> UserError:
-    """Say in one sentence why a picture file cannot be read."""
-    if os.path.isdir(path):
-        return UserError(f"{path} is a folder, expected a picture file")
-    if isinstance(error, FileNotFoundError):
-        return NotFoundError(f"no such picture file: {path}")
-    if isinstance(error, UnidentifiedImageError):
-        return UserError(
-            f"{path} is not a picture that Pillow can read; give a JPEG, PNG, WebP, GIF, ..."
-        )
-    if isinstance(error, PermissionError):
-        return UserError(f"{path} may not be read: permission denied")
-    if isinstance(error, Image.DecompressionBombError):
-        return UserError(f"{path} says that it has too many pixels: {error}")
-    return UserError(f"{path} is damaged or cut short: {error}")
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:

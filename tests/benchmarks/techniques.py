@@ -1,4 +1,4 @@
-"""What each technique of towers.py brings, alone: its job with it and without it, in turns.
+"""What each technique of the room fast brings, alone: its job with it and without it, in turns.
 
     python tests/benchmarks/techniques.py [--rounds 7]
 
@@ -26,37 +26,50 @@ sys.path[:0] = [str(ROOT), str(ROOT / "golden")]
 
 from seeded import seeded_tensors  # noqa: E402
 
-from numpygit.fast import threads, towers  # noqa: E402
+from numpygit.fast import attention, layers, pool, threads, towers  # noqa: E402
 from numpygit.loading.config import GitConfig  # noqa: E402
 from numpygit.loading.names import params_from, tensor_shapes  # noqa: E402
-from numpygit.model import layers, text, vision  # noqa: E402
+from numpygit.model import layers as plain_layers  # noqa: E402
+from numpygit.model import text, vision  # noqa: E402
 from numpygit.model.generate import keep_rows  # noqa: E402
 from numpygit.model.layers import KeyValue  # noqa: E402
 from numpygit.model.text import Cache  # noqa: E402
 
 CONFIG = GitConfig()
 CORES = threads.default_threads()
+Technique = tuple[str, str, Callable, Callable, Any]  # name, job, with, without, what is replaced
 
 
 def whole_activation(hidden: np.ndarray, bias: np.ndarray, *, name: Any) -> None:
-    """Add the bias and apply the activation as layers.py does: in one piece, by tanh."""
+    """Add the bias and apply the activation as model/layers.py does: in one piece, by tanh."""
     hidden += bias[:, None]
-    hidden[:] = layers.activate(hidden, name=name)
+    hidden[:] = plain_layers.activate(hidden, name=name)
 
 
-def whole_last_layer(x: np.ndarray, p: Any, *, config: GitConfig) -> list[KeyValue]:
+def shifted_powers(keys: np.ndarray, q: np.ndarray, ones: np.ndarray) -> tuple:
+    """Find the largest score of each row first, as the textbook does."""
+    scores = keys @ q
+    scores -= scores.max(axis=1, keepdims=True)
+    np.exp(scores, out=scores)
+    return scores, ones @ scores
+
+
+def whole_last_layer(memory: np.ndarray, p: Any, *, config: GitConfig) -> list[KeyValue]:
     """Run the last layer for the image tokens too, which nobody reads."""
-    kept = []
+    x, kept = towers.columns_of(memory), []
+    heads = config.num_attention_heads
     for block in p.blocks:
-        attended, own = towers.image_attention(x, block.attention, heads=config.num_attention_heads)
-        x = towers.after(x, attended, block, config=config)
+        attended, own = attention.image_attention(
+            x, block.attention, heads=heads, pictures=len(memory), plus=x
+        )
+        x = towers.after(attended, block, config=config)
         kept.append(own)
     return kept
 
 
-def one_by_one(work: Callable, items: list, *, threads: int) -> list:
-    """Do one thing after the other, each on all cores."""
-    return [work(item) for item in items]
+def packed(weight: np.ndarray, x: np.ndarray, *, threads: int = 1) -> np.ndarray:
+    """Leave every product to OpenBLAS as it is."""
+    return weight @ x
 
 
 def copied(cache: Cache, rows: int) -> Cache:
@@ -67,44 +80,65 @@ def copied(cache: Cache, rows: int) -> Cache:
     return cache._replace(image_kv=image)
 
 
-def techniques(params: Any) -> Iterator[tuple[str, str, Callable, Callable, Any]]:
+def one_after_the_other(work: Callable, count: int, *, threads: int) -> list:
+    """Encode one picture after the other, each on all cores."""
+    return [work(slice(i, i + 1)) for i in range(count)]
+
+
+def techniques(params: Any) -> Iterator[Technique]:
     """Yield name, job, the job with the technique, the job without, and what is put in place."""
     pixels = np.random.default_rng(0).standard_normal((8, 3, 224, 224), np.float32)
     p, tower = params.text, CONFIG.vision_config
+    fast = towers.fast_towers(CORES)
 
     def look(count: int = 1) -> Any:
-        return towers.image_tokens(pixels[:count], params.vision, config=tower, threads=CORES)
+        return fast.image_tokens(pixels[:count], params.vision, config=tower)
 
-    memory = text.project(look(), p, eps=tower.layer_norm_eps)
-    cache = towers.prefill(memory, p, config=CONFIG, threads=CORES)
-    beams = keep_rows(cache, np.zeros(4, np.int64))
-    words = np.random.default_rng(1).integers(200, 9000, (4, 8))
-    _, beams = towers.decode_step(words, beams, p, config=CONFIG)
+    memory = text.project(look(8), p, eps=tower.layer_norm_eps)
+
+    def see(count: int = 1) -> Any:
+        return fast.prefill(memory[:count], p, config=CONFIG)
+
+    def begun(cache: Cache, rows: int) -> Cache:
+        forked = keep_rows(cache, np.arange(len(cache.attention_mask)).repeat(rows))
+        return fast.decode_step(words[: len(forked.attention_mask)], forked, p, config=CONFIG)[1]
+
+    words = np.random.default_rng(1).integers(200, 9000, (8, 8))
+    cache, batch = see(), begun(see(8), 1)
+    beams = begun(cache, 4)
 
     def say(known: Cache = beams) -> Any:
-        return towers.decode_step(words[:, :1], known, p, config=CONFIG)
-
-    def see() -> Any:
-        return towers.prefill(memory, p, config=CONFIG, threads=CORES)
+        now = words[: len(known.attention_mask), :1]
+        return fast.decode_step(now, known, p, config=CONFIG)
 
     def plain_look() -> Any:
         return vision.image_tokens(pixels[:1], params.vision, config=tower)
 
     nothing: Any = contextlib.nullcontext
     put = mock.patch.object
-    huge = 10**12
     yield "all of them", "picture tower", look, plain_look, nothing
     yield "activation in blocks, by exp", "picture tower", look, look, lambda: put(
-        towers, "activate", whole_activation)  # fmt: skip
+        layers, "activate", whole_activation)  # fmt: skip
+    yield "softmax without its first pass", "picture tower", look, look, lambda: put(
+        attention, "powers_of_scores", shifted_powers)  # fmt: skip
+    yield "a few heads at a time", "picture tower", look, look, lambda: put(
+        attention, "SCORES", 10**9)  # fmt: skip
     yield "last layer: keys and values only", "text tower, picture", see, see, lambda: put(
-        towers, "prefill_picture", whole_last_layer)  # fmt: skip
-    yield "pictures side by side", "8 pictures", lambda: look(8), lambda: look(8), lambda: put(
-        towers, "side_by_side", one_by_one)  # fmt: skip
+        towers, "prefill_pictures", whole_last_layer)  # fmt: skip
+    yield "groups of pictures in threads", "8 pictures", lambda: look(8), lambda: look(
+        8), lambda: put(towers, "in_groups", one_after_the_other)  # fmt: skip
+    yield "several pictures in one product", "8 pictures", lambda: look(8), lambda: look(
+        8), lambda: put(pool, "TOGETHER", 1)  # fmt: skip
     yield "beams share their picture", "a word of 4 beams", say, lambda: say(
         copied(beams, 4)), nothing  # fmt: skip
-    yield "products in slices", "a word of 4 beams", say, say, lambda: put(towers, "SLICE", huge)
+    yield "small products unpacked", "a word of 4 beams", say, say, lambda: put(
+        layers, "product", packed)  # fmt: skip
+    yield "small products unpacked", "a word of 8 pictures", lambda: say(batch), lambda: say(
+        batch), lambda: put(layers, "product", packed)  # fmt: skip
+    yield "pictures' attention in threads", "a word of 8 pictures", lambda: say(
+        batch), lambda: say(batch), lambda: put(attention, "MANY", 99)  # fmt: skip
     prompt, known = words[:1], keep_rows(cache, np.zeros(1, np.int64))
-    yield "last word's logits only", "a question of 8 words", lambda: towers.decode_step(
+    yield "last word's logits only", "a question of 8 words", lambda: fast.decode_step(
         prompt, known, p, config=CONFIG), lambda: text.decode_step(
         prompt, known, p, config=CONFIG), nothing  # fmt: skip
 
@@ -116,12 +150,21 @@ def seconds(job: Callable) -> float:
     return time.perf_counter() - start
 
 
+PARTS = {
+    "product": layers,
+    "layer_norm": towers,
+    "activate": layers,
+    "mix_image": attention,
+    "mix_words": attention,
+}
+
+
 def profile(params: Any) -> None:
     """Print where the time of a picture and of a word goes, as shares of the whole."""
     spent: Counter[str] = Counter()
 
-    def timed(name: str) -> Callable:
-        function = getattr(towers, name)
+    def timed(room: Any, name: str) -> Callable:
+        function = getattr(room, name)
 
         def run(*values: Any, **named: Any) -> Any:
             start = time.perf_counter()
@@ -131,35 +174,49 @@ def profile(params: Any) -> None:
 
         return run
 
-    parts = ["product", "layer_norm", "activate", "softmax_powers", "word_attention"]
     pixels = np.random.default_rng(0).standard_normal((1, 3, 224, 224), np.float32)
+    memory = np.zeros((1, 197, 768), np.float32)
+    fast = towers.fast_towers(CORES)
+    cache = fast.prefill(memory, params.text, config=CONFIG)
+    rows = keep_rows(cache, np.zeros(4, np.int64))
+    jobs: dict[str, Callable] = {
+        "picture tower": lambda: fast.image_tokens(
+            pixels, params.vision, config=CONFIG.vision_config
+        ),
+        "text tower, picture": lambda: fast.prefill(memory, params.text, config=CONFIG),
+        "a word": lambda: fast.decode_step(np.array([[101]]), cache, params.text, config=CONFIG),
+        "a word of 4 beams": lambda: fast.decode_step(
+            np.full((4, 1), 101), rows, params.text, config=CONFIG
+        ),
+    }
     with contextlib.ExitStack() as stack:
-        for name in parts:
-            stack.enter_context(mock.patch.object(towers, name, timed(name)))
-        tower = CONFIG.vision_config
-        memory = np.zeros((1, 197, 768), np.float32)
-        cache = towers.prefill(memory, params.text, config=CONFIG, threads=CORES)
-        rows = keep_rows(cache, np.zeros(4, np.int64))
-        jobs: dict[str, Callable] = {
-            "picture tower": lambda: towers.image_tokens(
-                pixels, params.vision, config=tower, threads=CORES
-            ),
-            "text tower, picture": lambda: towers.prefill(
-                memory, params.text, config=CONFIG, threads=CORES
-            ),
-            "a word": lambda: towers.decode_step(
-                np.array([[101]]), cache, params.text, config=CONFIG
-            ),
-            "a word of 4 beams": lambda: towers.decode_step(
-                np.full((4, 1), 101), rows, params.text, config=CONFIG
-            ),
-        }
+        for name, room in PARTS.items():
+            stack.enter_context(mock.patch.object(room, name, timed(room, name)))
         for name, job in jobs.items():
             job()
             spent.clear()
             whole = sum(seconds(job) for _ in range(10)) / 10
-            shares = ", ".join(f"{part} {spent[part] / 10 / whole:.0%}" for part in parts)
+            shares = ", ".join(f"{part} {spent[part] / 10 / whole:.0%}" for part in PARTS)
             print(f"{name}: {whole * 1e3:.1f} ms, of it {shares}")
+
+
+def waking() -> None:
+    """Print what it takes to wake a pool that does nothing, and one in which each thread adds."""
+    numbers = np.zeros((CORES, 20_000), np.float32)
+    crew = pool.pool_of(CORES)
+    for what, work in {
+        "nothing": lambda number: None,
+        "adding 20,000 numbers": lambda number: np.add(numbers[number], 1, out=numbers[number]),
+    }.items():
+        rested, busy = [], []
+        for _ in range(50):
+            time.sleep(0.002)
+            rested.append(seconds(lambda work=work: crew.run(work)))
+            busy.append(seconds(lambda work=work: crew.run(work)))
+        alone = statistics.median(seconds(lambda work=work: work(0)) for _ in range(50))
+        middle = (statistics.median(times) * 1e6 for times in (rested, busy))
+        print("waking {} threads for {}: {:.0f} microseconds after a rest, {:.0f} at once, {:.0f} "
+              "for one thread by itself".format(CORES, what, *middle, alone * 1e6))  # fmt: skip
 
 
 def main() -> None:
@@ -187,6 +244,7 @@ def main() -> None:
         print(f"| {name} | {job} | {with_it * 1e3:.1f} ms | {without * 1e3:.1f} ms | {gain:.0%} |")
     print()
     profile(params)
+    waking()
 
 
 if __name__ == "__main__":

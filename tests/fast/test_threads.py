@@ -20,7 +20,6 @@ from numpygit.fast.threads import (
     default_threads,
     find_openblas,
     limited,
-    side_by_side,
 )
 
 PICTURE = Path(numpygit.__file__).parent / "storybook" / "examples" / "count.png"
@@ -98,25 +97,6 @@ def test_models_use_what_they_are_told_and_put_it_back(monkeypatch):
     assert set(used) == {2}
 
 
-def test_work_side_by_side_keeps_its_order():
-    for workers in (1, 2, 3, 4):
-        for count in range(10):
-            found = side_by_side(lambda i: i * i, list(range(count)), threads=workers)
-            assert found == [i * i for i in range(count)]
-
-
-@needs_openblas
-def test_whole_groups_run_on_one_thread_each_and_the_rest_on_all():
-    number = {}
-    side_by_side(lambda i: number.setdefault(i, BLAS.get()), list(range(9)), threads=4)
-    assert number == {**dict.fromkeys(range(8), 1), 8: 4}
-
-
-def test_a_mistake_in_one_of_them_comes_out():
-    with pytest.raises(ZeroDivisionError):
-        side_by_side(lambda i: 1 // i, [1, 1, 1, 0], threads=2)
-
-
 @pytest.mark.parametrize(
     ("written", "limit"),
     [("max 100000", None), ("150000 100000", 2), ("50000 100000", 1), ("", None), ("x y", None)],
@@ -164,11 +144,9 @@ def test_the_command_takes_threads(capsys):
     assert "threads is 0; give 1 or more" in capsys.readouterr().err
 
 
-def test_without_openblas_pictures_go_one_after_the_other(monkeypatch):
+def test_without_openblas_there_is_one_thread(monkeypatch):
     monkeypatch.setattr(threads, "find_openblas", lambda: None)
     assert default_threads() == 1
-    names = side_by_side(lambda _: threading.current_thread().name, [0, 1, 2, 3], threads=2)
-    assert set(names) == {threading.current_thread().name}
     with blas_threads(1):
         assert np.ones(2) @ np.ones(2) == 2
 

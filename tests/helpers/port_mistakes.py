@@ -301,7 +301,8 @@ def linear_with(
 def part_without_bias(part: str) -> dict[str, Callable]:
     def named_linear(self, x, name):
         bias = self.w[f"{name}.bias"]
-        return self.linear(x, self.w[f"{name}.weight"], bias * 0 if part in name else bias)
+        is_it = name == part or (part != "output" and part in name)
+        return self.linear(x, self.w[f"{name}.weight"], bias * 0 if is_it else bias)
 
     return {"named_linear": named_linear}
 
@@ -495,8 +496,8 @@ MISTAKES = [
     Mistake("fused matrix read as v, q, k", "vision.0.q", ("our v", "v, q, k"), order_of_qkv(2, 0, 1)),
     Mistake("fused matrix cut head by head", "vision.0.q", ("head by head",), {"cut": interleaved}),
     Mistake("fused matrix cut number by number", "vision.0.q", ("number by number",), {"cut": each_of_three}),
-    Mistake("biases of q and k exchanged", "vision.0.q", ("bias of k", "bias of the k", "the bias of"), bias_in_order(1, 0, 2)),
-    Mistake("biases of q, k, v rolled", "vision.0.q", ("bias of v", "bias of the v", "the bias of"), bias_in_order(2, 0, 1)),
+    Mistake("biases of q and k exchanged", "vision.0.q", ("bias of k", "biases in the order k, q, v"), bias_in_order(1, 0, 2)),
+    Mistake("biases of q, k, v rolled", "vision.0.q", ("bias of v", "biases in the order v, q, k"), bias_in_order(2, 0, 1)),
     Mistake("scaled twice", "vision.0.scores", ("twice",), {"scale": lambda s, A, D: 1 / A}),
     Mistake("scaled by the number of heads", "vision.0.scores", ("heads",), {"scale": lambda s, A, D: 1 / math.sqrt(D // A)}),
     Mistake("not scaled, in all layers", "vision.0.scores", ("without the scale",), {"scale": lambda s, A, D: 1.0}),

@@ -213,7 +213,7 @@ def test_the_line_shown_is_the_one_that_computes(storybook):
     assert len(walker.history) == 127
     for one in walker.history:
         if one.name == "pixels":
-            assert one.source.startswith("def image_tokens(")
+            assert (one.file, one.function) == ("image.py", "normalise")
         else:
             assert " = " in one.source, one
     by_name = {one.name: one for one in walker.history}
@@ -257,3 +257,24 @@ def test_pictures_are_small_for_every_size():
             value = rng.standard_normal(eval(row.shape, {}, sizes)).astype(np.float32)
             for line in sketch(row.name.replace("{i}", "0"), value, side):
                 assert len(line) <= 76, row.name
+
+
+def test_a_pattern_that_has_passed_goes_back(step):
+    out = step("j text.0.weights", "j vision.*.x", "j pixels", "j vision.0.q", "j vision.0.q", "q")
+    assert shown(out) == [
+        *("pixels", "text.0.weights", "vision.3.x", "pixels", "vision.0.q", "vision.0.q"),
+    ]
+    assert "the run ends" not in out
+
+
+def test_a_pattern_that_comes_no_more_in_a_cached_run_goes_back_at_its_end(step):
+    out = step("j word.1.logits", "j word.*.memory*", "q", options=("--cached",))
+    assert "no tensor is called" in out
+    out = step("j word.9.logits", "j word.9.text.0.q", "q", options=("--cached",))
+    assert shown(out)[-1] == "word.9.text.0.q"
+
+
+def test_pixels_are_computed_where_colours_are_normalised(step):
+    out = step("q")
+    assert "image.py" in out
+    assert "return centred / np.array(std, np.float32)" in out

@@ -33,6 +33,8 @@ BESIDE = (
     "model/variants/relative_positions",
     "model/variants/other_sizes",
     "huggingface/loss",
+    "fast/layers",
+    "fast/attention",
     "fast/towers",
     "learning/backward/layers",
     "learning/backward/vision",

@@ -20,15 +20,16 @@ length penalty 0.6, `decoding.AUTHORS`, and come as a whole; by default words ar
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from ...errors import UserError
 from ...loading.config import GitConfig
-from ...model.image import normalise, open_picture, resize, scale, to_rgb
+from ...model.image import normalise, resize, scale
 from ...model.params import Array
+from ..reading import DEFAULT, PictureOptions
+from .picture_steps import Picture, as_rgb
 
 MEAN = [0.48145466, 0.4578275, 0.40821073]
 STD = [0.26862954, 0.26130258, 0.27577711]
@@ -44,17 +45,16 @@ class OriginalImageProcessor:
 
     size: int = 224  # of the square, or of the whole picture's shorter side
     longest: int | None = None  # the longer side's limit; None cuts the square out
+    options: PictureOptions = DEFAULT  # how files are read
 
     @classmethod
     def for_size(cls, image_size: int) -> OriginalImageProcessor:
         """Choose what the authors chose for models of this picture size."""
         return cls(image_size, LONGEST_EDGE.get(image_size))
 
-    def steps(self, picture: Image.Image | str | Path) -> Array:
-        """Prepare one picture: a Pillow picture or a path -> pixels (C, H, W) float32."""
-        if not isinstance(picture, Image.Image):
-            picture = open_picture(picture)
-        rgb = to_rgb(picture)
+    def steps(self, picture: Picture) -> Array:
+        """Prepare one picture, however it is held -> pixels (C, H, W) float32."""
+        rgb = as_rgb(picture, self.options)
         short = self.size
         if self.longest is not None:
             short = shortest_edge(rgb.size, size=self.size, longest=self.longest)

@@ -9,6 +9,7 @@ Source: transformers 4.37.2, CLIPImageProcessor for stills and VideoMAEImageProc
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import partial
@@ -20,6 +21,7 @@ from PIL import Image
 
 from ...errors import NotFoundError, UserError
 from ...loading.config import GitConfig
+from ...loading.fields import PREPROCESSOR, PROCESSOR, checked
 from ...loading.find import find
 from ...loading.formats import read_json
 from ...loading.hub import PICTURE_FILES
@@ -27,6 +29,7 @@ from ...loading.hub.keywords import sort_keywords, without_secrets
 from ...loading.hub.push import check_saving, made_folder, push, push_folder
 from ...loading.write_whole import write_whole
 from ...model.params import Array
+from ..reading import DEFAULT, PictureOptions
 from .array_steps import (
     channels_last,
     crop_array,
@@ -36,7 +39,7 @@ from .array_steps import (
     resize_array,
 )
 from .encoding import BatchFeature, check_names, wants_arrays
-from .picture_steps import SETTINGS, ImageProcessor
+from .picture_steps import SETTINGS, ImageProcessor, check_picture, is_one_picture
 
 FILE = "preprocessor_config.json"
 WHOLE_FILE = "processor_config.json"  # of transformers 5
@@ -75,6 +78,7 @@ class GitImageProcessor:
 
     model_input_names = ("pixel_values",)
     kind: str | None = None  # the official class, where it does not depend on the settings
+    options: PictureOptions = DEFAULT  # how files are read, and what is done instead of cropping
 
     def __init__(self, **settings: Any) -> None:
         given = {name: value for name, value in settings.items() if value is not None}
@@ -84,6 +88,8 @@ class GitImageProcessor:
         defaults = VIDEO_DEFAULTS if kind.startswith("VideoMAE") else DEFAULTS
         self.settings: dict[str, Any] = dict(defaults)
         for name, value in given.items():
+            if name in dir(type(self)) or name in ("settings", "steps"):
+                raise UserError(f"{name!r} cannot be the name of a setting of pictures")
             setattr(self, name, value)
         if self.kind:
             self.settings["image_processor_type"] = self.kind
@@ -114,9 +120,14 @@ class GitImageProcessor:
 
     def made(self) -> ImageProcessor:
         """Make the steps for one picture, with the settings as they are now: `self.steps`."""
-        steps = ImageProcessor.from_dict(self.settings)
+        steps = ImageProcessor.from_dict(self.settings, options=self.options)
         self.__dict__["steps"] = steps
         return steps
+
+    def read_with(self, options: PictureOptions) -> None:
+        """Say how pictures are read from files, and how they are fitted."""
+        self.options = options
+        self.made()
 
     # ---------------------------------------------------------------- files
 
@@ -231,7 +242,7 @@ class GitImageProcessor:
         settings = {name: value for name, value in overrides.items() if value is not None}
         check_names(settings, SETTINGS | {"do_convert_rgb"} | KEPT)
         changed = {name: as_setting(name, value) for name, value in settings.items()}
-        steps = ImageProcessor.from_dict({**self.settings, **changed})
+        steps = ImageProcessor.from_dict({**self.settings, **changed}, options=self.options)
         prepare: Any = partial(steps, **layouts)
         pixels: list[Any]
         if self.is_video:
@@ -325,16 +336,23 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
 
     transformers 5 writes one `processor_config.json` with the settings inside. None for neither.
     """
-    if (folder / FILE).is_file():
-        return without_secrets(read_json(folder / FILE))
+    path = folder / FILE
+    if os.path.lexists(path):
+        return known_settings(read_json(path), path)
     path = folder / WHOLE_FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
-    values = read_json(path)
+    values = checked(read_json(path), PROCESSOR, where=path)
     for name in ("image_processor", "video_processor", "feature_extractor"):
         if isinstance(values.get(name), dict):
-            return without_secrets(values[name])
+            return known_settings(values[name], path)
     return None
+
+
+def known_settings(values: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Check the settings of a file; null stands for the default."""
+    given = {name: value for name, value in values.items() if value is not None}
+    return without_secrets(checked(given, PREPROCESSOR, where=path))
 
 
 def without_settings(folder: Path) -> NotFoundError:
@@ -353,9 +371,9 @@ def without_settings(folder: Path) -> NotFoundError:
 
 def pictures_of(images: Any) -> list[Any]:
     """Make a list of pictures of whatever was given: one, several, or an array of several."""
-    if is_picture(images):
-        return [images]
-    pictures = list(images) if isinstance(images, list | tuple | np.ndarray) else [images]
+    if is_one_picture(images):
+        return [checked_picture(images)]
+    pictures = as_list(images)
     if not pictures:
         raise UserError("got an empty list of pictures")
     return [checked_picture(picture) for picture in pictures]
@@ -363,27 +381,28 @@ def pictures_of(images: Any) -> list[Any]:
 
 def clips_of(images: Any) -> list[list[Any]]:
     """Make a list of clips: a picture is a clip of one frame, a list of pictures is one clip."""
-    if is_picture(images):
-        return [[images]]
-    clips = list(images) if isinstance(images, list | tuple | np.ndarray) else [images]
-    if clips and all(is_picture(each) for each in clips):
-        return [clips]
+    if is_one_picture(images):
+        return [[checked_picture(images)]]
+    clips = as_list(images)
+    if clips and all(is_one_picture(each) for each in clips):
+        return [[checked_picture(each) for each in clips]]
     return [pictures_of(clip) for clip in clips]
 
 
-def is_picture(given: Any) -> bool:
-    """Tell one picture from several."""
-    return isinstance(given, Image.Image | str | Path) or (
-        hasattr(given, "__array__") and np.ndim(given) in (2, 3)
-    )
+def as_list(images: Any) -> list[Any]:
+    """List the members of a list, a tuple, or an array of any library; others are one thing."""
+    if hasattr(images, "__array__"):
+        return list(np.asarray(images))
+    return list(images) if isinstance(images, list | tuple) else [images]
 
 
 def checked_picture(given: Any) -> Any:
     """Refuse what is no picture; take arrays of any library as NumPy's."""
-    if not is_picture(given):
+    check_picture(given)
+    is_array = hasattr(given, "__array__") and not isinstance(given, Image.Image | memoryview)
+    if is_array and np.ndim(given) not in (2, 3):
         raise UserError(
-            f"a picture must be a Pillow picture, a path, or an array of shape (H, W, C), "
-            f"(C, H, W) or (H, W); got {type(given).__name__}"
-            + (f" of shape {np.shape(given)}" if hasattr(given, "__array__") else "")
+            "a picture array must be of shape (H, W, C), (C, H, W) or (H, W); got "
+            f"{np.shape(given)}"
         )
-    return given if isinstance(given, Image.Image | str | Path) else np.asarray(given)
+    return np.asarray(given) if is_array else given

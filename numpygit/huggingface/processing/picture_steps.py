@@ -1,33 +1,46 @@
-"""One picture -> pixels: the steps of `model/image.py` with the settings of a checkpoint.
+"""One picture, however it is held -> pixels: opened, fitted, and the steps of `model/image.py`.
 
-Source: transformers 4.37.2, CLIPImageProcessor for stills and VideoMAEImageProcessor for clips.
+A picture that is read from a file is turned as its EXIF says, and greys of 16 bits or floats are
+scaled by their range; a Pillow picture that was handed over is only made RGB. `PictureOptions` has
+the choices. What is seldom needed of it is in `huggingface/reading/`.
+Source: transformers 4.37.2, `image_utils.load_image`, which turns and converts in this order;
+CLIPImageProcessor for stills and VideoMAEImageProcessor for clips.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import io
+import logging
+import os
+import stat
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from ...errors import UserError
-from ...model.image import BROKEN, centre_crop, normalise, open_picture, resize, scale, to_rgb
+from ...errors import NotFoundError, UserError, shown
+from ...loading.fields import PREPROCESSOR, checked
+from ...model.image import centre_crop, normalise, resize, scale, to_rgb
 from ...model.params import Array
-from .array_steps import LAST, channels_last, in_layout
+from ..reading import DEFAULT, PictureOptions
+from ..reading.address import content_of, fetch_address, is_address
+from ..reading.colours import in_8_bits, in_srgb, laid_on, padded, picture_of
+from ..reading.content import ANIMATED, is_video, kind_of, kind_of_file, register_plugin
+from ..reading.mistakes import is_of_library, unreadable
+from .array_steps import FIRST, LAST, channels_last, in_layout
 
-Picture = Image.Image | str | Path
-VIDEO_SUFFIXES = (
-    ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv",
-    ".webm", ".wmv",
-)  # fmt: skip
-ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")  # several pictures in a TIFF or MPO are no clip
-
+Picture: TypeAlias = Image.Image | str | os.PathLike[str] | bytes | BinaryIO | Array
 SETTINGS = {
     "size", "crop_size", "resample", "rescale_factor", "image_mean", "image_std",
     "do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb",
 }  # fmt: skip
+ORIENTATION = 0x0112  # the EXIF tag
+NEVER_READ = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF")  # no decoder, or another program's
 
 
 @dataclass(frozen=True)
@@ -50,47 +63,29 @@ class ImageProcessor:
     do_rescale: bool = True
     do_normalize: bool = True
     do_convert_rgb: bool = True  # False keeps the four channels of an array or a picture
+    options: PictureOptions = DEFAULT  # how files are read, and what is done instead of cropping
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> ImageProcessor:
+    def from_dict(
+        cls,
+        values: Mapping[str, Any],
+        *,
+        options: PictureOptions = DEFAULT,
+        where: object = "preprocessor_config.json",
+    ) -> ImageProcessor:
         """Take the settings from the file's values; refuse what cannot be honoured."""
+        values = checked(values, PREPROCESSOR, where=where)
         size, crop = values.get("size", 224), values.get("crop_size", 224)
         exact, edge = None, size
         if isinstance(size, dict) and {"height", "width"} <= set(size):
             exact, edge = (size["height"], size["width"]), 224
         elif isinstance(size, dict):
-            edge = size.get("shortest_edge")
-        if edge is None:
-            raise UserError(
-                f"preprocessor_config.json: size {size} has neither 'shortest_edge' nor 'height' "
-                "and 'width'"
-            )
+            edge = size["shortest_edge"]
         if not isinstance(crop, dict):
             crop = {"height": crop, "width": crop}
         settings = (SETTINGS - {"size", "crop_size"}) & set(values)
-        height, width = crop.get("height", 0), crop.get("width", 0)
         given = {name: values[name] for name in settings}
-        made = cls(edge, height, width, exact_size=exact, **given)
-        made.check()
-        return made
-
-    def check(self) -> None:
-        """Refuse settings that no picture could be prepared with."""
-        edge, crop = self.shortest_edge, (self.crop_height, self.crop_width)
-        mean, std = self.image_mean, self.image_std
-        fine = {
-            f"size {edge!r}": are_numbers([edge], int) and edge > 0,
-            f"size {self.exact_size}": self.exact_size is None
-            or (are_numbers(self.exact_size, int) and min(self.exact_size) > 0),
-            f"crop_size {crop}": are_numbers(crop, int) and min(crop) > 0,
-            f"resample {self.resample!r}": self.resample in list(Image.Resampling),
-            f"rescale_factor {self.rescale_factor!r}": are_numbers([self.rescale_factor]),
-            f"image_mean {mean!r}": are_levels(mean),
-            f"image_std {std!r}": are_levels(std) and np.all(np.asarray(std) != 0),
-        }
-        for setting, is_fine in fine.items():
-            if not is_fine:
-                raise UserError(f"preprocessor_config.json: {setting} cannot be used")
+        return cls(edge, crop["height"], crop["width"], exact_size=exact, options=options, **given)
 
     def as_settings(self) -> dict[str, Any]:
         """List the settings under the names of `preprocessor_config.json`."""
@@ -103,31 +98,24 @@ class ImageProcessor:
 
     def __call__(
         self,
-        picture: Picture | Array,
-        data_format: object = "channels_first",
+        picture: Picture,
+        data_format: object = FIRST,
         input_data_format: object = None,
     ) -> Array:
-        """Prepare one picture: a Pillow picture, a path or an array -> pixels (C, H, W) float32.
+        """Prepare one picture, however it is held -> pixels (C, H, W) float32.
 
         An array may have its channels first or last, or none, in 0 to 255 or in 0 to 1.
         `input_data_format` says where its channels are; `data_format` where they shall be, None
         as they were.
         """
-        given, is_scaled, layout = picture, False, LAST
-        if isinstance(given, np.ndarray):
-            colours, layout = channels_last(given, input_data_format)
+        given: Any = picture
+        is_scaled, layout, four = False, LAST, not self.do_convert_rgb
+        if hasattr(given, "__array__") and not isinstance(given, Image.Image | memoryview):
+            colours, layout = channels_last(np.asarray(given), input_data_format)
             given, is_scaled = picture_of(colours)
-        if not isinstance(given, Image.Image):
-            given = open_picture(given)
-        rgb = given
-        if given.mode != "RGBA" or not self.keeps_four(picture):
-            rgb = to_rgb(given)
-        if self.do_resize and self.exact_size is not None:
-            height, width = self.exact_size
-            rgb = rgb.resize((width, height), resample=Image.Resampling(self.resample))
-        elif self.do_resize:
-            rgb = resize(rgb, shortest_edge=self.shortest_edge, resample=self.resample)
-        colours = np.asarray(rgb)
+            four = four or {np.size(self.image_mean), np.size(self.image_std)} <= {1, 4}
+        kept = four and isinstance(given, Image.Image) and given.mode == "RGBA"
+        colours = np.asarray(self.fitted(given if kept else as_rgb(given, self.options)))
         if self.do_center_crop:
             colours = centre_crop(colours, height=self.crop_height, width=self.crop_width)
         if self.do_rescale or is_scaled:
@@ -135,71 +123,270 @@ class ImageProcessor:
             colours = scale(colours, factor=factor)
         if self.do_normalize:
             colours = normalise(colours, mean=self.image_mean, std=self.image_std)
-        if data_format == "channels_first":
-            return np.ascontiguousarray(colours.transpose(2, 0, 1), np.float32)  # (C, H, W)
-        return np.ascontiguousarray(in_layout(colours, data_format or layout), np.float32)
+        if data_format != FIRST:
+            return np.ascontiguousarray(in_layout(colours, data_format or layout), np.float32)
+        return np.ascontiguousarray(colours.transpose(2, 0, 1), np.float32)  # (C, H, W)
 
-    def keeps_four(self, given: object) -> bool:
-        """Tell whether transparency is kept as a fourth channel.
+    def fitted(self, rgb: Image.Image) -> Image.Image:
+        """Bring a picture to the size that the square is cut from, or to the square itself."""
+        how = Image.Resampling(self.resample)
+        if self.options.fit == "squash":
+            return rgb.resize((self.crop_width, self.crop_height), how)
+        if self.options.fit == "pad":
+            mean = [round(255 * min(max(level, 0), 1)) for level in np.ravel(self.image_mean)]
+            return padded(rgb, self.crop_width, self.crop_height, resample=how, colour=mean)
+        if self.do_resize and self.exact_size is not None:
+            height, width = self.exact_size
+            return rgb.resize((width, height), how)
+        if self.do_resize:
+            return resize(rgb, shortest_edge=self.shortest_edge, resample=self.resample)
+        return rgb
 
-        So it is with do_convert_rgb=False, and for arrays when image_mean and image_std say how
-        to treat four channels; the official code keeps the four channels of every array.
-        """
-        lengths = {np.size(self.image_mean), np.size(self.image_std)}
-        return not self.do_convert_rgb or (isinstance(given, np.ndarray) and lengths <= {1, 4})
+
+def as_rgb(picture: Any, options: PictureOptions) -> Image.Image:
+    """Open a picture: -> RGB."""
+    if isinstance(picture, Image.Image):
+        return handed_over(picture, options)
+    if hasattr(picture, "__array__") and not isinstance(picture, memoryview):
+        return handed_over(picture_of(channels_last(np.asarray(picture))[0])[0], options)
+    return open_picture(picture, options)
 
 
-def is_video(path: str | Path) -> bool:
-    """Tell whether a file's name says that it is for PyAV, not for Pillow."""
-    return Path(path).suffix.lower() in VIDEO_SUFFIXES
+class InMemory(io.BytesIO):
+    """The bytes of a file, and what to call it."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self.name = name
 
 
-def is_clip(path: str | Path) -> bool:
-    """Tell whether a file holds several frames: a video by its name, else by looking into it.
+Source: TypeAlias = Path | InMemory
 
-    A file that cannot be read is no clip: whoever opens it next says what is wrong with it.
-    """
-    if is_video(path):
+
+def is_one_picture(given: object) -> bool:
+    """Tell one picture, or one file of a clip, from a list of them and from an array of a clip."""
+    if isinstance(given, Image.Image | str | os.PathLike | bytes | bytearray | memoryview):
         return True
-    try:
-        with Image.open(path) as picture:
-            return picture.format in ANIMATED and getattr(picture, "is_animated", False)
-    except BROKEN:
-        return False
+    if hasattr(given, "__array__"):
+        return np.ndim(given) < 4
+    return hasattr(given, "read")
 
 
-def picture_of(array: Array) -> tuple[Image.Image, bool]:
-    """Make a Pillow picture of an array, and say whether its colours were in 0 to 1.
+def is_file(given: object) -> bool:
+    """Tell what is read from a file, an address or bytes from pictures that are in memory."""
+    return (
+        is_one_picture(given)
+        and not isinstance(given, Image.Image)
+        and (isinstance(given, memoryview) or not hasattr(given, "__array__"))
+    )
 
-    (H, W, C) with 1, 3 or 4 channels. Colours in 0 to 1 must not be divided by 255 once
-    more: the official code does so, and the model sees black.
+
+def check_picture(given: object) -> None:
+    """Refuse what is no picture at all, such as None."""
+    if not is_one_picture(given):
+        shape = f" of shape {np.shape(given)}" if hasattr(given, "__array__") else ""
+        raise UserError(
+            "a picture must be a path, an address, bytes, an open file, a Pillow picture, or an "
+            f"array (H, W, C), (C, H, W) or (H, W); got {shown(type(given).__name__)}{shape}"
+        )
+
+
+def frames_of(given: Any) -> Any:
+    """Take a list of frames, or an array (frames, H, W, C); refuse everything else."""
+    if not isinstance(given, list | tuple) and not hasattr(given, "__array__"):
+        check_picture(given)
+    if len(given) == 0:
+        raise UserError("got an empty list of frames; pass a picture, or at least one frame")
+    return given
+
+
+def source_of(given: Any, options: PictureOptions = DEFAULT) -> tuple[Source, str]:
+    """Find the bytes of a picture or clip file: -> a path or a file in memory, and its name.
+
+    Raises NotFoundError for a missing file, UserError for what is no file, and for an address
+    while `local_files_only` holds.
     """
-    colours = np.asarray(array)
-    if colours.ndim == 3 and colours.shape[2] == 1:
-        colours = colours[:, :, 0]
-    if colours.ndim not in (2, 3) or (colours.ndim == 3 and colours.shape[2] not in (3, 4)):
-        raise UserError(
-            f"a picture array must be of shape (H, W, C), (C, H, W) or (H, W) with 1, 3 or 4 "
-            f"channels; got {np.shape(array)}"
-        )
-    low, high = colours.min(initial=0), colours.max(initial=0)
-    if not (low >= 0 and high <= 255):
-        raise UserError(
-            f"a picture array must hold colours in 0 to 255, or in 0 to 1; got {low} to {high}. "
-            "Is it prepared already? Then pass it to the model as pixel_values"
-        )
-    is_scaled = bool(np.issubdtype(colours.dtype, np.floating) and high <= 1)
-    whole = np.rint(colours * 255.0) if is_scaled else np.rint(colours)
-    return Image.fromarray(whole.astype(np.uint8)), is_scaled
+    check_picture(given)
+    if isinstance(given, InMemory):
+        return given, given.name
+    if isinstance(given, str) and is_address(given):
+        content, name = fetch_address(given, local_files_only=options.local_files_only)
+        return InMemory(content, name), name
+    if isinstance(given, str | os.PathLike):
+        path, name = Path(given), os.fspath(given)
+        check_regular(path, name)
+        return path, name
+    if isinstance(given, bytes | bytearray | memoryview):
+        name = f"the picture of {len(given)} bytes"
+        return InMemory(bytes(given), name), name
+    if not hasattr(given, "read"):
+        raise UserError(f"got {shown(type(given).__name__)}, expected a picture file")
+    name = shown(str(getattr(given, "name", "the open file")))
+    return InMemory(content_of(given, name), name), name
 
 
-def are_numbers(values: object, kind: type | tuple[type, ...] = (int, float)) -> bool:
-    """Tell whether something is a list of numbers of a kind."""
-    return isinstance(values, list | tuple) and all(isinstance(v, kind) for v in values)
+def check_regular(path: Path, name: str) -> None:
+    """Refuse paths that lead to no regular file: reading a pipe could wait for ever."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise NotFoundError(f"no such picture file: {shown(name)}") from None
+    except (OSError, ValueError) as error:  # too long a name, a loop of links, a NUL in it
+        reason = getattr(error, "strerror", None) or error
+        raise NotFoundError(f"no such picture file: {shown(name)} ({reason})") from None
+    if stat.S_ISDIR(mode):
+        raise UserError(f"{shown(name)} is a folder, expected a picture file")
+    if not stat.S_ISREG(mode):
+        raise UserError(f"{shown(name)} is a pipe or a device, expected a picture file")
 
 
-def are_levels(values: object) -> bool:
-    """Tell whether something is a mean or a spread: one number, or one a channel."""
-    if isinstance(values, list | tuple):
-        return are_numbers(values) and len(values) in (1, 3, 4)
-    return are_numbers([values])
+def open_picture(given: Any, options: PictureOptions = DEFAULT) -> Image.Image:
+    """Read a picture file completely: -> RGB picture, the first frame of an animation.
+
+    Raises NotFoundError for a missing file, UserError for one that is no picture or cut short.
+    """
+    source, name = source_of(given, options)
+    with reading(source, name), opened(source) as picture:
+        picture.load()
+        return finished(picture, options)
+
+
+def opened_still(given: Any, options: PictureOptions, *, clips: bool) -> Any:
+    """Open what is a file of a still picture; a file of a clip becomes its source, to be read on.
+
+    What is no file stays as it is. An animation counts as a clip where `clips` are wanted. Pillow
+    is asked first; where it knows a file by no signature, the first bytes are looked at.
+    """
+    if not is_file(given):
+        return given
+    source, name = source_of(given, options)
+    with reading(source, name):
+        try:
+            with opened(source) as picture:
+                has_signature = Image.OPEN[picture.format or ""][1] is not None
+                is_animated = picture.format in ANIMATED and getattr(picture, "is_animated", False)
+                if (clips and is_animated) or (not has_signature and is_video(source)):
+                    return source
+                picture.load()
+                return finished(picture, options)
+        except UnidentifiedImageError:
+            if is_video(source):
+                return source
+            raise
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[Image.Image]:
+    """Open a file with Pillow, without the decoders that would start another program."""
+    Image.init()
+    with as_binary(source) as file:
+        try:
+            picture = Image.open(file, formats=[n for n in Image.OPEN if n not in NEVER_READ])
+        except UnidentifiedImageError:
+            if not register_plugin(kind_of(file)):
+                raise
+            picture = Image.open(file, formats=[n for n in Image.OPEN if n not in NEVER_READ])
+        with picture:
+            yield picture
+
+
+@contextmanager
+def as_binary(source: Source) -> Iterator[BinaryIO]:
+    """Open a path; a file in memory is read from its start and stays open."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            yield file
+    else:
+        source.seek(0)
+        yield source
+
+
+def handed_over(picture: Image.Image, options: PictureOptions = DEFAULT) -> Image.Image:
+    """Make a Pillow picture that was handed over RGB: it is not turned, and greys are clipped."""
+    if picture.mode == "RGB" and not picture.info.get("transparency") and not options.to_srgb:
+        return picture
+    return finished(picture, replace(options, turn=False, depth="clip"))
+
+
+def finished(picture: Image.Image, options: PictureOptions) -> Image.Image:
+    """Turn a loaded picture, bring its colours to 8 bits of RGB, and lay it on a background."""
+    if options.turn:
+        picture = turned(picture, orientation_of(picture))
+    if options.to_srgb:
+        picture = in_srgb(picture)
+    if options.depth == "scale" and picture.mode[0] in "IF":
+        picture = in_8_bits(picture)
+    colour = options.background and options.background_colour()
+    if colour and picture.has_transparency_data:
+        return laid_on(picture, colour)
+    if picture.mode == "RGB" and "transparency" not in picture.info:
+        return picture.copy()  # what is decoded next into the same picture does not change it
+    return to_rgb(picture)
+
+
+def orientation_of(picture: Image.Image) -> int:
+    """Read how a picture is to be turned from its EXIF; 1, as it is, where that is damaged."""
+    try:
+        return int(picture.getexif().get(ORIENTATION, 1))
+    except Exception:  # Pillow raises whatever a damaged EXIF makes it stumble over
+        return 1
+
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def turned(picture: Image.Image, orientation: int) -> Image.Image:
+    """Turn or mirror a picture; an orientation that EXIF does not know leaves it as it is."""
+    turn = TURNS.get(orientation)
+    return picture if turn is None else picture.transpose(turn)
+
+
+@contextmanager
+def reading(source: Source, name: str) -> Iterator[None]:
+    """Turn what Pillow and PyAV raise about a file into one sentence; other mistakes go on."""
+    with held_back() as lines:
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:
+            if not is_of_library(error):
+                raise
+            raise unreadable(name, kind_of_file(source), error, lines) from None
+
+
+class Lines(logging.Handler):
+    """Collects messages."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self.lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one message."""
+        self.lines.append(record.getMessage())
+
+
+@contextmanager
+def held_back() -> Iterator[list[str]]:
+    """Collect the warnings and log lines of Pillow and PyAV instead of printing them."""
+    lines: list[str] = []
+    handler, logger = Lines(lines), logging.getLogger("PIL")
+    logger.addHandler(handler)
+    propagates, logger.propagate = logger.propagate, False
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield lines
+    finally:
+        lines += [str(each.message) for each in caught]
+        logger.propagate = propagates
+        logger.removeHandler(handler)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,19 @@ from ...loading.hub.keywords import sort_keywords
 from ...loading.hub.push import check_saving, push, push_folder
 from ...loading.write_whole import write_whole
 from ...model.params import Array
+from ..reading import PictureOptions
 from .authors import OriginalImageProcessor, cut_question
 from .encoding import BatchFeature, check_names
 from .image_processor import KEPT, LAYOUTS, GitImageProcessor, pictures_of
-from .picture_steps import SETTINGS, ImageProcessor, Picture, is_clip, is_video
+from .picture_steps import (
+    SETTINGS,
+    ImageProcessor,
+    InMemory,
+    Picture,
+    frames_of,
+    is_one_picture,
+    opened_still,
+)
 from .tokenizer import WORD_SETTINGS, GitTokenizer, Text
 from .video import read_clip
 from .vocabulary import Words
@@ -197,21 +207,37 @@ class GitProcessor:
         """Tell whether pictures and questions are prepared as the authors do it."""
         return isinstance(self.image_processor, OriginalImageProcessor)
 
+    @property
+    def options(self) -> PictureOptions:
+        """How pictures are read from files, and how they are fitted."""
+        return self.image_processor.options
+
+    def read_with(self, options: PictureOptions) -> None:
+        """Say how pictures are read from files, and how they are fitted."""
+        if not isinstance(self.image_processor, OriginalImageProcessor):
+            self.image_processor.read_with(options)
+            return
+        if options.fit != "crop":
+            raise UserError(
+                f"fit is {options.fit!r}, but the authors' preparation has its own way to fit "
+                'pictures; use preprocessing "hf"'
+            )
+        self.image_processor = replace(self.image_processor, options=options)
+
     def pixels(self, picture: Picture | Sequence[Picture], *, frames: int | None = None) -> Array:
         """Prepare a picture -> (1, C, H, W), or a list of frames -> (1, frames, C, H, W).
 
         With `frames`, a file that holds a clip becomes a list of at most so many frames, evenly
         spaced; without, its first frame is the picture.
         """
-        if isinstance(picture, str | Path) and (is_clip(picture) if frames else is_video(picture)):
-            clip = read_clip(picture, frames or 1)
-            picture = clip if len(clip) > 1 else clip[0]
-        if isinstance(picture, Image.Image | str | Path):
-            pixels = self.image_processor.steps(picture)[None]
+        one: Any = opened_still(picture, self.options, clips=bool(frames))
+        if isinstance(one, Path | InMemory):
+            clip = read_clip(one, frames or 1, self.options)
+            one = clip if len(clip) > 1 else clip[0]
+        if isinstance(one, Image.Image) or is_one_picture(one):
+            pixels = self.image_processor.steps(one)[None]
             return pixels[None] if self.stills_are_clips else pixels
-        if len(picture) == 0:
-            raise UserError("got an empty list of frames; pass a picture, or at least one frame")
-        prepared = [self.image_processor.steps(frame) for frame in picture]
+        prepared = [self.image_processor.steps(frame) for frame in frames_of(one)]
         if len({frame.shape for frame in prepared}) > 1:
             raise UserError("the frames of a clip must all be of one size")
         return np.stack(prepared)[None]

@@ -1,29 +1,50 @@
 """Clip files -> frames: GIF, WebP, APNG and AVIF with Pillow, mp4 and the rest with PyAV.
 
-A file is read once from its start, and of all its frames only those that are asked for are kept,
-so a clip of any length takes the memory of a few pictures. PyAV comes with the optional extra
-`numpygit[video]`. Rotation notes of cameras are ignored, as in `image.py`.
+A file is read from its start, and of all its frames only those that are asked for are kept, so a
+clip of any length takes the memory of a few pictures. What a file is, its content says; the ending
+of its name counts where that says nothing. PyAV comes with the optional extra `numpygit[video]`.
+Frames are turned as the file says: EXIF, or the display matrix of a video.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from ...errors import UserError
-from ...model.image import BROKEN, to_rgb, unreadable
 from ...model.params import Array
-from .picture_steps import ANIMATED, is_video
+from ..reading.apng import Animation, composed, read_animation
+from ..reading.content import ANIMATED, VIDEO, WHAT_HELPS, is_video
+from ..reading.content import VIDEO_SUFFIXES as VIDEO_SUFFIXES
+from ..reading.options import DEFAULT, PictureOptions
+from .picture_steps import (
+    Source,
+    as_binary,
+    finished,
+    opened,
+    orientation_of,
+    reading,
+    source_of,
+    turned,
+)
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
+MOST_DAMAGE = 10_000  # packets; then the rest of a video is given up
 
 Seed = int | np.random.Generator | np.random.RandomState
+
+
+class Seen(NamedTuple):
+    """What came out of a file: the frames that were wanted, and how many there were at all."""
+
+    kept: dict[int, Image.Image]
+    total: int
+    damage: int  # packets that could not be decoded
 
 
 # ------------------------------------------------------------------ which frames
@@ -38,6 +59,17 @@ def evenly_spaced(clip_len: int, seg_len: int) -> Array:
         raise UserError(f"cannot take {clip_len} of {seg_len} frames; both must be at least 1")
     count = min(clip_len, seg_len)
     return np.arange(count) * (seg_len - 1) // max(count - 1, 1)
+
+
+def evenly_in_time(clip_len: int, times: Sequence[float] | Array) -> Array:
+    """Spread `clip_len` frames evenly over the time of a clip -> indices of the frames seen then.
+
+    `times` are the seconds at which each frame comes, in order. None comes twice.
+    """
+    if clip_len < 1 or len(times) == 0:
+        raise UserError(f"cannot take {clip_len} of {len(times)} frames; both must be at least 1")
+    moments = np.linspace(times[0], times[-1], min(clip_len, len(times))) + 1e-6
+    return np.unique(np.searchsorted(np.asarray(times), moments, side="right") - 1)
 
 
 def sample_frame_indices(
@@ -72,18 +104,23 @@ def sample_frame_indices(
 # ------------------------------------------------------------------ frames of a file
 
 
-def count_frames(path: str | Path) -> int:
+def count_frames(given: Any) -> int:
     """Count the frames of a clip file, without decoding a video; a still picture has one."""
-    with reading(path):
-        if is_video(path):
-            with open_video(path) as container:
-                packets = container.demux(video=0)
-                return sum(1 for packet in packets if packet.size and not packet.is_discard)
-        with Image.open(path) as picture:
-            return len(places(picture))
+    source, name = source_of(given)
+    with reading(source, name):
+        return len(times_of(source))
 
 
-def read_frames(path: str | Path, indices: Sequence[int] | Array) -> list[Image.Image]:
+def frame_times(given: Any) -> list[float]:
+    """List the seconds at which the frames of a clip file come, without decoding a video."""
+    source, name = source_of(given)
+    with reading(source, name):
+        return times_of(source)
+
+
+def read_frames(
+    given: Any, indices: Sequence[int] | Array, options: PictureOptions = DEFAULT
+) -> list[Image.Image]:
     """Read some frames of a clip file, counted from 0 -> RGB pictures in the order of `indices`.
 
     Frames are whole pictures: what a file stores as a change of the frame before is put together.
@@ -92,82 +129,174 @@ def read_frames(path: str | Path, indices: Sequence[int] | Array) -> list[Image.
     wanted = [int(index) for index in indices]
     if not wanted or min(wanted) < 0:
         raise UserError(f"frames {wanted} cannot be read; ask for one or more, counted from 0")
-    kept, seen = {}, 0
-    with reading(path):
-        for frame in decode(path):
-            if seen in wanted:
-                kept[seen] = picture_of(frame)
-            seen += 1
-            if seen > max(wanted):
-                break
-    if max(wanted) >= seen:
-        raise UserError(f"{path} has {seen} frames; there is no frame {max(wanted)}, from 0 on")
-    return [kept[index] for index in wanted]
+    source, name = source_of(given, options)
+    with reading(source, name):
+        seen = gather(source, wanted, options)
+    if max(wanted) >= seen.total:
+        broken = f", and {seen.damage} damaged packets" if seen.damage else ""
+        raise UserError(
+            f"{name} has {seen.total} frames{broken}; there is no frame {max(wanted)}, from 0 on"
+        )
+    return [seen.kept[index] for index in wanted]
 
 
-def read_clip(path: str | Path, clip_len: int) -> list[Image.Image]:
-    """Read frames evenly spaced over a clip file: at most `clip_len`, fewer if it has fewer."""
-    seg_len = count_frames(path)
-    if seg_len == 0:
-        raise UserError(f"{path} is damaged or cut short: it has no frames")
-    return read_frames(path, evenly_spaced(clip_len, seg_len))
+def read_clip(given: Any, clip_len: int, options: PictureOptions = DEFAULT) -> list[Image.Image]:
+    """Read frames evenly spaced over a clip file: at most `clip_len`, fewer if it has fewer.
+
+    Of a file with damaged packets the frames that can be decoded count, and a warning says so.
+    """
+    source, name = source_of(given, options)
+    with reading(source, name):
+        times = times_of(source)
+        if not times:
+            raise UserError(f"{name} is damaged or cut short: it has no frames")
+        by_time = options.sample == "time"
+        wanted = evenly_in_time(clip_len, times) if by_time else evenly_spaced(clip_len, len(times))
+        seen = gather(source, wanted.tolist(), options)
+        if seen.total <= max(wanted):  # some cannot be decoded: take them from the others
+            if not seen.total:
+                raise UserError(f"{name} is damaged or cut short: no frame of it can be decoded")
+            wanted = evenly_spaced(clip_len, seen.total)
+            seen = gather(source, wanted.tolist(), options)
+    if seen.damage:
+        warnings.warn(
+            f"{name} is damaged: {seen.damage} of its packets cannot be decoded; the frames are "
+            f"taken from the {seen.total} that can",
+            stacklevel=2,
+        )
+    return [seen.kept[index] for index in wanted]
 
 
-@contextmanager
-def reading(path: str | Path) -> Iterator[None]:
-    """Turn what goes wrong with a file into one sentence."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        is_ffmpeg = "FFmpegError" in {kind.__name__ for kind in type(error).__mro__}
-        if not is_ffmpeg and not isinstance(error, BROKEN):
-            raise
-        raise unreadable(path, error) from None
+def gather(source: Source, wanted: Sequence[int], options: PictureOptions) -> Seen:
+    """Go through a file up to the last frame that is wanted."""
+    kept: dict[int, Image.Image] = {}
+    count, damage = 0, [0]
+    for frame in decode(source, damage, options):
+        if count in wanted:
+            kept[count] = frame()
+        count += 1
+        if count > max(wanted):
+            break
+    return Seen(kept, count, damage[0])
 
 
-def decode(path: str | Path) -> Iterator[Any]:
-    """Yield every frame in order, as its package has it; it is valid until the next one."""
-    if is_video(path):
-        with open_video(path) as container:
-            container.streams.video[0].thread_type = "AUTO"
-            yield from container.decode(video=0)
+def decode(source: Source, damage: list[int], options: PictureOptions) -> Iterator[Any]:
+    """Yield for every frame, in order, a function that makes a picture of it, until the next one.
+
+    Packets that cannot be decoded are counted in `damage`.
+    """
+    if is_video(source):
+        with open_video(source) as container:
+            for frame in decoded_frames(container, damage):
+                yield lambda frame=frame: from_video(frame, options)
         return
-    with Image.open(path) as picture:
+    animation = animated_png(source)
+    with opened(source) as picture:
+        orientation = orientation_of(picture) if options.turn else 1
+        if animation is not None:
+            for canvas in composed(animation):
+                yield lambda canvas=canvas: finished(turned(canvas.copy(), orientation), options)
+            return
         for place in places(picture):
             picture.seek(place)
-            yield picture
+            yield lambda: finished(loaded(picture), options)
 
 
-def picture_of(frame: Any) -> Image.Image:
-    """Copy a frame of either package into a picture of its own."""
-    if isinstance(frame, Image.Image):
-        return to_rgb(frame)
-    return Image.fromarray(frame.to_ndarray(format="rgb24"))
+def loaded(picture: Image.Image) -> Image.Image:
+    """Decode the frame at which a Pillow picture stands."""
+    picture.load()
+    return picture
+
+
+def decoded_frames(container: Any, damage: list[int]) -> Iterator[Any]:
+    """Decode a video packet by packet; what is damaged is left out."""
+    import av
+
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                return
+            frames = packet.decode()
+        except EOFError:
+            return
+        except av.FFmpegError:
+            damage[0] += 1
+            if damage[0] > MOST_DAMAGE:
+                return
+            continue
+        yield from frames
+
+
+def from_video(frame: Any, options: PictureOptions) -> Image.Image:
+    """Copy a frame of PyAV into a picture of its own, turned as its display matrix says."""
+    picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
+    quarter = round(getattr(frame, "rotation", 0) / 90) % 4 if options.turn else 0  # to the left
+    return turned(picture, {0: 1, 1: 8, 2: 3, 3: 6}[quarter])
+
+
+def animated_png(source: Source) -> Animation | None:
+    """Read an animated PNG, which is put together here; None for every other file."""
+    with as_binary(source) as file:
+        return read_animation(file)
+
+
+def times_of(source: Source) -> list[float]:
+    """List the seconds at which frames come."""
+    if is_video(source):
+        with open_video(source) as container:
+            return times_of_packets(container)
+    animation = animated_png(source)
+    if animation is not None:
+        milliseconds = [frame.milliseconds for frame in animation.frames]
+        return [sum(milliseconds[:i]) / 1000 for i in range(len(milliseconds))]
+    times, now = [], 0.0
+    with opened(source) as picture:
+        found = places(picture)
+        for place in found:
+            times.append(now)
+            if len(found) > 1:
+                picture.seek(place)
+                now += float(picture.info.get("duration", 0)) / 1000
+    return times
+
+
+def times_of_packets(container: Any) -> list[float]:
+    """List when the packets of a video are shown, in order."""
+    import av
+
+    base = container.streams.video[0].time_base or 1
+    times: list[float] = []
+    try:
+        for packet in container.demux(video=0):
+            if packet.size and not packet.is_discard:
+                moment = packet.dts if packet.pts is None else packet.pts
+                times.append(float((len(times) if moment is None else moment) * base))
+    except av.FFmpegError:  # cut short: what came before counts
+        pass
+    return sorted(times)
 
 
 def places(picture: Image.Image) -> range:
-    """List where the frames stand; an APNG may begin with a still that is not part of the clip."""
-    if picture.format not in ANIMATED:
-        return range(1)
-    frames = getattr(picture, "n_frames", 1)
-    has_still = getattr(picture, "default_image", False) and frames > 1
-    return range(1 if has_still else 0, frames)
+    """List where the frames of an animation stand; a still has one."""
+    frames = getattr(picture, "n_frames", 1) if picture.format in ANIMATED else 1
+    return range(frames)
 
 
-def open_video(path: str | Path) -> InputContainer:
+@contextmanager
+def open_video(source: Source) -> Iterator[Any]:
     """Open a video file with PyAV."""
-    Path(path).open("rb").close()  # whether there is a file comes first
+    name = str(source) if isinstance(source, Path) else "the clip"
     try:
         import av
     except ImportError:
         raise UserError(
-            f"{path} is a video, which needs PyAV: pip install numpygit[video]; "
-            "GIF, WebP and APNG clips work without it"
+            f"{name} is {WHAT_HELPS[VIDEO]}; GIF, WebP and APNG clips work without it"
         ) from None
-    container = av.open(str(path))
-    if not container.streams.video:
-        container.close()
-        raise UserError(f"{path} has no pictures in it, only sound or text")
-    return container
+    with as_binary(source) as file, av.open(file) as container:
+        if not container.streams.video:
+            raise UserError(f"{name} has no pictures in it, only sound or text")
+        yield container

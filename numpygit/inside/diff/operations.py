@@ -120,7 +120,10 @@ class At(NamedTuple):
 
     def block(self) -> Block:
         """Get the parameters of the layer."""
-        return self.blocks()[self.layer]
+        blocks = self.blocks()
+        if self.layer >= len(blocks):
+            raise KeyError("theirs has more layers than ours")
+        return blocks[self.layer]
 
     def eps(self) -> float:
         """Get the epsilon of the tower's layers."""
@@ -148,7 +151,11 @@ class At(NamedTuple):
 
     def mask(self) -> Array | None:
         """Look up the mask, where there is one."""
-        return None if self.tower == "vision" or self.run == "image." else self.get("text.mask")
+        if self.tower == "vision" or self.run == "image.":
+            return None
+        mask = self.get("text.mask")
+        T, S = self.near("q").shape[2], self.keys().shape[2]
+        return mask[..., -T:, -S:]  # where a mistake has dropped image tokens
 
 
 Operation = Callable[[At], Array]

@@ -17,7 +17,7 @@ import numpy as np
 from ...model.params import Array
 from ...trace import order
 from ..record import BLOCKED, Distance, distance
-from .layouts import Reading
+from .layouts import Reading, rearranged
 from .mistakes.attention import of_values
 from .mistakes.blocks import INSIDE, of_text_layer, of_vision_layer
 from .mistakes.parts import of_norm, of_product
@@ -138,7 +138,7 @@ def rounding(half: Round) -> Operation:
 
 
 PARTS = (
-    ("q", "k", "v"), ("q", "k"), ("q", "k", "v", "attended"), ("hidden", "thought"),
+    ("q", "k", "v"), ("q", "k"), ("k", "v"), ("q", "k", "v", "attended"), ("hidden", "thought"),
     ("attention_input", "mlp_input"), ("after_attention", "x"),
 )  # fmt: skip
 
@@ -269,6 +269,9 @@ def measure(tensors: Tensors, target: Target) -> tuple[Distance, float, bool] | 
     ours = tensors.scene.ours[target.name]
     if value.shape == ours.shape:
         value, ours = target.reading.of_ours(value), target.reading.of_ours(ours)
+    if value.shape != theirs.shape:
+        fitting = [array for array, _ in rearranged(value.shape, theirs)]
+        theirs = next((array for array in fitting if array.shape == value.shape), theirs)
     if value.shape != theirs.shape:
         return None
     left = distance(value, theirs)

@@ -166,3 +166,11 @@ def vision(run: Run, *, most: int) -> dict[str, Any]:
     norms = np.stack([np.linalg.norm(run.tensors[name], axis=-1) for name in names])
     packed: Packed = shares(weights, levels=255 if one <= most else 15)
     return {"layers": layers, "weights": packed, "names": names, "norms": shares(norms)}
+
+
+def asked(run: Run) -> Packed | None:
+    """Pack where each word of a question looked, mean of all layers and heads: (T, S)."""
+    if len(run.prompt) < 2:
+        return None
+    names = [f"word.0.text.{layer}.weights" for layer in range(run.layers)]
+    return shares(np.mean([run.tensors[name][0] for name in names], axis=(0, 1)))

@@ -12,9 +12,15 @@ import numpy as np
 from PIL import Image
 
 from ...errors import UserError
-from ...huggingface.processing.picture_steps import Picture, is_clip, is_video
+from ...huggingface.processing.picture_steps import (
+    InMemory,
+    Picture,
+    as_rgb,
+    is_one_picture,
+    opened_still,
+)
+from ...huggingface.processing.picture_steps import frames_of as each_frame
 from ...huggingface.processing.video import read_clip
-from ...model.image import open_picture, to_rgb
 from ...model.params import Array
 from ..takes import Captioner
 
@@ -117,21 +123,13 @@ def watch(
 
 def frames_of(captioner: Captioner, picture: Picture | Sequence[Picture]) -> list[Image.Image]:
     """Open a picture or a clip: as many frames as the model will look at."""
-    frames = captioner.model.config.num_image_with_embedding
-    if isinstance(picture, Image.Image):
-        return [to_rgb(picture)]
-    if isinstance(picture, str | Path):
-        if is_clip(picture) if frames else is_video(picture):
-            return read_clip(picture, frames or 1)
-        return [open_picture(picture)]
-    if len(picture) == 0:
-        raise UserError("got an empty list of frames; pass a picture, or at least one frame")
-    return [frame_of(frame) for frame in picture]
-
-
-def frame_of(frame: Picture) -> Image.Image:
-    """Open one frame."""
-    return to_rgb(frame) if isinstance(frame, Image.Image) else open_picture(frame)
+    frames, options = captioner.model.config.num_image_with_embedding, captioner.processor.options
+    one = opened_still(picture, options, clips=bool(frames))
+    if isinstance(one, Path | InMemory):
+        return read_clip(one, frames or 1, options)
+    if is_one_picture(one):
+        return [as_rgb(one, options)]
+    return [as_rgb(frame, options) for frame in each_frame(picture)]
 
 
 def log_softmax(logits: Array) -> Array:

@@ -163,13 +163,13 @@ def test_of_a_long_clip_only_the_asked_frames_are_kept(tmp_path, monkeypatch):
 
     path = tmp_path / "long.gif"
     tiny(0).save(path, save_all=True, append_images=(tiny(i) for i in range(1, 5000)))
-    kept, keep = [], video.to_rgb
+    kept, keep = [], video.finished
 
-    def counted(frame: Image.Image) -> Image.Image:
-        kept.append(keep(frame))
+    def counted(frame: Image.Image, *options: object) -> Image.Image:
+        kept.append(keep(frame, *options))
         return kept[-1]
 
-    monkeypatch.setattr(video, "to_rgb", counted)
+    monkeypatch.setattr(video, "finished", counted)
     assert count_frames(path) == 5000
     assert kept == []
     frames = read_clip(path, 6)
@@ -182,8 +182,8 @@ def test_of_a_long_clip_only_the_asked_frames_are_kept(tmp_path, monkeypatch):
 def test_reading_stops_at_the_last_frame_that_is_asked_for(tmp_path, monkeypatch):
     decoded, decode = [], video.decode
 
-    def counted(path):
-        for frame in decode(path):
+    def counted(*arguments):
+        for frame in decode(*arguments):
             decoded.append(frame)
             yield frame
 

@@ -17,6 +17,7 @@ from numpygit.errors import UserError
 from numpygit.inside.explain import Explanation, data_of
 from numpygit.inside.explain.importance import cuts
 from numpygit.inside.explain.pack import exact, shares, unpack_shares
+from numpygit.model import text
 from numpygit.model.layers import softmax
 from numpygit.model.text import full_mask
 from numpygit.storybook import EXAMPLES
@@ -169,6 +170,98 @@ def test_importance_is_a_repeated_experiment(data, storybook):
     found = [drops[6 * 8 + 4] for drops in importance["drops"]]
     np.testing.assert_allclose(found, drop, atol=2e-4)
     assert max(drop) > 1  # the fish is there
+
+
+def chances_of(storybook, data: dict, pixels: np.ndarray) -> np.ndarray:
+    """Score the words that were said, without a cache."""
+    words = storybook.processor.words.tokenizer
+    said = [words.token_to_id(word["token"]) for word in data["words"]]
+    ids = np.array([[*storybook.processor.prompt()[0], *said[:-1]]])
+    logits = storybook.model.logits(ids, pixels)[0, 65:].astype(np.float64)
+    return np.log(softmax(logits))[np.arange(len(said)), said]
+
+
+def test_the_whole_picture_and_the_best_rectangle_are_hidden_again(data, storybook):
+    importance, pixels = data["importance"], storybook.pixels(PICTURE)
+    mean = pixels.mean(axis=(0, 2, 3))[:, None, None]
+    right = chances_of(storybook, data, pixels)
+    nothing = np.broadcast_to(mean, pixels.shape).astype(np.float32)
+    drop = right - chances_of(storybook, data, nothing)
+    np.testing.assert_allclose(importance["whole"], drop, atol=1e-3)
+    for number, best in enumerate(importance["best"]):
+        if best is None:
+            continue
+        top, bottom, left, end = (12 * edge for edge in best["box"])
+        hidden = pixels.copy()
+        hidden[0, :, top:bottom, left:end] = mean
+        drop = right - chances_of(storybook, data, hidden)
+        assert best["drop"] == pytest.approx(drop[number], abs=1e-3)
+        assert best["share"] == (bottom - top) * (end - left) / 96**2
+        assert best["drop"] >= 0.5 * importance["whole"][number] - 1e-3
+    of_picture = [word["token"] for word, drop in zip(data["words"], drop, strict=True) if drop > 4]
+    assert "fish" in of_picture
+    assert importance["best"][data["words"].index(data["words"][2])] is not None
+
+
+def test_masked_tokens_are_masked_again_by_the_definition(data, storybook):
+    """No cache and no taken-away keys here: one mask over the whole sequence."""
+    model, importance = storybook.model, data["importance"]
+    words = storybook.processor.words.tokenizer
+    said = [words.token_to_id(word["token"]) for word in data["words"]]
+    ids = np.array([[*storybook.processor.prompt()[0], *said[:-1]]])
+    memory = model.memory(storybook.pixels(PICTURE))
+    seen: dict[str, np.ndarray] = {}
+    text.forward(memory, ids, model.params.text, config=model.config, trace=seen.__setitem__)
+
+    def chances(mask: np.ndarray) -> np.ndarray:
+        x, _ = text.text_tower(seen["text.x"], model.params.text, config=model.config, mask=mask)
+        logits = (x @ model.params.text.head.weight.T + model.params.text.head.bias)[0, 65:]
+        return np.log(softmax(logits.astype(np.float64)))[np.arange(len(said)), said]
+
+    mask = full_mask(np.ones_like(ids), image=65).copy()
+    right = chances(mask)
+    grid = np.zeros((8, 8), bool)
+    grid[5:8, 3:6] = True  # the region in row 7, column 5, with those around it
+    mask[:, :, 65:, 1:65] = np.where(grid.reshape(-1), -np.inf, mask[:, :, 65:, 1:65])
+    found = [drops[6 * 8 + 4] for drops in importance["masked"]]
+    np.testing.assert_allclose(found, right - chances(mask), atol=1e-3)
+
+
+def test_nothing_is_correlated_where_nothing_was_measured(data):
+    importance = data["importance"]
+    for drops, agreement in zip(importance["drops"], importance["agreement"], strict=True):
+        assert (agreement is None) == (max(map(abs, drops)) < 0.01)
+
+
+def test_words_of_a_question_have_their_shares(storybook):
+    asked = "what is the color of the fish?"
+    found = data_of(storybook.explain(PICTURE, asked, measure=False).html)
+    shown = unpack_shares(found["asked"])
+    ids = storybook.processor.prompt(asked)
+    assert found["prompt"] == [storybook.processor.words.tokenizer.id_to_token(i) for i in ids[0]]
+    recorder = Recorder("text.*.weights")
+    storybook.model.logits(ids, storybook.pixels(PICTURE), trace=recorder)
+    right = np.mean([recorder.tensors[f"text.{i}.weights"][0] for i in range(4)], axis=(0, 1))[65:]
+    highest = right.max(axis=-1, keepdims=True)
+    assert (np.abs(shown - right) <= highest / 255 * 0.51 + 1e-6).all()
+    assert data_of(storybook.explain(PICTURE, measure=False).html)["asked"] is None
+
+
+def test_the_map_has_the_sizes_of_the_model(data, storybook):
+    config = storybook.model.config
+    shapes = [stop["shape"] for stop in data["map"]]
+    assert shapes[0] == "96 x 96 pixels"
+    assert shapes[1] == "8 x 8 = 64"
+    assert shapes[3] == f"{storybook.model.memory(storybook.pixels(PICTURE)).shape[1]} image tokens"
+    assert shapes[5] == f"{config.num_hidden_layers} layers, {config.num_attention_heads} heads"
+    assert shapes[6] == f"{len(storybook.model.params.text.head.bias)} words"
+
+
+def test_progress_is_told(storybook):
+    told: list[tuple[int, int]] = []
+    storybook.explain(PICTURE, max_length=2, progress=lambda *now: told.append(now))
+    assert told[-1] == (164, 164)
+    assert told == sorted(told)
 
 
 def test_the_picture_tower_equals_the_trace(data, traced):

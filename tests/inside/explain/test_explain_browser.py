@@ -24,6 +24,7 @@ pytestmark = pytest.mark.browser
 MINUS = "\N{MINUS SIGN}"  # as the page writes it
 PICTURE = EXAMPLES / "relation.png"
 PANELS = [
+    "map",
     "else",
     "follow",
     "seen",
@@ -164,6 +165,50 @@ def test_the_first_screen_teaches_without_a_click(browser, pages):
             "return document.querySelector(arguments[0]).getBoundingClientRect().bottom", query
         )
         assert 0 < low <= height, query
+
+
+def test_what_is_said_of_attention_sums_to_all_of_it(browser, pages):
+    """Squares, class token and words share the attention: the sentence counts each once."""
+    visit(browser, pages["still"])
+    reading = text(browser, "#reading").replace("of all 64", "").replace("all 64 squares", "")
+    shares = [float(n) for n in re.findall(r"(\d+(?:\.\d)?) %", reading.partition("sure).")[2])]
+    assert len(shares) == 3
+    assert abs(sum(shares) - 100) < 1.6  # each is rounded
+
+
+def test_words_stay_in_sight_and_can_be_chosen_below(browser, pages):
+    visit(browser, pages["still"])
+    assert browser.execute_script("return document.querySelector('#bar').hidden")
+    browser.execute_script("document.querySelector('#cache').scrollIntoView()")
+    wait(browser, "return !document.querySelector('#bar').hidden")
+    browser.execute_script("document.querySelectorAll('#bar button')[2].click()")
+    assert chosen(browser) == 2
+
+
+def test_words_of_the_question_can_be_chosen(browser, pages):
+    visit(browser, pages["question"])
+    buttons = browser.execute_script("return document.querySelectorAll('#asked button').length")
+    data = data_of(pages["question"].read_text(encoding="utf-8"))
+    assert buttons == len(data["prompt"])
+    browser.execute_script("document.querySelectorAll('#asked button')[1].click()")
+    assert "While the question was read" in text(browser, "#reading")
+    press(browser, "ArrowRight")
+    assert "the model says" in text(browser, "#reading")
+
+
+def test_everything_has_a_name_and_a_role(browser, pages):
+    """What axe-core found: selects, scrolled regions and tables without names."""
+    visit(browser, pages["clip"])
+    open_all(browser)
+    unnamed = browser.execute_script(
+        "return [...document.querySelectorAll('select, canvas[role=img], .scroll, input')].filter("
+        "(e) => !e.closest('label, button') && !e.ariaLabel).map((e) => e.outerHTML)"
+    )
+    assert unnamed == []
+    headless = browser.execute_script(
+        "return [...document.querySelectorAll('th')].filter((e) => !e.scope).length"
+    )
+    assert headless == 0
 
 
 def test_keys(browser, pages):

@@ -14,6 +14,7 @@ from ...record import BLOCKED
 from ..operations import At, Operation, operation_of
 from .parts import PARTS, ROOT, Mistakes, length, sigmoid
 from .rounding import HALVES
+from .text_ends import of_mask
 
 Together = Iterator[tuple[str, dict[str, Operation]]]  # operations by the last part of names
 
@@ -241,6 +242,8 @@ def of_masked(at: At) -> Mistakes:
         "with the mask added before the scale, a mask of -1: blocked scores fall a little",
         (lambda at: scaled(at, mask=0) - blocked(at) * root_of_width(at.near("q"))),
     )
+    for sentence, mask in of_mask(at._replace(name=f"{at.run}text.mask")):
+        yield sentence, lambda at, m=mask: scaled(at, mask=0) + m(at)
     for low in (1, 10, 100):
         sentence = f"with a mask of -{low}, too weak to block"
         yield sentence, lambda at, n=low: scaled(at, mask=0) - np.float32(n) * blocked(at)

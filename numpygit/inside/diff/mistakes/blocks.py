@@ -196,6 +196,13 @@ def of_vision_layer(at: At) -> Together:
         },
     )
     yield (
+        "with attention and MLP side by side, both of the stream that went in (a parallel block)",
+        {
+            "after_attention": At.stream,
+            "x": lambda at: at.stream() + at.near("attended") + at.near("thought"),
+        },
+    )
+    yield (
         "with the residuals taken from behind the normalisations",
         {
             "after_attention": lambda at: at.near("attention_input") + at.near("attended"),

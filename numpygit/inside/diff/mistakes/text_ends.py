@@ -140,11 +140,11 @@ def of_text_x(at: At) -> Mistakes:
     yield "with the words before the image tokens", lambda at: joined(*parts(at)[::-1])
     yield (
         "with the places of words added to image tokens too",
-        lambda at: joined(parts(at)[0] + table[: parts(at)[0].shape[1]], parts(at)[1]),
+        lambda at: joined(parts(at)[0] + counted(table, parts(at)[0].shape[1]), parts(at)[1]),
     )
     yield (
         "with the places of words added to everything, counted through",
-        lambda at: joined(*parts(at)) + table[: joined(*parts(at)).shape[1]],
+        lambda at: joined(*parts(at)) + counted(table, joined(*parts(at)).shape[1]),
     )
     yield (
         "with everything normalised once more",
@@ -174,12 +174,17 @@ def of_text_x(at: At) -> Mistakes:
     yield "with zeros for the image tokens", lambda at: joined(0 * parts(at)[0], parts(at)[1])
 
 
+def counted(table: Array, tokens: int) -> Array:
+    """Take so many places, from the start again behind the last."""
+    return table[np.arange(tokens) % len(table)]
+
+
 # ---------------------------------------------------------------- who may look at whom
 
 
 def of_mask(at: At) -> Mistakes:
     """Rules that are not GIT's."""
-    ours = at.tensors.scene.ours[at.name]
+    ours = at.tensors.scene.ours[f"{at.run}text.mask"]
     if ours.shape[-1] != ours.shape[-2]:
         return
     S = ours.shape[-1]
@@ -205,7 +210,7 @@ def of_mask(at: At) -> Mistakes:
     yield "causal for image tokens too", blocked((ahead > 0) | padding)
     yield "without the causal part: words look ahead", blocked(of_image | padding)
     yield "with nothing but padding blocked", blocked(padding)
-    yield "with keys and queries exchanged", lambda at: ours.swapaxes(-1, -2)
+    yield "with the mask's keys and queries exchanged", lambda at: ours.swapaxes(-1, -2)
     to_image = from_words & ~to_words
     yield "with words blind to the picture", blocked(causal | to_image | padding)
     yield (

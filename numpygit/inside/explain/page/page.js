@@ -2,7 +2,7 @@
 const D = JSON.parse(document.getElementById("data").textContent);
 const [ROWS, COLUMNS] = D.seen.grid, P = ROWS * COLUMNS, FRAMES = D.seen.pictures.length;
 const $ = (id) => document.getElementById(id);
-const state = { word: 0, layer: "all", head: "mean", frame: 0, heat: 9, patch: 0, seer: 0, norm: 0 };
+const state = { asked: null, word: 0, layer: "all", head: "mean", frame: 0, heat: 9, patch: 0, seer: 0, norm: 0 };
 const drawers = {};
 
 // ---------------------------------------------------------------- small tools
@@ -55,6 +55,11 @@ function viridis(share) {
   const high = Math.min(low + 1, VIRIDIS.length - 1);
   return VIRIDIS[low].map((c, i) => Math.round(c + (VIRIDIS[high][i] - c) * (at - low)));
 }
+// black or white, whichever stands out more (relative luminance of WCAG)
+function readableOn(colour) {
+  const [r, g, b] = colour.map((c) => c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
+}
 const rgb = ([r, g, b]) => `rgb(${r},${g},${b})`;
 // orange: the word loses; blue: it gains; both readable without red and green
 const signed = (share) => share >= 0 ? `rgba(230,97,1,${Math.min(1, share)})`
@@ -105,6 +110,10 @@ function outline(target, patch) {
     SIDE_X * target.width, SIDE_Y * target.height);
 }
 
+// what may be wider than the screen: its shadow says so, and the keyboard can scroll it
+const scroll = (label, ...children) =>
+  el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, ...children);
+
 function patchAt(event) {
   const box = event.target.getBoundingClientRect();
   const column = Math.floor((event.clientX - box.left) / box.width / SIDE_X);
@@ -127,11 +136,15 @@ function matrixMap(target, values, width, height) {
 
 // where the chosen word looked: weights of image tokens, then of words
 function looked(word, layer = state.layer, head = state.head) {
+  return state.asked !== null ? row(D.asked, state.asked) : ofWord(word, layer, head);
+}
+function ofWord(word, layer, head) {
   const a = D.attention;
   if (layer === "all") return row(a.all_layers, word);
   if (head === "mean" || layer < a.first_layer_with_heads) return row(a.means, layer, word);
   return row(a.heads, layer - a.first_layer_with_heads, head, word);
 }
+const allHeads = (word) => row(D.attention.all_layers, word);
 const patchWeights = (weights, frame) => weights.subarray(frame * (P + 1) + 1, (frame + 1) * (P + 1));
 const highestPatch = (weights) =>
   Math.max(...pictures.map((_, frame) => Math.max(...patchWeights(weights, frame)))) || 1;
@@ -142,7 +155,12 @@ const said = (word) => word.is_end ? "end" : shown(word.token);
 function setUp() {
   $("about").textContent = `How ${D.model} ${D.question ? "answered about" : "captioned"} ` +
     `${D.name || "this picture"}, in its own numbers.`;
-  $("asked").textContent = D.question ? `“${D.question}”` : "";
+  if (D.asked) {
+    $("asked").append("asked: ", ...D.prompt.map((token, i) => el("button", {
+      onclick: () => ask(i), "aria-pressed": false, title: "where did this word look?" }, shown(token), " ")));
+  }
+  D.words.forEach((word, i) => $("bar").append(el("button", { onclick: () => choose(i) }, said(word))));
+  new IntersectionObserver(([seen]) => { $("bar").hidden = seen.isIntersecting; }).observe($("words"));
   D.words.forEach((word, i) => {
     const glued = word.token.startsWith("##") || /^[.,?!']$/.test(word.token);
     if (i && !glued) $("words").append(" ");
@@ -164,12 +182,20 @@ function setUp() {
   $("layer").append(el("option", { value: "all" }, `mean of all ${D.layers}`), ...layers);
   $("layer").addEventListener("change", (e) => setLayer(e.target.value === "all" ? "all" : +e.target.value));
   $("head").addEventListener("change", (e) => setHead(e.target.value === "mean" ? "mean" : +e.target.value));
-  $("scale").style.background = "linear-gradient(90deg, #222, #f5f3ec)";
+  // the same curve as that of the squares: `shade`
+  const stops = Array.from({ length: 11 }, (_, i) => `rgb(${[34, 34, 34].map((dark, c) =>
+    Math.round([245, 243, 236][c] + (dark - [245, 243, 236][c]) * (1 - Math.sqrt(i / 10)))).join(",")}) ${i * 10}%`);
+  $("scale").style.background = `linear-gradient(90deg, ${stops.join(", ")})`;
   $("play").addEventListener("click", play);
   document.addEventListener("keydown", keys);
 }
 
+function ask(i) {
+  state.asked = i;
+  draw();
+}
 function choose(word) {
+  state.asked = null;
   state.word = (word + D.words.length) % D.words.length;
   draw();
 }
@@ -212,11 +238,14 @@ function play() {
   playing = setInterval(() => choose(state.word + 1), 1100);
 }
 
+// how dark a square is that has this share of the highest: brightness grows as the square root
+const shade = (share) => `rgba(8,8,14,${0.86 * (1 - Math.sqrt(share))})`;
+
 function drawLook() {
   const weights = looked(state.word), top = highestPatch(weights);
   document.querySelectorAll("#frames canvas").forEach((target, frame) => {
     const shares = patchWeights(weights, frame);
-    overlay(target, frame, (patch) => `rgba(8,8,14,${0.86 * (1 - Math.sqrt(shares[patch] / top))})`);
+    overlay(target, frame, (patch) => shade(shares[patch] / top));
   });
   const onWords = weights.subarray(D.memory), before = readBefore(state.word);
   const classes = sum(pictures.map((_, frame) => weights[frame * (P + 1)]));
@@ -225,18 +254,29 @@ function drawLook() {
   const reader = shown(before[before.length - 1]), word = D.words[state.word];
   const favourite = [...onWords].indexOf(Math.max(...onWords));
   const reading = $("reading");
-  reading.replaceChildren(
+  const many = FRAMES > 1 ? `all ${FRAMES * P} squares of all frames` : `all ${P} squares of the picture`;
+  const where = `${percent(share(onPatches))} of its attention is on ${many} together, ` +
+    `${percent(share(classes))} on the ${FRAMES > 1 ? "class tokens, which stand for whole frames" :
+      "class token, which stands for the picture as a whole"}, `;
+  if (state.asked !== null) {
+    reading.replaceChildren(`While the question was read, “${shown(D.prompt[state.asked])}” looked back: `,
+      `${where}${percent(share(sum([...onWords])))} on words up to itself (mean of all layers and heads).`);
+  } else reading.replaceChildren(
     `Having read “${reader}”, the model says `, el("b", {}, word.is_end ? "nothing more" : said(word)),
-    ` (${percent(Math.exp(word.log_probability))} sure). ${percent(share(onPatches))} of its attention `,
-    `is on the squares that are bright here, ${percent(share(classes))} on the picture as a whole, `,
+    ` (${percent(Math.exp(word.log_probability))} sure). ${where}`,
     `${percent(share(sum([...onWords])))} on words, most of it on “${shown(before[favourite])}”.`);
   const buttons = [...$("words").querySelectorAll("button")];
   buttons.forEach((button, i) => {
-    button.setAttribute("aria-pressed", i === state.word);
+    button.setAttribute("aria-pressed", i === state.word && state.asked === null);
     const weight = i < state.word ? onWords[D.prompt.length + i] : 0;
     button.querySelector("i").style.width = `${100 * Math.min(1, share(weight) * 3)}%`;
   });
-  $("most").textContent = `most: ${percent(top)} on one square`;
+  [...$("bar").children].forEach((button, i) => button.setAttribute("aria-pressed", i === state.word));
+  [...$("asked").querySelectorAll("button")].forEach((button, i) =>
+    button.setAttribute("aria-pressed", i === state.asked));
+  $("most").textContent = `${percent(top)}, the brightest square`;
+  const isMean = state.asked !== null;
+  $("layer").disabled = $("head").disabled = isMean;
   $("layer").value = state.layer;
   const heads = state.layer === "all" || state.layer < D.attention.first_layer_with_heads
     ? 0 : D.attention.head_count;
@@ -273,10 +313,27 @@ function panel(id, title, teaser, build, { open = false } = {}) {
 
 function frameChoice() {
   if (FRAMES === 1) return "";
-  const made = el("select", { onchange: (e) => { state.frame = +e.target.value; draw(); } },
+  const made = el("select", { "aria-label": "frame of the clip", onchange: (e) => { state.frame = +e.target.value; draw(); } },
     pictures.map((_, i) => el("option", { value: i }, `frame ${i + 1}`)));
   return el("p", {}, made);
 }
+
+const PANELS = {
+  else: "What else it might have said", follow: "Follow one tensor", seen: "What the model saw",
+  mask: "Who may look at whom", heads: "All heads at once", vision: "Inside the picture tower",
+};
+
+function buildMap(inside) {
+  const open = (id) => (event) => { event.preventDefault(); location.hash = ""; location.hash = id; };
+  inside.append(el("ol", { class: "map-steps" }, D.map.map((stop) => el("li", {}, el("h3", {}, stop.title),
+    el("span", { class: "num" }, stop.shape), el("p", {}, stop.sentence),
+    el("a", { href: `#${stop.panel}`, onclick: open(stop.panel) }, `see ${PANELS[stop.panel]}`)))));
+  return null;
+}
+
+const length = (share) => Math.max(0, 100 * (1 + Math.log10(Math.max(share, 1e-9)) / 6));
+const chance = (share) => share >= 0.001 ? percent(share) : share < 1e-9 ? "less than 1 in a billion"
+  : `1 in ${Number((1 / share).toPrecision(2)).toLocaleString("en")}`;
 
 function buildElse(inside) {
   const sentence = el("p"), bars = el("div", { class: "bars" }), stopped = el("p");
@@ -285,7 +342,8 @@ function buildElse(inside) {
     type: "range", min: 0, max: D.temperatures.length - 1, value: state.heat, id: "temperature",
     oninput: (e) => { state.heat = +e.target.value; draw(); },
   });
-  inside.append(sentence, bars, el("p", {}, el("label", {}, "temperature ", slider, " "), reading),
+  inside.append(sentence, bars, el("p", { class: "note" }, "Bars are logarithmic: a tenth of the probability is a sixth of the line less."),
+    el("p", {}, el("label", {}, "temperature ", slider, " "), reading),
     el("p", { class: "note" }, "Scores are divided by the temperature before they become shares. " +
       "Below 1 the best word wins more often, above 1 the others get a chance. Captions here take " +
       "the best word, so the temperature changes no word of them."), stopped);
@@ -298,10 +356,10 @@ function buildElse(inside) {
       `it might have said:`;
     bars.replaceChildren(...word.rivals.flatMap((rival, i) => [
       el("span", { class: "rival" }, piece(rival.token)),
-      el("b", { class: rival.token === word.token ? "chosen" : "", style: `width:${100 * all[i]}%` }),
-      el("span", { class: "num", title: `score ${rival.logit}`, "data-share": all[i] }, percent(all[i]))]),
-      el("span", { class: "note" }, "all others"), el("b", { style: `width:${100 * rest}%` }),
-      el("span", { class: "num" }, percent(rest)));
+      el("b", { class: rival.token === word.token ? "chosen" : "", style: `width:${length(all[i])}%` }),
+      el("span", { class: "num", title: `score ${rival.logit}`, "data-share": all[i] }, chance(all[i]))]),
+      el("span", { class: "note" }, "all others"), el("b", { style: `width:${length(rest)}%` }),
+      el("span", { class: "num" }, chance(rest)));
     const last = D.words[D.words.length - 1];
     stopped.textContent = D.finished
       ? `Why it stopped: after “${shown(readBefore(D.words.length - 1).at(-1))}” the likeliest token ` +
@@ -329,11 +387,11 @@ function buildStages(inside) {
     return el("div", { class: "stage" }, el("span", { class: "count" }, count), el("div", {}, small),
       el("div", {}, el("p", {}, el("code", {}, stage.name), " ",
         el("span", { class: "num" }, `(${stage.shape.join(", ")}${stage.shape.length === 1 ? "," : ""})`)),
-      el("p", {}, stage.sentence),
+      el("p", {}, stage.sentence + (stage.name.endsWith(".word") ? ` ${stage.corner[0][0]} is “${said(D.words[state.word])}”.` : "")),
       el("p", { class: "note" }, `${stage.letters} · from ${fixed(stage.low)} to ${fixed(stage.high)} · `,
         el("code", {}, stage.where)),
       el("details", {}, el("summary", {}, "numbers"), el("p", { class: "note" }, of),
-        el("div", { class: "scroll" }, corner))));
+        scroll(`numbers of ${stage.name}`, corner))));
   };
   return () => {
     if (before === state.word) return;
@@ -384,40 +442,83 @@ function buildImportance(inside) {
     inside.append(el("p", {}, "Not measured for this page."));
     return null;
   }
-  const { rows, columns } = D.importance, note = el("p"), word = el("b"), read = el("p", { class: "note" });
+  const { rows, columns } = D.importance, note = el("div"), word = el("b"), read = el("p", { class: "note" });
   const left = canvas("measured importance"), right = canvas("attention");
+  const how = el("select", { onchange: () => draw() }, el("option", { value: "pixels" }, "pixels of a region"),
+    el("option", { value: "masked" }, "image tokens of a region, for the words alone"));
   inside.append(el("p", {}, "Attention is where the model looked. Importance is an experiment: each of ",
     `${rows.length - 1} × ${columns.length - 1} regions, with those around it, was painted over in the picture's mean colour`,
-    `${FRAMES > 1 ? " in every frame" : ""}, and the word `, word, " was scored again."), frameChoice(),
+    `${FRAMES > 1 ? " in every frame" : ""}, and the word `, word, " was scored again. Hidden pixels change every token of the " +
+    "picture, because the squares look at each other; the other measure only keeps words from looking at the tokens of a region."),
+  el("p", {}, el("label", {}, "what is taken away ", how)), frameChoice(),
   el("div", { class: "pair" },
     el("figure", {}, left, el("figcaption", {}, el("b", {}, "Measured importance. "),
-      "Orange: hide what is here, and the word gets less likely. Blue: more likely.")),
+      "Orange: without what is here the word gets less likely. Blue: more likely.")),
     el("figure", {}, right, el("figcaption", {}, el("b", {}, "Attention. "),
       "Mean of all layers and heads; bright squares were looked at most."))), read, note);
   const say = (event) => {
     const patch = patchAt(event);
     if (patch === null) return;
-    const drop = dropAt(D.importance.drops[state.word], patch);
-    const weight = patchWeights(looked(state.word, "all"), state.frame)[patch];
-    read.textContent = `${place(patch)}: hiding what is here changes the log-probability by ` +
-      `${text(-drop)}; attention on the square ${(weight * 100).toFixed(2)} %.`;
+    const masked = how.value === "masked";
+    const drop = dropAt((masked ? D.importance.masked : D.importance.drops)[state.word], patch);
+    const weight = patchWeights(allHeads(state.word), state.frame)[patch];
+    read.textContent = `${place(patch)}: ${masked ? "without the tokens of this region" : "with this region hidden"} ` +
+      `the log-probability changes by ${text(-drop)}; attention on the square ${(weight * 100).toFixed(2)} %.`;
   };
   for (const target of [left, right]) ["pointermove", "click"].forEach((k) => target.addEventListener(k, say));
   return () => {
-    const drops = D.importance.drops[state.word], weights = looked(state.word, "all");
-    const most = Math.max(0.1, ...drops.map(Math.abs)), top = highestPatch(weights);
+    const masked = how.value === "masked", table = masked ? D.importance.masked : D.importance.drops;
+    const drops = table[state.word], weights = allHeads(state.word);
+    const top = highestPatch(weights), whole = D.importance.whole[state.word];
     const shares = patchWeights(weights, state.frame), agree = D.importance.agreement[state.word];
-    word.textContent = `“${said(D.words[state.word])}”`;
-    overlay(left, state.frame, (patch) => signed(0.85 * dropAt(drops, patch) / most), { grey: true });
+    const best = D.importance.best[state.word], worst = Math.max(...drops), name = said(D.words[state.word]);
+    const scale = Math.max(0.1, ...drops.map(Math.abs));
+    word.textContent = `“${name}”`;
+    overlay(left, state.frame, (patch) => signed(0.85 * dropAt(drops, patch) / scale), { grey: true });
+    if (best && !masked) frameOf(left, best.box);
     overlay(right, state.frame, (patch) => rgb(viridis(shares[patch] / top)).replace(")", ",.72)")
       .replace("rgb", "rgba"), { grey: true });
-    const worst = Math.max(...drops);
     read.textContent = "Touch a square to read both numbers.";
-    note.textContent = (worst > 0.005 ? `The strongest orange: with that hidden, the word has ` +
-      `${percent(Math.exp(-worst))} of the probability it had. ` : "Hiding any one place leaves this word as likely as it was. ") +
-      (agree === null ? "" : `Over all regions, attention and importance correlate by ${agree.toFixed(2)} ` +
-      "(1 would mean they always agree, 0 that one says nothing about the other).");
+    note.replaceChildren(...(masked ? toldOfMasked(worst, name) : toldOfHidden(worst, whole, best, agree, name)));
   };
+}
+
+const nats = (drop) => `${text(-Number(drop.toPrecision(3)))}`;
+const remaining = (drop) => percent(Math.exp(-drop));
+
+// what hiding regions, rectangles and all of the picture did to a word: sentences
+function toldOfHidden(worst, whole, best, agree, name) {
+  const lines = [];
+  lines.push(worst >= 0.01
+    ? `The strongest orange: with that hidden, “${name}” has ${remaining(worst)} of the probability it had.`
+    : `No single region changes “${name}”: whichever is hidden, the rest of the picture is enough.`);
+  if (best) {
+    lines.push(`Rectangles were tried too. The gold one covers ${percent(best.share)} of the picture; hiding it ` +
+      `changes the log-probability by ${nats(best.drop)}, at least half of what any rectangle does.`);
+  }
+  lines.push(Math.abs(whole) >= 0.01
+    ? `With the whole picture hidden: ${nats(whole)}` +
+      (whole > 0 ? `, which leaves ${remaining(whole)} of its probability.` : ", so it even gets likelier.")
+    : "Even with the whole picture hidden it stays as likely: the words before it are enough.");
+  if (agree !== null) {
+    lines.push(`Over all regions, attention and importance correlate by ${agree.toFixed(2)} ` +
+      "(1: they always agree; 0: one says nothing about the other).");
+  }
+  return lines.map((line) => el("p", {}, line));
+}
+
+function toldOfMasked(worst, name) {
+  return [el("p", {}, worst >= 0.01
+    ? `The strongest orange: without the tokens of that region, “${name}” has ${remaining(worst)} of the probability it had.`
+    : `“${name}” does without the tokens of any one region: other tokens know of it, or it is not needed.`)];
+}
+
+function frameOf(target, [top, bottom, start, end]) {
+  const pen = target.getContext("2d");
+  pen.strokeStyle = "#f0c419";
+  pen.lineWidth = target.width / 120;
+  pen.strokeRect(start * SIDE_X * target.width, top * SIDE_Y * target.height,
+    (end - start) * SIDE_X * target.width, (bottom - top) * SIDE_Y * target.height);
 }
 
 function buildHand(inside) {
@@ -463,14 +564,15 @@ function buildMask(inside) {
   inside.append(el("p", {}, "A row may look at the filled columns. Each word sees the whole picture and ",
     "the words up to itself, never a later one: or else it could copy the answer. Image tokens look at each ",
     "other and never at words; that is why the picture is worked out once, whatever is said about it."));
-  const rows = [el("tr", {}, el("th", {}, `${D.memory} image tokens`),
-    el("td", { class: "image yes" }, "all"), read.map(() => el("td")))];
-  lines.forEach((line, i) => rows.push(el("tr", {}, el("th", {}, shown(read[i])),
-    el("td", { class: "image yes" }, "all"),
-    [...line].map((open) => el("td", { class: open === "1" ? "yes" : "", title: open === "1" ? "0" : "−∞" })))));
-  const head = el("tr", {}, el("th"), el("th", {}, `${D.memory} image tokens`),
-    read.map((token) => el("th", { class: "up" }, shown(token))));
-  inside.append(el("div", { class: "scroll" }, el("table", { class: "mask" }, head, rows)));
+  const open = (yes) => el("td", { class: yes ? "yes" : "" }, el("span", { class: "sr" }, yes ? "yes" : "no"));
+  const rows = [el("tr", {}, el("th", { scope: "row" }, `${D.memory} image tokens`),
+    el("td", { class: "image yes" }, "all"), read.map(() => open(false)))];
+  lines.forEach((line, i) => rows.push(el("tr", {}, el("th", { scope: "row" }, shown(read[i])),
+    el("td", { class: "image yes" }, "all"), [...line].map((bit) => open(bit === "1")))));
+  const head = el("tr", {}, el("td"), el("th", { scope: "col" }, `${D.memory} image tokens`),
+    read.map((token) => el("th", { class: "up", scope: "col" }, shown(token))));
+  inside.append(scroll("the mask", el("table", { class: "mask" },
+    el("caption", { class: "sr" }, "rows: the token that looks; columns: what it may look at"), head, rows)));
   return () => rows.forEach((made, i) => made.classList.toggle("now", i === state.word + D.prompt.length));
 }
 
@@ -481,16 +583,17 @@ function buildLens(inside) {
   const name = (i) => i === 0 ? "before layer 1" : `after layer ${i}`;
   const cells = [];
   const rows = [...Array(D.layers + 1).keys()].reverse().map((layer) => el("tr", {},
-    el("th", {}, name(layer)), D.words.map((word, n) => {
+    el("th", { scope: "row" }, name(layer)), D.words.map((word, n) => {
       const [token, share] = word.lens[layer].best[0], colour = viridis(share);
-      const cell = el("td", { onclick: () => choose(n), style: `background:${rgb(colour)};color:` +
-        `${share > 0.55 ? "#111" : "#fff"};cursor:pointer`, title: word.lens[layer].best
-        .map(([t, s]) => `${shown(t)} ${percent(s)}`).join(" · ") }, piece(token));
+      const told = word.lens[layer].best.map(([t, s]) => `${shown(t)} ${percent(s)}`).join(" · ");
+      const cell = el("td", { style: `background:${rgb(colour)};color:${readableOn(colour)}`, title: told },
+        el("button", { onclick: () => choose(n) }, piece(token), el("span", { class: "sr" }, ` ${percent(share)}`)));
       cells.push([n, cell]);
       return cell;
     })));
-  rows.push(el("tr", {}, el("th", {}, "said"), D.words.map((word) => el("td", {}, el("b", {}, said(word))))));
-  inside.append(el("div", { class: "scroll" }, el("table", { class: "lens" }, rows)), best);
+  rows.push(el("tr", {}, el("th", { scope: "row" }, "said"), D.words.map((word) => el("td", {}, el("b", {}, said(word))))));
+  inside.append(scroll("the lens", el("table", { class: "lens" },
+    el("caption", { class: "sr" }, "rows: layers, the last on top; columns: words"), rows)), best);
   return () => {
     cells.forEach(([n, cell]) => cell.classList.toggle("now", n === state.word));
     const word = D.words[state.word];
@@ -507,7 +610,9 @@ function buildHeads(inside) {
   }
   const count = D.attention.head_count, first = D.attention.first_layer_with_heads;
   const intro = el("p"), grid = el("div", { class: "heads" }), buttons = [];
-  inside.append(intro, frameChoice(), el("div", { class: "scroll" }, grid));
+  const large = canvas("where the chosen head looked"), under = el("figcaption");
+  inside.append(intro, frameChoice(), el("div", { class: "beside" }, scroll("all heads", grid),
+    el("figure", {}, large, under)));
   for (let layer = first; layer < D.layers; layer++) {
     const line = el("div", { class: "row", style: `grid-template-columns:3.4em repeat(${count},minmax(44px,84px))` },
       el("span", {}, `layer ${layer + 1}`));
@@ -522,9 +627,14 @@ function buildHeads(inside) {
   }
   return () => {
     intro.textContent = `Where “${said(D.words[state.word])}” looked, for each head by itself, ` +
-      "its own brightest square brightest. Choose one to see it on the picture above.";
+      "its own brightest square brightest. Choose one to see it on the picture.";
+    const weights = ofWord(state.word, state.layer, state.head), best = highestPatch(weights), own = patchWeights(weights, state.frame);
+    overlay(large, state.frame, (patch) => shade(own[patch] / best));
+    under.textContent = (state.layer === "all" ? `Mean of all layers and heads` : `Layer ${state.layer + 1}, ` +
+      (state.head === "mean" ? "mean of its heads" : `head ${state.head + 1}`)) +
+      `: ${percent(Math.min(1, sum([...own])))} on these squares, ${percent(Math.max(...own))} on the brightest.`;
     for (const [layer, head, button, small] of buttons) {
-      matrixMap(small, [...patchWeights(looked(state.word, layer, head), state.frame)], COLUMNS, ROWS);
+      matrixMap(small, [...patchWeights(ofWord(state.word, layer, head), state.frame)], COLUMNS, ROWS);
       button.setAttribute("aria-pressed", layer === state.layer && head === state.head);
     }
   };
@@ -533,9 +643,9 @@ function buildHeads(inside) {
 function buildVision(inside) {
   const v = D.vision, look = canvas("where the chosen square looks", { tabindex: 0, "data-keys": 1 });
   const norm = canvas("lengths of vectors"), said = el("figcaption"), length = el("figcaption");
-  const layers = el("select", { onchange: (e) => { state.seer = +e.target.value; draw(); } },
+  const layers = el("select", { "aria-label": "layer of the picture tower", onchange: (e) => { state.seer = +e.target.value; draw(); } },
     v.layers.map((layer, i) => el("option", { value: i }, `layer ${layer + 1}`)));
-  const names = el("select", { onchange: (e) => { state.norm = +e.target.value; draw(); } },
+  const names = el("select", { "aria-label": "whose vectors", onchange: (e) => { state.norm = +e.target.value; draw(); } },
     v.names.map((name, i) => el("option", { value: i }, name)));
   state.seer = v.layers.length - 1;
   state.norm = v.names.length - 1;
@@ -604,29 +714,32 @@ function draw() {
   Object.values(drawers).forEach((drawer) => drawer());
 }
 
-// begin with the longer word that depends most on one place of the picture
+// begin with the word that the model was least sure of, if there is one; else with one that needs the picture
 function tellingWord() {
-  const isTelling = (word) => !word.is_end && /^[^#].{3,}/.test(word.token);
+  const isTelling = (word) => !word.is_end && /^[^#].{2,}/.test(word.token);
   const first = Math.max(0, D.words.findIndex(isTelling));
-  if (!D.importance) return first;
-  const drops = D.words.map((word, i) => isTelling(word) ? Math.max(...D.importance.drops[i]) : -1e9);
-  return Math.max(...drops) > -1e9 ? drops.indexOf(Math.max(...drops)) : first;
+  const best = (value) => D.words.reduce((found, word, i) =>
+    isTelling(word) && value(word, i) > value(D.words[found], found) ? i : found, first);
+  const unsure = best((word) => -word.log_probability);
+  if (D.words[unsure].log_probability < Math.log(0.97) || !D.importance) return unsure;
+  return best((_, i) => Math.max(...D.importance.drops[i]));
 }
 
 async function start() {
   const all = [...D.stages.picture, ...D.stages.words.flat()].map((stage) => stage.small);
   await Promise.all([D.attention.means, D.attention.all_layers, D.attention.heads, D.vision.weights,
-    D.vision.norms, ...all].map(unpack).concat(pictures.map((image) => image.decode())));
+    D.vision.norms, D.asked, ...all].map(unpack).concat(pictures.map((image) => image.decode())));
   setUp();
-  panel("else", "What else it might have said", "ten rivals, and why it stopped", buildElse, { open: true });
-  panel("follow", "Follow one tensor", "from pixels to the word, in numbers", buildStages);
-  panel("seen", "What the model saw", "resized, cut, in squares", buildSeen);
+  panel("map", "The whole model", "seven stops from picture to word", buildMap);
+  panel("else", PANELS.else, "ten rivals, and why it stopped", buildElse, { open: true });
+  panel("follow", PANELS.follow, "from pixels to the word, in numbers", buildStages);
+  panel("seen", PANELS.seen, "resized, cut, in squares", buildSeen);
   panel("importance", "What mattered", "hide a region and see; beside attention", buildImportance);
   panel("hand", "One attention weight by hand", "from q · k to softmax", buildHand);
-  panel("mask", "Who may look at whom", "the mask", buildMask);
+  panel("mask", PANELS.mask, "the mask", buildMask);
   panel("lens", "The guess after every layer", "the lens", buildLens);
-  panel("heads", "All heads at once", "for the chosen word", buildHeads);
-  panel("vision", "Inside the picture tower", "choose a square: where does it look?", buildVision);
+  panel("heads", PANELS.heads, "for the chosen word", buildHeads);
+  panel("vision", PANELS.vision, "choose a square: where does it look?", buildVision);
   panel("cache", "What is kept between words", "the cache", buildCache);
   $("foot").textContent = "Attention maps are rounded to 1/255 of the highest weight of their row; " +
     "scores, numbers in tables and measured drops are those of the run. Made by numpygit.";

@@ -1,0 +1,108 @@
+"""The command `numpygit play`: the page, answered by this machine or written as files."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import webbrowser
+from typing import Any
+
+from ..captioner import load
+from ..errors import UserError, complain
+
+
+def add_command(commands: Any) -> None:
+    """Describe the command."""
+    play = commands.add_parser(
+        "play",
+        help="open a page to play with: stickers, photographs, words, attention, code",
+        description="Open a page where pictures are composed or dropped, words come one by one, "
+        "and all that led to them can be seen and changed. Ends with Ctrl-C.",
+    )
+    play.add_argument(
+        "--model",
+        default="storybook",
+        metavar="NAME",
+        help="'storybook' (bundled), an id on the Hugging Face Hub, or a folder "
+        "(default: storybook)",
+    )
+    play.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub")
+    play.add_argument("--offline", action="store_true", help="use the cache, no network")
+    play.add_argument("--threads", type=int, metavar="N", help="cores to use (default: all)")
+    play.add_argument(
+        "--port", type=int, default=8742, metavar="P", help="0 for any (default: 8742)"
+    )
+    play.add_argument("--no-browser", action="store_true", help="print the address only")
+    play.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="an address of this machine; 0.0.0.0 lets others in the network in, such as a phone",
+    )
+    play.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name under which the page may be asked for, behind a proxy",
+    )
+    static = play.add_argument_group("files in place of a server")
+    static.add_argument(
+        "--static",
+        metavar="FOLDER",
+        help="write the page as files for any web server: Python then runs inside the browser",
+    )
+    static.add_argument(
+        "--pyodide",
+        metavar="FOLDER",
+        help="copy Pyodide from a distribution, for use offline (default: from its CDN)",
+    )
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """Serve until Ctrl-C, or write the files."""
+    from ..playground import Playground, Server, write_site
+
+    if options.static is not None:
+        if options.model != "storybook":
+            raise UserError("inside a browser only storybook is small enough; leave --model out")
+        folder = write_site(options.static, pyodide=options.pyodide)
+        print(f"{folder}: try it with python -m http.server --directory {folder}")
+        return 0
+    if options.pyodide is not None:
+        raise UserError("--pyodide is for --static")
+    if not 0 <= options.port <= 65535:
+        raise UserError(f"--port is {options.port}, expected 0 to 65535")
+    captioner = load(
+        options.model,
+        revision=options.revision,
+        local_files_only=options.offline,
+        threads=options.threads,
+    )
+    server = Server(
+        Playground(captioner), host=options.host, port=options.port, names=options.allow_host
+    )
+    if not server.is_local:
+        complain(
+            "warning: whoever is in this network and has the address can use this machine to "
+            "caption pictures"
+        )
+    print(f"{server.url}\nCtrl-C ends it", flush=True)
+    if not options.no_browser:
+        threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+    serve(server)
+    return 0
+
+
+def serve(server: Any) -> None:
+    """Answer until Ctrl-C, or until the process is asked to end."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        server.serve_forever(poll_interval=0.1)
+    except KeyboardInterrupt:
+        print()
+    finally:
+        server.server_close()

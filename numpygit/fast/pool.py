@@ -1,0 +1,156 @@
+"""Threads that wait for work and share it with the thread that asks.
+
+NumPy releases the interpreter's lock inside its functions, so Python threads multiply at the same
+time, each on a BLAS of one thread. A pool is started once: waking it costs about 20 microseconds a
+thread, starting threads ten times that (tests/benchmarks/README.md).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from .threads import blas_threads, find_openblas
+
+Result = TypeVar("Result")
+TOGETHER = 4  # pictures multiplied together by one thread, at most: more brings nothing
+
+
+class Pool:
+    """So many threads, the caller among them."""
+
+    def __init__(self, threads: int) -> None:
+        self._busy = threading.Lock()
+        self._work: Callable[[int], object] = int
+        self._failed: list[BaseException] = []
+        self._gates = [(threading.Lock(), threading.Lock()) for _ in range(threads - 1)]
+        for number, (go, done) in enumerate(self._gates, start=1):
+            go.acquire()
+            done.acquire()
+            arguments = (number, go, done)
+            threading.Thread(target=self._wait, args=arguments, daemon=True).start()
+
+    def _wait(self, number: int, go: threading.Lock, done: threading.Lock) -> None:
+        while True:
+            go.acquire()
+            self._do(number)
+            done.release()
+
+    def _do(self, number: int) -> None:
+        try:
+            self._work(number)
+        except BaseException as mistake:  # raised in the thread that asked
+            self._failed.append(mistake)
+
+    def run(self, work: Callable[[int], object]) -> bool:
+        """Call work(0), work(1), ... at once, one in each thread; raise what one of them raised.
+
+        False, and nothing is done, while another thread has the pool.
+        """
+        if not self._busy.acquire(blocking=False):
+            return False
+        try:
+            self._work = work
+            for go, _ in self._gates:
+                go.release()
+            self._do(0)
+            for _, done in self._gates:
+                self._await(done)
+            failed, self._failed, self._work = self._failed, [], int
+        finally:
+            self._busy.release()
+        if failed:
+            raise failed[0]
+        return True
+
+    def _await(self, done: threading.Lock) -> None:
+        while True:
+            try:
+                done.acquire()
+                return
+            except KeyboardInterrupt as mistake:  # the threads end what they have begun
+                self._failed.append(mistake)
+
+
+_pools: dict[int, Pool] = {}
+_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):  # threads do not live on in a child
+    os.register_at_fork(after_in_child=_pools.clear)
+
+
+def pool_of(threads: int) -> Pool:
+    """Find or start the pool with so many threads."""
+    with _lock:
+        if threads not in _pools:
+            _pools[threads] = Pool(threads)
+        return _pools[threads]
+
+
+def cut(total: int, pieces: int) -> list[slice]:
+    """Cut 0 ... total into pieces whose lengths differ by at most 1; none is empty."""
+    pieces = min(pieces, total)
+    return [slice(total * i // pieces, total * (i + 1) // pieces) for i in range(pieces)]
+
+
+def spread(work: Callable[[slice], object], total: int, *, threads: int) -> None:
+    """Call `work` with slices of 0 ... total, one in each thread."""
+    shares = cut(total, threads)
+
+    def share(number: int) -> None:
+        if number < len(shares):
+            work(shares[number])
+
+    if len(shares) < 2 or not pool_of(threads).run(share):
+        for rows in shares:
+            work(rows)
+
+
+def groups(count: int, *, threads: int) -> tuple[list[slice], list[slice]]:
+    """Cut a batch into groups for one thread each, and groups that all threads share.
+
+    A thread multiplies up to `TOGETHER` pictures at once, because wide products are cheaper. What
+    is left over, too few to keep the threads busy, is for all of them.
+    """
+    left = count % threads
+    whole = count - left
+    if 3 * left > 2 * threads or (whole == 0 and 2 * left >= threads):
+        whole = count
+    if threads == 1 or find_openblas() is None:
+        whole = 0
+    rounds = -(-whole // (threads * TOGETHER))
+    alone = cut(whole, min(whole, threads * rounds))
+    rest = cut(count - whole, -(-(count - whole) // TOGETHER))
+    return alone, [slice(whole + group.start, whole + group.stop) for group in rest]
+
+
+def in_groups(work: Callable[[slice], Result], count: int, *, threads: int) -> list[Result]:
+    """Do the same with groups of a batch -> results, in order.
+
+    First groups in threads of their own, each on a BLAS of one thread; then what is left over, on
+    a BLAS of all threads.
+    """
+    alone, rest = groups(count, threads=threads)
+    found: list[Result] = []
+    if alone:
+        with blas_threads(1):
+            found = side_by_side(work, alone, threads=threads)
+    with blas_threads(threads):
+        return found + [work(group) for group in rest]
+
+
+def side_by_side(
+    work: Callable[[slice], Result], items: Sequence[slice], *, threads: int
+) -> list[Result]:
+    """Map `work` over items, each in the thread that is free next; results in order."""
+    found: dict[int, Result] = {}
+    waiting = iter(range(len(items)))
+
+    def share(_: int) -> None:
+        for index in waiting:
+            found[index] = work(items[index])
+
+    if not pool_of(threads).run(share):
+        share(0)
+    return [found[index] for index in range(len(items))]

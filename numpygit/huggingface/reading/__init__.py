@@ -1,0 +1,12 @@
+"""Files -> pictures: what `processing/picture_steps.py` needs of it beside the usual way.
+
+options.py    how pictures are read and fitted
+content.py    what a file is, by its first bytes
+address.py    http, https, data URIs, open files
+colours.py    greys of many bits, ICC profiles, backgrounds, arrays
+apng.py       the frames of an animated PNG
+mistakes.py   what goes wrong, in one sentence
+"""
+
+from .options import DEFAULT as DEFAULT
+from .options import PictureOptions as PictureOptions

@@ -1,0 +1,128 @@
+"""What a file is, by its first bytes: the ending of its name may be wrong.
+
+Sources: ISO/IEC 14496-12 (ftyp brands), 23008-12 (HEIF), 18181-2 (JPEG XL); RFC 9559 (Matroska).
+"""
+
+from __future__ import annotations
+
+import io
+from importlib.util import find_spec
+from pathlib import Path
+from typing import BinaryIO
+
+PICTURE, VIDEO = "PICTURE", "VIDEO"
+STARTS = (  # the first bytes, and the kind
+    (b"\xff\xd8\xff", PICTURE),
+    (b"\x89PNG\r\n\x1a\n", PICTURE),
+    (b"GIF8", PICTURE),
+    (b"BM", PICTURE),
+    (b"II*\0", PICTURE),
+    (b"MM\0*", PICTURE),
+    (b"\xff\x0a", "JXL"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "JXL"),
+    (b"%!PS", "EPS"),
+    (b"\xc5\xd0\xd3\xc6", "EPS"),
+    (b"\xd7\xcd\xc6\x9a", "WMF"),
+    (b"\x01\0\t\0", "WMF"),
+    (b"%PDF-", "PDF"),
+    (b"version https://git-lfs", "LFS"),
+    (b"\x1aE\xdf\xa3", VIDEO),  # Matroska, WebM
+    (b"FLV\x01", VIDEO),
+    (b"OggS", VIDEO),
+    (b"\0\0\x01\xba", VIDEO),  # MPEG programme stream, VOB
+    (b"\0\0\x01\xb3", VIDEO),  # MPEG video
+    (b"0&\xb2u\x8ef\xcf\x11", VIDEO),  # ASF, WMV
+)
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+AVIF_BRANDS = (b"avif", b"avis")
+WHAT_HELPS = {
+    "HEIC": "a HEIC picture, which needs pillow-heif: pip install numpygit[heic]",
+    "AVIF": "an AVIF picture, which needs Pillow 11.3 or later: pip install -U pillow",
+    "JXL": "a JPEG XL picture, which needs pillow-jxl-plugin: pip install pillow-jxl-plugin",
+    "EPS": "a drawing in PostScript, which is not readable here; save it as PNG",
+    "WMF": "a Windows metafile, which is not readable here; save it as PNG",
+    "PDF": "a PDF, which is not readable here; save its page as PNG",
+    "LFS": "only the pointer of git-lfs to a file; `git lfs pull` fetches that",
+    VIDEO: "a video, which needs PyAV: pip install numpygit[video]",
+}
+VIDEO_SUFFIXES = (
+    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv",
+    ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts",
+    ".vob", ".webm", ".wmv",
+)  # fmt: skip
+ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")  # several pictures in a TIFF or MPO are no clip
+TRANSPORT = ((0, 188), (4, 192), (0, 204))  # of an MPEG transport stream: first packet, its bytes
+
+
+def kind_of(file: BinaryIO) -> str:
+    """Tell what an open file is by its first bytes, "" for unknown; it is rewound to its start."""
+    file.seek(0)
+    head = file.read(1024)
+    file.seek(0)
+    return kind_of_bytes(head)
+
+
+def kind_of_file(source: str | Path | io.BytesIO) -> str:
+    """Tell what a file is by its first bytes; "" for unknown, or where it cannot be read."""
+    if isinstance(source, io.BytesIO):
+        return kind_of_bytes(source.getbuffer()[:1024].tobytes())
+    try:
+        with Path(source).open("rb") as file:
+            return kind_of(file)
+    except OSError:
+        return ""
+
+
+def is_video(source: str | Path | io.BytesIO) -> bool:
+    """Tell whether a file is for PyAV, not for Pillow: by its content, or else by its name."""
+    kind = kind_of_file(source)
+    if kind or isinstance(source, io.BytesIO):
+        return kind == VIDEO
+    return Path(source).suffix.lower() in VIDEO_SUFFIXES
+
+
+def kind_of_bytes(head: bytes) -> str:
+    """Tell what a file is by its first bytes; "" for unknown."""
+    if head[4:8] == b"ftyp":
+        return kind_of_brand(head[8:12])
+    if head[:4] == b"RIFF":
+        return {b"WEBP": PICTURE, b"AVI ": VIDEO}.get(head[8:12], "")
+    for start, kind in STARTS:
+        if head.startswith(start):
+            return kind
+    if head[:4] == b"\x01\0\0\0" and head[40:44] == b" EMF":
+        return "WMF"
+    if head[4:8] in (b"moov", b"mdat", b"wide"):  # QuickTime without a brand
+        return VIDEO
+    return VIDEO if is_transport_stream(head) else ""
+
+
+def is_transport_stream(head: bytes) -> bool:
+    """Tell MPEG transport streams (.ts, .mts, .m2ts): every packet begins with a G."""
+    return any(
+        all(head[start + n * size : start + n * size + 1] == b"G" for n in range(4))
+        for start, size in TRANSPORT
+    )
+
+
+def kind_of_brand(brand: bytes) -> str:
+    """Tell the kinds of ISO media files apart by their brand."""
+    if brand in HEIC_BRANDS:
+        return "HEIC"
+    if brand in AVIF_BRANDS:
+        return "AVIF"
+    return PICTURE if brand in (b"jp2 ", b"jpx ") else VIDEO
+
+
+def register_plugin(kind: str) -> bool:
+    """Let Pillow read HEIC or JPEG XL, where its plugin is installed: -> whether it is."""
+    if kind == "HEIC" and find_spec("pillow_heif"):
+        from pillow_heif import register_heif_opener  # an optional extra, and slow to import
+
+        register_heif_opener()
+        return True
+    if kind == "JXL" and find_spec("pillow_jxl"):
+        import pillow_jxl  # noqa: F401
+
+        return True
+    return False

@@ -1,0 +1,67 @@
+"""How pictures are read from files, and how they are fitted into the model's square."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PIL import ImageColor
+
+from ...errors import UserError
+
+FITS = ("crop", "squash", "pad")
+SAMPLES = ("frames", "time")
+DEPTHS = ("scale", "clip")
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """How pictures are read from files, and how they are fitted into the model's square.
+
+    Parameters
+    ----------
+    turn : bool
+        Turn a picture as its EXIF or, for a video, its display matrix says.
+    depth : "scale" or "clip"
+        Greys of 16 bits and of floats: scaled from their range to 0..255, or clipped at 255 as
+        Pillow and the official code do.
+    background : str or None
+        A colour, such as "white", to lay transparent pictures on; None drops transparency.
+    to_srgb : bool
+        Convert colours by the ICC profile in the file.
+    fit : "crop", "squash" or "pad"
+        The centre square, the whole picture out of proportion, or the whole picture with borders.
+    sample : "frames" or "time"
+        Frames of a clip: evenly spaced by their number, or by the time they are shown at.
+    local_files_only : bool
+        Refuse addresses (http, https).
+    """
+
+    turn: bool = True
+    depth: str = "scale"
+    background: str | None = None
+    to_srgb: bool = False
+    fit: str = "crop"
+    sample: str = "frames"
+    local_files_only: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("fit", self.fit, FITS), ("sample", self.sample, SAMPLES), ("depth", self.depth, DEPTHS)
+        ):  # fmt: skip
+            if value not in known:
+                raise UserError(f"{name} is {value!r}, expected one of {', '.join(known)}")
+        self.background_colour()
+
+    def background_colour(self) -> tuple[int, int, int] | None:
+        """Look up the colour that transparent pictures are laid on."""
+        if self.background is None:
+            return None
+        try:
+            return ImageColor.getrgb(self.background)[:3]
+        except (ValueError, AttributeError):
+            raise UserError(
+                f"background is {self.background!r}, expected a colour such as white or #808080"
+            ) from None
+
+
+DEFAULT = PictureOptions()

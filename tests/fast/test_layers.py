@@ -1,0 +1,97 @@
+"""Layers of columns beside model/layers.py: products of every width, activations, norms."""
+
+import numpy as np
+import pytest
+
+from numpygit.fast import layers as fast
+from numpygit.fast.threads import OpenBlas, find_openblas, multiplies_small_directly
+from numpygit.model import layers
+from numpygit.model.params import MLP, LayerNorm, Linear
+
+CLOSE = 2e-6  # in units of the largest number
+
+
+def assert_close(mine: np.ndarray, plain: np.ndarray) -> None:
+    assert mine.shape == plain.shape
+    assert mine.dtype == np.float32
+    assert np.abs(mine - plain).max() <= CLOSE * max(1, np.abs(plain).max())
+
+
+def random(*shape: int) -> np.ndarray:
+    return np.random.default_rng(shape).standard_normal(shape, np.float32)
+
+
+@pytest.mark.parametrize("directly", [True, False])
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 31, 32, 33])
+def test_products_however_they_are_cut(count, threads, directly, monkeypatch):
+    monkeypatch.setattr(fast, "SLICE", 40)
+    monkeypatch.setattr(fast, "SMALL", 200)
+    monkeypatch.setattr(fast, "multiplies_small_directly", lambda: directly)
+    weight, x = random(50, 8), random(8, count)
+    assert_close(fast.product(weight, x, threads=threads), weight @ x)
+    turned = random(8, 50).T  # does not lie row by row
+    assert_close(fast.product(turned, x, threads=threads), turned @ x)
+
+
+def test_products_smaller_than_a_slice_and_with_rows_left_over(monkeypatch):
+    for small in (1, 8 * 3, 8 * 3 * 7, 10**6):
+        monkeypatch.setattr(fast, "SMALL", small)
+        weight, x = random(50, 8), random(8, 3)
+        found = np.full((50, 3), np.nan, np.float32)
+        fast.multiply_stacked(weight, x, out=found)
+        assert_close(found, weight @ x)
+
+
+@pytest.mark.parametrize(
+    ("core", "direct"), [("SkylakeX", True), ("Haswell", False), ("Zen", False), (None, False)]
+)
+def test_which_openblas_multiplies_small_matrices_directly(core, direct, monkeypatch):
+    blas = None if core is None else OpenBlas(lambda: 1, lambda number: None, core)
+    monkeypatch.setattr("numpygit.fast.threads.find_openblas", lambda: blas)
+    multiplies_small_directly.cache_clear()
+    try:
+        assert multiplies_small_directly() is direct
+    finally:
+        multiplies_small_directly.cache_clear()
+
+
+def test_openblas_names_the_processor_it_is_written_for():
+    blas = find_openblas()
+    assert blas is None or blas.core.isalnum()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_residuals_are_added(threads):
+    p = MLP(Linear(random(12, 6), random(12)), Linear(random(6, 12), random(6)))
+    x, plus = random(6, 9), random(1, 6, 9)[0]
+    expected = layers.mlp(x.T[None], p, activation="gelu")[0].T
+    assert_close(fast.mlp(x, p, activation="gelu", threads=threads), expected)
+    added = fast.mlp(x, p, activation="gelu", plus=plus, threads=threads)
+    assert_close(added, expected + plus)
+    assert_close(fast.linear(x, p.up, threads=threads), layers.linear(x.T, p.up).T)
+
+
+@pytest.mark.parametrize("name", ["quick_gelu", "gelu", "gelu_new", "relu", "silu", "selu", abs])
+def test_activations(name):
+    x = np.linspace(-12, 12, 70_001, dtype=np.float32).reshape(-1, 1)
+    x = np.concatenate([x, np.array([[-200], [-60], [60], [200]], np.float32)])
+    bias = np.full(len(x), 0.25, np.float32)
+    mine = x.copy()
+    fast.activate(mine, bias, name=name)
+    plain = layers.activate(x + bias[:, None], name=name)
+    assert np.abs(mine - plain).max() < 1e-6 * 12
+
+
+@pytest.mark.parametrize("name", ["quick_gelu", "gelu"])
+def test_activations_of_huge_numbers_are_all_or_nothing(name):
+    x = np.array([[-3e38], [-1e4], [1e4], [3e38]], np.float32)
+    mine = x.copy()
+    fast.activate(mine, np.zeros(4, np.float32), name=name)
+    np.testing.assert_array_equal(mine, np.maximum(x, 0))
+
+
+def test_norms_of_large_and_of_equal_numbers():
+    p = LayerNorm(np.linspace(0.5, 2, 16, dtype=np.float32), np.ones(16, np.float32))
+    x = np.stack([np.full(16, 7), np.arange(16) * 1e4, np.arange(16) - 3e2]).astype(np.float32)
+    assert_close(fast.layer_norm(x.T.copy(), p, eps=1e-5).T, layers.layer_norm(x, p, eps=1e-5))
