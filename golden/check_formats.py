@@ -40,13 +40,14 @@ OLD = {"_use_new_zipfile_serialization": False}
 MEASURE = """
 import sys
 from pathlib import Path
-from numpygit import checkpoint
-from numpygit.huggingface.pretrained import arrays_in
+from numpygit import loading
+from numpygit.huggingface.tensors import tensors_of
 
-_, params = loading.load(Path(sys.argv[1]))
-total = sum(float(array.sum()) for array in arrays_in(params))
+config, params = loading.load(Path(sys.argv[1]))
+tensors = tensors_of(params, config).values()
+total = sum(float(array.sum()) for array in tensors)
 assert total == total
-weights = sum(array.nbytes for array in arrays_in(params))
+weights = sum(array.nbytes for array in tensors)
 line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(1024 * int(line.split()[1]), weights)
 """

@@ -8,9 +8,11 @@ observer is any function of these two; it returns nothing, so it cannot change a
     recorder.tensors["text.0.weights"]          # (B, N, T, S)
 
 A cached run, as in captioning, puts `image.` before the names of its pass over the image tokens
-and `word.0.`, `word.1.`, ... before those of each word; `find` takes such names apart. In the
+and `word.0.`, `word.1.`, ... before those of each word; `find` takes such names apart. The table
+has the names of TransformerLens too: `mixed` is its z, `attended` its attn_out, `thought` its
+mlp_out. In the
 text tower T counts the tokens that go in now: all S of them, unless a cache holds some. A clip's
-frames are the picture tower's batch.
+frames are the vision encoder's batch.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ class Named(NamedTuple):
     meaning: str
     function: str
     official: str  # the module of transformers 4.37.2 whose output (or input) it is
+    lens: str = ""  # the hook of TransformerLens at this tensor, of HookedEncoder in the text tower
 
 
 VISION = "git.image_encoder.vision_model."
@@ -43,22 +46,65 @@ TEXT = "git.encoder.layer.{i}."
 def inside_block(tower: str, attention: str, out: str, up: str, down: str) -> list[Named]:
     """List what attention and MLP name, the same in both towers."""
 
-    def row(name: str, shape: str, meaning: str, function: str, official: str) -> Named:
-        return Named(f"{tower}.{{i}}.{name}", shape, meaning, f"layers.{function}", official)
+    def row(
+        name: str, shape: str, meaning: str, function: str, official: str, lens: str = ""
+    ) -> Named:
+        hook = f"blocks.{{i}}.{lens}" if lens else ""
+        where = f"layers.{function}"
+        return Named(f"{tower}.{{i}}.{name}", shape, meaning, where, official, hook)
 
     q, k, v = attention.split()
     return [
-        row("q", "(B, N, T, A)", "What each token asks for.", "attention", q),
-        row("k", "(B, N, T, A)", "What each token answers to.", "keys_and_values", k),
-        row("v", "(B, N, T, A)", "What each token has to give.", "keys_and_values", v),
-        row("scores", "(B, N, T, S)", "How well q and k fit.", "attention", "softmax in"),
-        row("weights", "(B, N, T, S)", "The same as shares of 1.", "attention", "softmax out"),
-        row("mixed", "(B, N, T, A)", "Values, mixed by shares.", "attention", f"{out} in"),
+        row("q", "(B, N, T, A)", "What each token asks for.", "attention", q, "attn.hook_q"),
+        row(
+            "k", "(B, N, T, A)", "What each token answers to.", "keys_and_values", k, "attn.hook_k"
+        ),
+        row(
+            "v", "(B, N, T, A)", "What each token has to give.", "keys_and_values", v, "attn.hook_v"
+        ),
+        row(
+            "scores",
+            "(B, N, T, S)",
+            "How well q and k fit.",
+            "attention",
+            "softmax in",
+            "attn.hook_attn_scores",
+        ),
+        row(
+            "weights",
+            "(B, N, T, S)",
+            "Softmax of the scores.",
+            "attention",
+            "softmax out",
+            "attn.hook_pattern",
+        ),
+        row(
+            "mixed",
+            "(B, N, T, A)",
+            "Values, mixed by shares: z.",
+            "attention",
+            f"{out} in",
+            "attn.hook_z",
+        ),
         row("joined", "(B, T, N * A)", "The heads side by side.", "attention", f"{out} in"),
-        row("attended", "(B, T, D)", "The heads' results combined.", "attention", out),
-        row("hidden", "(B, T, F)", "Each token, spread wide.", "mlp", up),
-        row("activated", "(B, T, F)", "The wide token after the activation.", "mlp", f"{down} in"),
-        row("thought", "(B, T, D)", "The wide token, folded back.", "mlp", down),
+        row(
+            "attended",
+            "(B, T, D)",
+            "The output of attention: attn_out.",
+            "attention",
+            out,
+            "hook_attn_out",
+        ),
+        row("hidden", "(B, T, F)", "Each token, spread wide.", "mlp", up, "mlp.hook_pre"),
+        row(
+            "activated",
+            "(B, T, F)",
+            "The wide token after the activation.",
+            "mlp",
+            f"{down} in",
+            "mlp.hook_post",
+        ),
+        row("thought", "(B, T, D)", "The output of the MLP: mlp_out.", "mlp", down, "hook_mlp_out"),
     ]
 
 
@@ -83,44 +129,45 @@ TABLE = [
     Named("vision.patches", "(B, P, C * patch * patch)", "The picture cut into squares.",
           "vision.cut_patches", ""),
     Named("vision.patch_tokens", "(B, P, D)", "A vector for each square.",
-          "vision.embed_patches", f"{VISION}embeddings.patch_embedding"),
-    Named("vision.embedded", "(B, P + 1, D)", "The class token in front, places added.",
-          "vision.embed_patches", f"{VISION}embeddings"),
+          "vision.embed_patches", f"{VISION}embeddings.patch_embedding", "hook_embed"),
+    Named("vision.embedded", "(B, P + 1, D)", "Class token in front, positions added.",
+          "vision.embed_patches", f"{VISION}embeddings", "hook_full_embed"),
     Named("vision.x", "(B, P + 1, D)", "Normalised: the residual stream begins.",
-          "vision.vision_tower", f"{VISION}pre_layrnorm"),
+          "vision.vision_tower", f"{VISION}pre_layrnorm", "ln_pre.hook_normalized"),
     Named("vision.{i}.attention_input", "(B, T, D)", "The stream, normalised for attention.",
-          "vision.block", f"{VISION_BLOCK}layer_norm1"),
+          "vision.block", f"{VISION_BLOCK}layer_norm1", "blocks.{i}.ln1.hook_normalized"),
     *VISION_INSIDE[:8],
     Named("vision.{i}.after_attention", "(B, T, D)", "The stream with attention added.",
-          "vision.block", f"{VISION_BLOCK}layer_norm2 in"),
+          "vision.block", f"{VISION_BLOCK}layer_norm2 in", "blocks.{i}.hook_resid_mid"),
     Named("vision.{i}.mlp_input", "(B, T, D)", "The stream, normalised for the MLP.",
-          "vision.block", f"{VISION_BLOCK}layer_norm2"),
+          "vision.block", f"{VISION_BLOCK}layer_norm2", "blocks.{i}.ln2.hook_normalized"),
     *VISION_INSIDE[8:],
     Named("vision.{i}.x", "(B, T, D)", "The stream with the MLP added.",
-          "vision.block", VISION_BLOCK[:-1]),
-    Named("vision.image_tokens", "(B, P + 1, D)", "What the picture tower found.",
-          "vision.vision_tower", f"{VISION}post_layernorm"),
+          "vision.block", VISION_BLOCK[:-1], "blocks.{i}.hook_resid_post"),
+    Named("vision.image_tokens", "(B, P + 1, D)", "The output of the vision encoder.",
+          "vision.vision_tower", f"{VISION}post_layernorm", "ln_final.hook_normalized"),
     Named("clip_tokens", "(B, M, D)", "Clips only: all frames, each with its time added.",
           "vision.image_tokens", "git.visual_projection in"),
     Named("projected", "(B, M, D)", "Image tokens at the text tower's width.",
           "text.project", "git.visual_projection.visual_projection.0"),
     Named("memory", "(B, M, D)", "The same, normalised: what words look at.",
           "text.project", "git.visual_projection"),
-    Named("word_vectors", "(B, T, D)", "A vector for each word.",
-          "text.embed_words", "git.embeddings.word_embeddings"),
-    Named("place_vectors", "(B, T, D)", "A vector for each word's place.",
-          "text.embed_words", "git.embeddings.position_embeddings"),
-    Named("words", "(B, T, D)", "Their sum, normalised.", "text.embed_words", "git.embeddings"),
+    Named("word_vectors", "(B, T, D)", "A token embedding for each word.",
+          "text.embed_words", "git.embeddings.word_embeddings", "hook_embed"),
+    Named("place_vectors", "(B, T, D)", "A position embedding for each word.",
+          "text.embed_words", "git.embeddings.position_embeddings", "hook_pos_embed"),
+    Named("words", "(B, T, D)", "Their sum, normalised.", "text.embed_words", "git.embeddings",
+          "embed.hook_normalized"),
     Named("text.x", "(B, S, D)", "Image tokens, then words: the stream begins.",
-          "text.forward", "git.encoder in"),
+          "text.forward", "git.encoder in", "hook_full_embed"),
     Named("text.mask", "(B, 1, T, S)", "Who may look at whom: 0 yes, -inf no.",
           "text.full_mask", "git.encoder in"),
     *TEXT_INSIDE[:8],
     Named("text.{i}.after_attention", "(B, T, D)", "The stream with attention added, normalised.",
-          "text.block", f"{TEXT}attention.output"),
+          "text.block", f"{TEXT}attention.output", "blocks.{i}.hook_mlp_in"),
     *TEXT_INSIDE[8:],
     Named("text.{i}.x", "(B, T, D)", "The stream with the MLP added, normalised.",
-          "text.block", TEXT[:-1]),
+          "text.block", TEXT[:-1], "blocks.{i}.hook_normalized_resid_post"),
     Named("logits", "(B, T, V)", "A score for every word of the vocabulary.",
           "text.forward", "output"),
     Named("word", "(B,)", "The word that was chosen.", "generate.generate", ""),
@@ -130,7 +177,7 @@ ROWS = {row.name: row for row in TABLE}
 NUMBERS = {row.name: number for number, row in enumerate(TABLE)}
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where a name that was traced belongs."""
 
     row: Named
@@ -138,16 +185,16 @@ class Place(NamedTuple):
     layer: int | None
 
 
-def find(name: str) -> Place | None:
+def find(name: str) -> Location | None:
     """Find the row of the table that a traced name belongs to, if there is one."""
     cached = re.match(r"image\.|word\.\d+\.", name)
     run = cached[0] if cached else ""
     rest = name.removeprefix(run)
     inside = re.fullmatch(r"(vision|text)\.(\d+)\.(\w+)", rest)
     if inside is None:
-        return Place(ROWS[rest], run, None) if rest in ROWS and "{i}" not in rest else None
+        return Location(ROWS[rest], run, None) if rest in ROWS and "{i}" not in rest else None
     row = ROWS.get(f"{inside[1]}.{{i}}.{inside[3]}")
-    return None if row is None else Place(row, run, int(inside[2]))
+    return None if row is None else Location(row, run, int(inside[2]))
 
 
 def order(name: str) -> tuple[int, ...]:

@@ -1,13 +1,13 @@
 """Ways to choose words, beyond the likeliest one. `generate.py` has the loop that all begin with.
 
     options.py       GenerationConfig: every option with its default
-    logits.py        small functions that change scores: penalties, bans, forced words
-    sampling.py      filters of likely words, and the draw
+    logits.py        logits processors: penalties, bans, forced tokens
+    sampling.py      temperature, top-k, top-p, min-p, and the draw
     beams.py         beam search, in groups and with draws
     contrastive.py   likely words that do not repeat what has been said
-    plan.py          prompts and options, checked; the changes they ask for
-    seen.py          attentions and hidden states of a run
-    run.py           one call for all of these: prompts and options in, texts out
+    plan.py          prompts and options, checked; the logits processors they ask for
+    attentions.py    attentions and hidden states of a run
+    decode.py        one call for all of these: prompts and options in, texts out
     scores.py        how likely a text is, word by word
     constrained.py   texts from a list only: a trie of labels, exact scores, classification
 

@@ -1,4 +1,4 @@
-"""Beam search: follow the K likeliest beginnings of a text at once, and keep the best texts.
+"""Beam search: keep the K likeliest beginnings of a text (beams), and the best finished hypotheses.
 
 All rows of one picture, its beams, stand one after the other: row b * K + k. They share the
 picture's keys and values. Three variants: beams in groups that avoid each other's words
@@ -6,7 +6,7 @@ picture's keys and values. Three variants: beams in groups that avoid each other
 
 Source: transformers 4.37.2, `generation/beam_search.py`. `beam_form="authors"` follows the
 original repository, `GeneratorWithBeamSearch`, in these points: a text of n words, prompt counted
-and end token not, is worth sum / ((5 + n) / 6) ** length_penalty (Wu et al. 2016, arXiv
+and end token not, scores sum / ((5 + n) / 6) ** length_penalty (Wu et al. 2016, arXiv
 1609.08144) instead of sum / new words ** length_penalty; as many texts are kept as shall be
 returned, not K; an end token counts wherever it ranks; the search stops when no text of
 max_length - 1 words could be better.
@@ -41,7 +41,7 @@ UNREACHED = -1e9  # the score of beams 1, 2, ... before the first word: only bea
 
 
 class Hypothesis(NamedTuple):
-    """A text that may be returned."""
+    """A finished text, which may be returned."""
 
     score: float
     ids: Array  # (T,), with its end token if it has one
@@ -66,7 +66,7 @@ class Search:
 
 
 class Beams(NamedTuple):
-    """Where the search stands."""
+    """The state of the search."""
 
     totals: Array  # (B, K), the sum of log-probabilities of each beam
     hypotheses: list[list[Hypothesis]]  # finished texts: B * groups lists
@@ -74,7 +74,7 @@ class Beams(NamedTuple):
 
 
 class BeamStep(NamedTuple):
-    """One word further."""
+    """One decode step of all beams."""
 
     logits: Array  # (B * K, V)
     scores: Array  # (B * K, V), log-probabilities after all processors
@@ -128,7 +128,7 @@ def begin(B: int, options: GenerationConfig) -> Beams:
 def beam_step(
     logits: Array, ids: Array, rows: Array, beams: Beams, search: Search
 ) -> tuple[Array, Array, Array, Beams]:
-    """Choose the next word of every beam: logits (B * K, V), ids (B * K, T), rows so far.
+    """Beam step: the next token of every beam, logits (B * K, V), ids (B * K, T), rows so far.
 
     -> words (B * K,), the row that each continues (B * K,), scores (B * K, V) and the new Beams.
     """
@@ -171,7 +171,7 @@ class Candidates(NamedTuple):
 
 
 def best_candidates(scores: Array, totals: Array, search: Search) -> Candidates:
-    """Find the best continuations of all beams: (B * K, V), (B, K) -> Candidates.
+    """Candidates: the best continuations of all beams, (B * K, V), (B, K) -> Candidates.
 
     So many that enough are left if every beam ends in every way it can. Or draw them.
     """
@@ -199,7 +199,7 @@ def split_finished(
     b: int,
     search: Search,
 ) -> tuple[list[Hypothesis], tuple[Array, Array, Array]]:
-    """Put ended texts aside and go on with the others: the candidates of one picture and group.
+    """Split the candidates of one picture and group into hypotheses and beams that go on.
 
     -> texts kept, and totals, words and rows (size,) of the beams that go on.
     """
@@ -223,7 +223,7 @@ def split_finished(
 def add_hypothesis(
     hypotheses: list[Hypothesis], text: Hypothesis, size: int, search: Search
 ) -> list[Hypothesis]:
-    """Keep the best texts; of equals, those that came first."""
+    """Add a hypothesis to the best ones; of equals, those that came first stay."""
     room = search.options.num_return_sequences if search.options.beam_form == "authors" else size
     if len(hypotheses) < room:
         return [*hypotheses, text]
@@ -234,7 +234,7 @@ def add_hypothesis(
 
 
 def hypothesis_score(total: float, length: int, ended: bool, b: int, search: Search) -> float:
-    """Weigh a text's log-probability by its length, the end token included in `length`."""
+    """Hypothesis score: log-probability / length ** penalty; `length` counts the end token."""
     penalty, T = search.options.length_penalty, search.prompt.shape[1]
     if search.options.beam_form == "authors":
         length_of_text = int(search.attention_mask[b].sum()) + length - T - ended

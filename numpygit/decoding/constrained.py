@@ -19,7 +19,8 @@ from ..errors import UserError
 from ..loading.config import GitConfig
 from ..model.generate import keep_rows
 from ..model.params import Array, Text
-from ..model.text import Cache, decode_step
+from ..model.text import Cache
+from ..model.variants.choose import text_of
 from .decode import decode
 from .options import GenerationConfig
 from .plan import Calls, make_plan
@@ -77,7 +78,7 @@ def score_texts(
     The picture and the prompt are read once.
     """
     if prompt.shape[1] > 1:
-        _, cache = decode_step(prompt[:, :-1], cache, p, config=config)
+        _, cache = text_of(config).decode_step(prompt[:, :-1], cache, p, config=config)
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # equal lengths side by side
     found = np.zeros(len(texts), np.float32)
     for start in range(0, len(order), AT_ONCE):

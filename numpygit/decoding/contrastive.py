@@ -1,4 +1,4 @@
-"""Contrastive search: a likely word whose hidden state is unlike those of the text so far.
+"""Contrastive search: a likely token whose hidden state is unlike those of the text so far.
 
 Source: Su et al. 2022, arXiv 2202.06417; transformers 4.37.2, `contrastive_search`. Only words
 count as the text so far. (For a picture there is no official answer to compare with: 4.37.2 stops
@@ -15,7 +15,8 @@ from ..loading.config import GitConfig
 from ..model.generate import Step, keep_rows
 from ..model.layers import Trace, no_trace, scope, softmax
 from ..model.params import Array, Text
-from ..model.text import Cache, decode_step
+from ..model.text import Cache
+from ..model.variants.choose import text_of
 from ..trace import Recorder, together
 from .logits import apply, visible_ids
 from .plan import Plan, bias_processors, processors_of
@@ -68,7 +69,7 @@ def decode_states(
     """Read words: -> the last word's logits (B, V), the cache, and all states (B, T, D)."""
     name = f"text.{config.num_hidden_layers - 1}.x"
     recorder = Recorder(name)
-    logits, cache = decode_step(
+    logits, cache = text_of(config).decode_step(
         ids, cache, p, config=config, attention_mask=mask, trace=together(trace, recorder)
     )
     return logits[:, -1], cache, recorder.tensors[name]

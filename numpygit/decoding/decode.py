@@ -30,7 +30,7 @@ class Generation:
 
     sequences: Array  # (R, T), R = B * num_return_sequences; prompts as they were given
     sequences_scores: Array | None = None  # (R,), of a beam search
-    scores: tuple[Array, ...] | None = None  # a word each: (rows, V) after all changes
+    scores: tuple[Array, ...] | None = None  # a word each: (rows, V) after all processors
     logits: tuple[Array, ...] | None = None  # a word each: (rows, V) before
     beam_indices: Array | None = None  # (R, T - prompt), the row of each word, -1 after the end
     attentions: tuple[tuple[Array, ...], ...] | None = None  # a word each, a layer each
@@ -86,7 +86,7 @@ def lazily(
 
 
 def begin(memory: Array | Cache, plan: Plan, p: Text, trace: Trace) -> Cache:
-    """Let the image tokens look at each other, unless that was done; one row for each prompt."""
+    """Prefill the KV cache with the pictures, unless that was done; one row for each prompt."""
     cache = memory
     if not isinstance(cache, tuple):
         cache = plan.towers.prefill(cache, p, config=plan.config, trace=scope(trace, "image"))
@@ -138,7 +138,7 @@ def texts_of(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Generation:
 def steps_of(
     cache: Cache, p: Text, plan: Plan, choose: Choose, scores: list[Array], trace: Trace
 ) -> Iterator[Step]:
-    """Say words until all texts have ended or the caller's functions stop it."""
+    """Generate until all texts have ended or the caller's functions stop it."""
     streamer, started = plan.calls.streamer, time.monotonic()
     if is_contrastive(plan, cache):
         steps = search_contrastive(cache, p, plan, scores, trace=trace)

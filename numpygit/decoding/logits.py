@@ -1,8 +1,9 @@
-"""Small functions that change the scores of the next word: (ids so far, logits) -> logits.
+"""Logits processors: small functions (visible ids, logits) -> logits, applied before a token is
+chosen.
 
-ids (B, T) hold -1 where a prompt is padded, so that padding never counts as a word; the official
-code takes padding for words, and a padded prompt goes on otherwise than the same prompt alone.
-Of a prompt that was given as vectors they hold nothing.
+Visible ids (B, T) hold -1 where a prompt is padded, so that padding never counts as a word; the
+official code takes padding for words, and a padded prompt goes on otherwise than the same prompt
+alone. Of a prompt that was given as vectors they hold nothing.
 logits (B, V) are logits, or log-probabilities in a beam search. Nothing is changed in place.
 Source: transformers 4.37.2, `generation/logits_process.py`.
 """
@@ -22,45 +23,46 @@ PADDING = -1
 
 
 def visible_ids(ids: Array, visible_prompt: Array, *, prompt_length: int) -> Array:
-    """Put what is told of the prompts in the place of what was read: ids (B, T) -> (B, T').
+    """Token ids that logits processors see: ids (B, T) -> (B, T').
 
-    `prompt` is the length of what was read; told (B, prompt), or (B, 0) where it was vectors.
+    The first `prompt_length` ids give way to visible_prompt (B, prompt_length), where padding is
+    marked; it is (B, 0) where the prompt was vectors.
     """
     return np.concatenate([visible_prompt, ids[:, prompt_length:]], axis=1)
 
 
 def apply(processors: Iterable[LogitsProcessor], ids: Array, logits: Array) -> Array:
-    """Make all changes in their order: (B, T), (B, V) -> (B, V)."""
+    """Run logits processors in their order: ids (B, T), logits (B, V) -> (B, V)."""
     for processor in processors:
         logits = processor(ids, logits)
     return logits
 
 
 def log_softmax(logits: Array) -> Array:
-    """Turn logits into log-probabilities: (B, V) -> (B, V)."""
+    """Logarithm of softmax: logits to log-probabilities, (..., V) -> (..., V)."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def suppress(ids: Array, logits: Array, *, token_ids: Sequence[int]) -> Array:
-    """Never say these words."""
+    """Suppress tokens: their logits become -inf."""
     changed = logits.copy()
     changed[:, list(token_ids)] = -np.inf
     return changed
 
 
 def suppress_at(ids: Array, logits: Array, *, token_ids: Sequence[int], length: int) -> Array:
-    """Do not say these words where the text has just this length."""
+    """Suppress tokens where the text has exactly this length."""
     return suppress(ids, logits, token_ids=token_ids) if ids.shape[1] == length else logits
 
 
 def suppress_below(ids: Array, logits: Array, *, token_ids: Sequence[int], length: int) -> Array:
-    """Do not say these words, the end tokens, before the text has this length."""
+    """Minimum length: suppress tokens, the end tokens, before the text has this length."""
     return suppress(ids, logits, token_ids=token_ids) if ids.shape[1] < length else logits
 
 
 def force_at(ids: Array, logits: Array, *, token_ids: Sequence[int], length: int) -> Array:
-    """Say one of these words where the text has just this length; all get score 0."""
+    """Force one of these tokens where the text has exactly this length; all get score 0."""
     if ids.shape[1] != length:
         return logits
     changed = np.full_like(logits, -np.inf)
@@ -69,7 +71,7 @@ def force_at(ids: Array, logits: Array, *, token_ids: Sequence[int], length: int
 
 
 def repetition_penalty(ids: Array, logits: Array, *, penalty: float) -> Array:
-    """Make words less likely that were said already: divide or multiply by `penalty`.
+    """Repetition penalty: divide or multiply the logits of tokens that came before by `penalty`.
 
     Source: Keskar et al. 2019, arXiv 1909.05858. A penalty below 1 makes them likelier.
     """
@@ -81,7 +83,7 @@ def repetition_penalty(ids: Array, logits: Array, *, penalty: float) -> Array:
 
 
 def ban_repeated_ngrams(ids: Array, logits: Array, *, size: int) -> Array:
-    """Let no sequence of `size` words come twice."""
+    """No repeated n-grams: no sequence of `size` tokens comes twice."""
     changed = logits.copy()
     for row, padded in enumerate(ids.tolist()):
         text = [token_id for token_id in padded if token_id != PADDING]
@@ -95,7 +97,7 @@ def ban_repeated_ngrams(ids: Array, logits: Array, *, size: int) -> Array:
 
 
 def add_bias(ids: Array, logits: Array, *, bias: Mapping[tuple[int, ...], float]) -> Array:
-    """Make sequences of words likelier or less likely: add to the last where the others stand.
+    """Sequence bias: add to the logit of a sequence's last token where the others stand before it.
 
     The official code overlooks a sequence whose beginning is the whole text so far.
     """
@@ -117,7 +119,10 @@ def allow_only(
     allowed: Callable[[int, Array], Sequence[int]],
     rows_each: int,
 ) -> Array:
-    """Keep the words that `allowed(prompt number, ids so far)` lists; `rows_each` for a prompt."""
+    """Constrained decoding: keep what `allowed(prompt number, ids so far)` lists.
+
+    A prompt has `rows_each` rows.
+    """
     mask = np.full(logits.shape, -np.inf, np.float32)
     for row, text in enumerate(ids):
         token_ids = allowed(row // rows_each, text[text != PADDING])
@@ -133,7 +138,7 @@ def allow_only(
 def exponential_decay_length_penalty(
     ids: Array, logits: Array, *, token_ids: Sequence[int], length: int, factor: float
 ) -> Array:
-    """Make the end tokens likelier with every word beyond a length.
+    """Exponential decay length penalty: end tokens grow likelier with each token beyond a length.
 
     Where they are forbidden they stay so; the official code makes nan of them, and whole searches.
     """
@@ -155,14 +160,14 @@ def remove_invalid(ids: Array, logits: Array) -> Array:
 
 
 def normalise(ids: Array, logits: Array) -> Array:
-    """Make log-probabilities of scores that other changes have left unnormalised."""
+    """Log-softmax, after processors that have left scores unnormalised."""
     return log_softmax(logits)
 
 
 def diversity_penalty(ids: Array, logits: Array, *, chosen: Array, penalty: float) -> Array:
-    """Make words less likely that other groups of beams have just chosen.
+    """Diversity penalty: lower the logits of tokens that other groups of beams have just chosen.
 
-    logits (B * beams, V), chosen (B, words of the other groups). Source: Vijayakumar et al. 2016,
+    logits (B * beams, V), chosen (B, tokens of the other groups). Source: Vijayakumar et al. 2016,
     arXiv 1610.02424.
     """
     B, V = len(chosen), logits.shape[1]

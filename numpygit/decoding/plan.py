@@ -1,4 +1,4 @@
-"""Prompts and options, checked and completed before any work; and the changes they ask for."""
+"""Prompts and options, checked and completed before any work, and their logits processors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UserError
-from ..fast.towers import PLAIN, Towers
+from ..fast.towers import Towers, plain_towers
 from ..loading.config import GitConfig
 from ..model.params import Array
 from .logits import (
@@ -59,7 +59,7 @@ class Plan(NamedTuple):
     config: GitConfig  # the model's, with the padding token of the options
     options: GenerationConfig
     calls: Calls
-    towers: Towers = PLAIN
+    towers: Towers
 
 
 def make_plan(
@@ -96,6 +96,7 @@ def make_plan(
         config if filler == config.pad_token_id else replace(config, pad_token_id=filler),
         options,
         calls or Calls(),
+        plain_towers(config),
     )
 
 
@@ -124,7 +125,7 @@ def pad_left(ids: Array, attention_mask: Array) -> Array:
 
 
 def visible_prompt_of(given: Array, attention_mask: Array) -> Array:
-    """Mark the padding of prompts, on the left: (B, T), or (B, 0) for vectors -> the same."""
+    """Prompts as logits processors see them, padding marked: (B, T), or (B, 0) for vectors."""
     if given.shape == (len(attention_mask), 0):
         return given
     if given.shape != attention_mask.shape:
@@ -153,12 +154,12 @@ def length_of(options: GenerationConfig, prompt: int, max_positions: int) -> int
 
 
 def bias_processors(options: GenerationConfig) -> list[LogitsProcessor]:
-    """List the change that comes before all others."""
+    """List the logits processor that comes before all others: the sequence bias."""
     return [partial(add_bias, bias=options.sequence_bias)] if options.sequence_bias else []
 
 
 def processors_of(plan: Plan, *, rows_each: int) -> list[LogitsProcessor]:
-    """List what the options do to logits, in the official order; `rows_each` for a prompt."""
+    """List the logits processors, in the official order; a prompt has `rows_each` rows."""
     options, V, length = plan.options, plan.config.vocab_size, plan.visible_prompt.shape[1]
     end = tuple(token_id for token_id in plan.end if 0 <= token_id < V)
     # vectors count in lengths, but processors do not see them
@@ -196,7 +197,7 @@ def processors_of(plan: Plan, *, rows_each: int) -> list[LogitsProcessor]:
 
 
 def forced_processors(options: GenerationConfig, max_length: int) -> list[LogitsProcessor]:
-    """List the changes that leave no choice: the first word, and the last at max_length."""
+    """List the processors that leave no choice: the first word, and the last at max_length."""
     processors: list[LogitsProcessor] = []
     if options.forced_bos_token_id is not None:
         processors.append(partial(force_at, token_ids=(options.forced_bos_token_id,), length=1))
@@ -207,7 +208,7 @@ def forced_processors(options: GenerationConfig, max_length: int) -> list[Logits
 
 
 def suppressing_processors(options: GenerationConfig, length: int) -> list[LogitsProcessor]:
-    """List the words that are never said, or not at the beginning."""
+    """List the processors of tokens that are suppressed, or suppressed at the beginning."""
     processors: list[LogitsProcessor] = []
     if options.suppress_tokens:
         processors.append(partial(suppress, token_ids=options.suppress_tokens))

@@ -1,7 +1,8 @@
-"""Draw words instead of taking the likeliest: filters of unlikely words, and the draw.
+"""Sampling: temperature, the filters top-k, top-p (nucleus), min-p and others, and the draw.
 
-Each filter takes logits (B, V) and puts -inf where a word may not be drawn; `keep` words stay in
-any case. Source: transformers 4.37.2, `generation/logits_process.py`, and 5.23 for `filter_min_p`.
+Each filter is a logits processor: it takes logits (B, V) and puts -inf where a token may not be
+drawn; the `keep` likeliest stay in any case. Source: transformers 4.37.2,
+`generation/logits_process.py`, and 5.23 for `filter_min_p`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .options import GenerationConfig
 
 
 def filters(options: GenerationConfig, *, keep: int) -> list[LogitsProcessor]:
-    """List what a draw does to logits before it draws, in the official order."""
+    """List the logits processors of sampling, in the official order."""
     processors: list[LogitsProcessor] = []
     if options.temperature != 1:
         processors.append(partial(scale_temperature, temperature=options.temperature))
@@ -40,19 +41,19 @@ def filters(options: GenerationConfig, *, keep: int) -> list[LogitsProcessor]:
 
 
 def scale_temperature(ids: Array, logits: Array, *, temperature: float) -> Array:
-    """Flatten the distribution above temperature 1, sharpen it below."""
+    """Temperature: above 1 it flattens the distribution, below 1 it sharpens it."""
     return logits / np.float32(temperature)
 
 
 def filter_top_k(ids: Array, logits: Array, *, count: int) -> Array:
-    """Keep the `count` likeliest words, and those as likely as the last of them (top-k)."""
+    """Top-k: keep the `count` likeliest tokens, and those as likely as the last of them."""
     count = min(count, logits.shape[1])
     lowest = np.partition(logits, -count, axis=1)[:, -count, None]
     return np.where(logits < lowest, np.float32(-np.inf), logits)
 
 
 def filter_top_p(ids: Array, logits: Array, *, mass: float, keep: int) -> Array:
-    """Keep the fewest likely words that have this probability together (top-p).
+    """Top-p (nucleus): keep the fewest likely tokens whose probabilities sum to `mass`.
 
     Source: Holtzman et al. 2019, arXiv 1904.09751.
     """
@@ -64,7 +65,7 @@ def filter_top_p(ids: Array, logits: Array, *, mass: float, keep: int) -> Array:
 
 
 def filter_min_p(ids: Array, logits: Array, *, share: float, keep: int) -> Array:
-    """Keep words at least `share` times as likely as the likeliest (min-p).
+    """Min-p: keep tokens at least `share` times as likely as the likeliest.
 
     Source: Nguyen et al. 2024, arXiv 2407.01082.
     """
@@ -74,7 +75,7 @@ def filter_min_p(ids: Array, logits: Array, *, share: float, keep: int) -> Array
 
 
 def filter_typical(ids: Array, logits: Array, *, mass: float, keep: int) -> Array:
-    """Keep the words whose surprise is nearest to the expected one, up to a probability.
+    """Typical sampling: keep tokens whose surprisal is nearest to the entropy, up to `mass`.
 
     Source: Meister et al. 2022, arXiv 2202.00666.
     """
@@ -94,13 +95,13 @@ def filter_typical(ids: Array, logits: Array, *, mass: float, keep: int) -> Arra
 
 
 def filter_epsilon(ids: Array, logits: Array, *, epsilon: float, keep: int) -> Array:
-    """Drop words below a probability. Source: Hewitt et al. 2022, arXiv 2210.15191."""
+    """Epsilon cutoff: drop tokens below a probability. Source: Hewitt et al., arXiv 2210.15191."""
     remove = (softmax(logits) < epsilon) & below_top(logits, keep)
     return np.where(remove, np.float32(-np.inf), logits)
 
 
 def filter_eta(ids: Array, logits: Array, *, epsilon: float, keep: int) -> Array:
-    """Drop words below a probability that falls where the model is unsure (same source)."""
+    """Eta cutoff: an epsilon that falls where the model is unsure (same source)."""
     log_probability = log_softmax(logits)
     probability = np.exp(log_probability)
     finite = np.where(probability > 0, log_probability, np.float32(0))
@@ -125,16 +126,16 @@ def remove_sorted(logits: Array, remove: Array, order: Array) -> Array:
 
 
 def draw(logits: Array, rng: np.random.Generator) -> Array:
-    """Draw a word of each row by its probability: (B, V) -> (B,).
+    """Multinomial draw of a token for each row: logits (B, V) -> (B,).
 
-    Adding Gumbel noise and taking the highest draws by softmax, without computing it.
+    The Gumbel-max trick: adding Gumbel noise and taking the highest draws by softmax.
     """
     noise = rng.gumbel(size=logits.shape)
     return (logits + noise).argmax(axis=1)
 
 
 def draw_several(logits: Array, rng: np.random.Generator, *, count: int) -> Array:
-    """Draw different words of each row, one after the other: (B, V) -> (B, count)."""
+    """Draw different tokens of each row without replacement: (B, V) -> (B, count)."""
     noisy = logits + rng.gumbel(size=logits.shape)
     return np.argsort(-noisy, axis=1, kind="stable")[:, :count]
 

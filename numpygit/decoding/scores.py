@@ -12,7 +12,8 @@ import numpy as np
 
 from ..loading.config import GitConfig
 from ..model.params import Array, Text
-from ..model.text import Cache, decode_step
+from ..model.text import Cache
+from ..model.variants.choose import text_of
 from .logits import log_softmax, require_finite
 from .options import as_tuple
 
@@ -44,7 +45,7 @@ def word_scores(
     mask = np.ones(ids.shape, np.int64)
     if attention_mask is not None:
         mask[:, :prompt_length] = attention_mask
-    logits, _ = decode_step(
+    logits, _ = text_of(config).decode_step(
         ids[:, cached_length:-1], cache, p, config=config, attention_mask=mask[:, cached_length:-1]
     )
     require_finite(logits)

@@ -82,7 +82,7 @@ def mix_image(q: Array, k: Array, v: Array, mixed: Array) -> None:
 
 
 def powers_of_scores(keys: Array, q: Array, ones: Array) -> tuple[Array, Array]:
-    """Compute exp(keys @ q), (n, M, A) @ (n, A, T) -> (n, M, T), and its sums over M, (n, 1, T)."""
+    """Compute exp(keys @ q) and its sums over M: keys (n, M, A), q (n, A, T) -> (n, M, T), sums."""
     (n, M, A), T = keys.shape, q.shape[2]
     scores = keys @ q  # (n, M, T)
     with np.errstate(over="ignore"):

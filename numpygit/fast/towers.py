@@ -30,6 +30,7 @@ from ..model.config import Config, VisionConfig
 from ..model.layers import KeyValue, Trace, no_trace
 from ..model.params import Array, Block, Text, Vision
 from ..model.text import Cache
+from ..model.variants.choose import text_of
 from .attention import image_attention, image_keys_and_values, word_attention
 from .layers import layer_norm, linear, mlp
 from .pool import in_groups
@@ -88,7 +89,7 @@ def prefill(
 ) -> Cache:
     """Twin of `text.prefill`: memory (B, M, D) -> Cache."""
     if trace is not no_trace or not serves(config) or memory.size == 0 or not p.blocks:
-        return text.prefill(memory, p, config=config, trace=trace)
+        return text_of(config).prefill(memory, p, config=config, trace=trace)
 
     def prefill_group(group: slice) -> list[KeyValue]:
         return prefill_pictures(memory[group], p, config=config)
@@ -112,7 +113,7 @@ def together(groups: tuple[KeyValue, ...]) -> KeyValue:
 
 
 def prefill_pictures(memory: Array, p: Text, *, config: Config) -> list[KeyValue]:
-    """Let the tokens of each picture look at each other: (B, M, D) -> each layer's keys, values."""
+    """Prefill for several pictures: memory (B, M, D) -> keys and values of each layer."""
     heads, (B, M, D) = config.num_attention_heads, memory.shape
     x = columns_of(memory)  # (D, B * M)
     new_kv = []
@@ -125,7 +126,7 @@ def prefill_pictures(memory: Array, p: Text, *, config: Config) -> list[KeyValue
 
 
 def after(attended: Array, block: Block, *, config: Config, threads: int = 1) -> Array:
-    """Do what follows attention, and its residual, in a layer of the text tower: (D, T) -> same."""
+    """MLP and both norms after attention and its residual, post-norm: (D, T) -> (D, T)."""
     eps = config.layer_norm_eps
     x = layer_norm(attended, block.attention_norm, eps=eps)
     thought = mlp(x, block.mlp, activation=config.hidden_act, plus=x, threads=threads)
@@ -143,10 +144,13 @@ def decode_step(
     threads: int = 1,
     trace: Trace = no_trace,
 ) -> tuple[Array, Cache]:
-    """Twin of `text.decode_step`; it gives the last word's logits only: ids (B, T) -> (B, 1, V)."""
+    """Twin of `text.decode_step` that gives the last word's logits only: ids (B, T) -> logits.
+
+    They are (B, 1, V); (B, T, V) where the twin runs in its place.
+    """
     M = cache.image_kv[0].k.shape[2] if cache.image_kv else 0
     if trace is not no_trace or not serves(config) or M == 0:
-        return text.decode_step(
+        return text_of(config).decode_step(
             ids, cache, p, config=config, attention_mask=attention_mask, positions=positions,
             trace=trace,
         )  # fmt: skip
@@ -176,7 +180,7 @@ def decode_step(
 
 
 def serves(config: Config) -> bool:
-    """Tell whether this file knows the model: relative positions are left to layers.py."""
+    """Tell whether this file knows the model: relative positions are left to the plain ones."""
     return config.position_embedding_type == "absolute"
 
 
@@ -188,7 +192,10 @@ class Towers(NamedTuple):
     decode_step: Callable[..., tuple[Array, Cache]]
 
 
-PLAIN = Towers(vision.image_tokens, text.prefill, text.decode_step)
+def plain_towers(config: Config | VisionConfig) -> Towers:
+    """Take the definitions, which are read along and stepped through."""
+    tower = text_of(config)
+    return Towers(vision.image_tokens, tower.prefill, tower.decode_step)
 
 
 def fast_towers(threads: int) -> Towers:

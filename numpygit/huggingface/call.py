@@ -15,12 +15,13 @@ import numpy as np
 from ..decoding.decode import Generation
 from ..errors import UserError
 from ..fast.threads import check_threads, default_threads, keep_freed_memory
-from ..fast.towers import PLAIN, Towers, fast_towers
+from ..fast.towers import Towers, fast_towers, plain_towers
 from ..loading.config import GitConfig
 from ..loading.pruned_heads import pruned_heads
 from ..model.layers import KeyValue, Trace, no_trace
 from ..model.params import Array, Git, Text
-from ..model.text import Cache, decode_step, forward, project
+from ..model.text import Cache, project
+from ..model.variants.choose import text_of
 from ..trace import Recorder, together
 from .arguments import (
     Pixels,
@@ -77,14 +78,14 @@ def run(
     p, shape = params.text, words.shape[:2]
     positions = None if position_ids is None else np.broadcast_to(position_ids, shape)
     if past is None:
-        logits, hidden = forward(
+        logits, hidden = text_of(config).forward(
             memory, words, p, config=config, attention_mask=attention_mask, positions=positions,
             keep=keep, trace=seen,
         )  # fmt: skip
         first = recorder.tensors["text.x"]
         cache = cut_cache(recorder, p, attention_mask, image=memory.shape[1], words=shape)
     else:
-        logits, cache = decode_step(
+        logits, cache = text_of(config).decode_step(
             words, past, p, config=config, attention_mask=attention_mask, positions=positions,
             trace=seen,
         )  # fmt: skip
@@ -137,7 +138,7 @@ def memory_of(
     *,
     config: GitConfig,
     interpolate: bool = False,
-    towers: Towers = PLAIN,
+    towers: Towers,
     trace: Trace = no_trace,
 ) -> Array:
     """Encode pictures for the text tower -> (B, M, D); no pictures -> (1, 0, D)."""
@@ -169,7 +170,7 @@ def threads_of(model: Runs) -> int:
 def towers_of(model: Runs) -> Towers:
     """Choose the functions that run a model."""
     if model.plain:
-        return PLAIN
+        return plain_towers(model.config)
     keep_freed_memory()
     return fast_towers(threads_of(model))
 

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from ..decoding.logits import log_softmax
 from ..errors import UserError
 from ..model.params import Array
 
@@ -54,13 +55,6 @@ def cross_entropy(logits: Array, labels: Array, *, smoothing: float = 0.0) -> np
     asked = (1 - smoothing) * of_label + rest * of_others
     best = (1 - smoothing) * math.log(1 - smoothing) + smoothing * math.log(rest)
     return logits.dtype.type(best - asked.mean())
-
-
-def log_softmax(logits: Array) -> Array:
-    """Take the logarithm of softmax without ever dividing small numbers: (..., V) -> (..., V)."""
-    centred = logits - logits.max(axis=-1, keepdims=True)
-    total = np.exp(centred).sum(axis=-1, keepdims=True)
-    return centred - np.log(total)
 
 
 def answer_labels(input_ids: Array, is_answer: Array) -> Array:

@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from .. import loading
 from ..decoding.options import save_options
 from ..decoding.options.config import GENERATION
 from ..errors import UserError
 from ..loading.checkpoint import TOWER
 from ..loading.config import GitConfig, GitVisionConfig
 from ..loading.hub.push import check_saving, made_folder, push_folder
-from ..loading.names import Take
 from ..loading.pruned_heads import cut
 from ..loading.write_whole import write_tensors, write_whole
 from ..model.params import Array, Git, Vision
+from .tensors import tensors_of, tensors_of_vision
 
 
 class Saved(Protocol):
@@ -80,52 +79,8 @@ def body_tensors(params: Git, config: GitConfig) -> dict[str, Array]:
 
 def tower_tensors(params: Vision, config: GitVisionConfig) -> dict[str, Array]:
     """List the parameters of a vision encoder alone, by their names in a file."""
-    whole = GitConfig(vision_config=config)
-    tensors = inverse(params, lambda take: loading.walk_vision(whole, take))
-    return without_prefix(tensors, TOWER)
-
-
-def tensors_of(params: Git, config: GitConfig) -> dict[str, Array]:
-    """List all parameters by their names in the file: the inverse of `loading.params_from`."""
-    return inverse(params, lambda take: loading.walk(config, take))
-
-
-def inverse(params: Any, walk: Callable[[Take], Any]) -> dict[str, Array]:
-    """Find out which tensor of the file each parameter is, by sending numbers along `walk`.
-
-    Every tensor is asked for with its number as its content; where the numbers come out, the
-    tensors belong. Temporal embeddings, one a frame in the file, are one array here.
-    """
-    asked: list[tuple[str, tuple[int, ...]]] = []
-
-    def number(name: str, *shape: int) -> Array:
-        asked.append((name, shape))
-        return np.broadcast_to(np.float32(len(asked) - 1), shape)
-
-    numbers = list(arrays_in(walk(number)))
-    tensors = {}
-    for where, array in zip(numbers, arrays_in(params), strict=True):
-        if where.size == 0:
-            continue
-        rows = [(where, array)]
-        if where.flat[0] != where.flat[-1]:
-            rows = list(zip(where, array, strict=True))
-        for row_numbers, row in rows:
-            name, shape = asked[int(row_numbers.flat[0])]
-            tensors[name] = row.reshape(shape) if row.size else row
-    return tensors
-
-
-def arrays_in(part: Any) -> Iterator[Array]:
-    """Go through all arrays of nested parameters, in the order of their fields."""
-    if isinstance(part, np.ndarray):
-        yield part
-    elif isinstance(part, tuple):
-        for piece in part:
-            yield from arrays_in(piece)
-    elif is_dataclass(part):
-        for field in fields(part):
-            yield from arrays_in(getattr(part, field.name))
+    stills = replace(params, temporal_embedding=params.temporal_embedding[:0])
+    return without_prefix(tensors_of_vision(stills, config), TOWER)
 
 
 def without_prefix(tensors: Mapping[str, Array], prefix: str) -> dict[str, Array]:

@@ -38,6 +38,16 @@ IGNORED = (
     "git.image_encoder.vision_model.embeddings.position_ids",
 )
 WORD_EMBEDDING = "git.embeddings.word_embeddings.weight"
+# The parts of one layer, in the order of the fields of Block
+VISION_LAYER = (
+    "self_attn.q_proj self_attn.k_proj self_attn.v_proj self_attn.out_proj "
+    "layer_norm1 mlp.fc1 mlp.fc2 layer_norm2"
+)
+TEXT_LAYER = (
+    "attention.self.query attention.self.key attention.self.value "
+    "attention.output.dense attention.output.LayerNorm "
+    "intermediate.dense output.dense output.LayerNorm"
+)
 # What a file holds whose names lack `git.`
 BODY = ("embeddings.", "encoder.", "image_encoder.", "visual_projection.", "img_temp")
 
@@ -69,8 +79,7 @@ def walk_vision(config: Config, take: Take) -> Vision:
             walk_block(
                 take,
                 f"{tower}encoder.layers.{i}.",
-                "self_attn.q_proj self_attn.k_proj self_attn.v_proj self_attn.out_proj "
-                "layer_norm1 mlp.fc1 mlp.fc2 layer_norm2",
+                VISION_LAYER,
                 D,
                 c.intermediate_size,
             )
@@ -97,9 +106,7 @@ def walk_text(config: Config, take: Take) -> Text:
             walk_block(
                 take,
                 f"git.encoder.layer.{i}.",
-                "attention.self.query attention.self.key attention.self.value "
-                "attention.output.dense attention.output.LayerNorm "
-                "intermediate.dense output.dense output.LayerNorm",
+                TEXT_LAYER,
                 D,
                 config.intermediate_size,
                 walk_relative(take, f"git.encoder.layer.{i}.attention.self.", config),

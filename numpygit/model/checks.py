@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import UserError
-from .config import VisionConfig
+from .config import Config, VisionConfig
 from .params import Array, Text, Vision
 
 
@@ -32,6 +32,15 @@ def check_pixels(
             f"got a clip of {pixels.shape[1]} frames, but this model has temporal embeddings "
             f"for {frames} (num_image_with_embedding); pass at most {frames} frames, "
             "or stills as (B, C, H, W)"
+        )
+
+
+def check_absolute(config: Config) -> None:
+    """Refuse a model with relative positions, which `variants/relative_text.py` runs."""
+    if config.position_embedding_type != "absolute":
+        raise UserError(
+            f"position_embedding_type is {config.position_embedding_type!r}, which model/text.py "
+            "does not know; take the functions of `model.variants.relative_text`"
         )
 
 

@@ -1,6 +1,6 @@
-"""Logits -> words, one at a time.
+"""Logits -> words, one at a time: autoregressive decoding with a KV cache.
 
-`generate` reads the prompt, then lets `choose` pick a word for every row, reads that, and so on.
+`generate` runs the prompt, lets `choose` pick the next token of every row, runs that, and so on.
 It yields one `Step` a word and does no more work than it is asked for: stop iterating and it
 stops. `choose` decides everything else; `greedy` takes the likeliest word.
 """
@@ -19,20 +19,23 @@ from .text import Cache, decode_step
 
 
 class Choice(NamedTuple):
-    """The next word of every row, and the row whose words so far it continues."""
+    """Next token of each row; `row[i]` is the old row it continues.
+
+    `row` is the identity for greedy choice, and a reordering in beam search.
+    """
 
     word: Array  # (B,)
-    row: Array  # (B,); 0, 1, 2, ... unless a search drops some rows and forks others
+    row: Array  # (B,)
 
 
 class Step(NamedTuple):
-    """One word further: what was known, what was chosen, and everything so far."""
+    """One decode step: logits, the chosen token, and everything so far."""
 
     logits: Array  # (B, V), what the choice was made from
     word: Array  # (B,), the pad token in rows that had finished before
     ids: Array  # (B, T), prompt and words so far
     finished: Array  # (B,), True where the end token has come
-    cache: Cache  # what has been read: all but the last word
+    cache: Cache  # of all tokens but the last
 
 
 Choose = Callable[[Array, Array], Choice]
@@ -40,7 +43,7 @@ DecodeStep = Callable[..., tuple[Array, Cache]]  # text.decode_step, or its twin
 
 
 def greedy(logits: Array, ids: Array) -> Choice:
-    """Take the likeliest word of each row: logits (B, V), ids so far (B, T) -> Choice."""
+    """Greedy: the likeliest token of each row, logits (B, V), ids so far (B, T) -> Choice."""
     B, V = logits.shape
     return Choice(logits.argmax(axis=1), np.arange(B))
 
@@ -58,7 +61,7 @@ def generate(
     decode_step: DecodeStep = decode_step,
     trace: Trace = no_trace,
 ) -> Iterator[Step]:
-    """Continue prompts word by word: what is known of the pictures, prompt (B, T) -> Steps.
+    """Continue prompts word by word: KV cache of the pictures, prompt (B, T) -> Steps.
 
     `cache` comes from `prefill`; words that it holds are the beginning of the prompt. Prompts of
     different lengths stand on the right, padded on the left, with attention_mask (B, T).
@@ -87,7 +90,7 @@ def generate(
 
 
 def keep_rows(cache: Cache, row: Array) -> Cache:
-    """Let each row go on from the words of another row of the same picture.
+    """Reorder the rows of a KV cache: row i goes on from the words of old row `row[i]`.
 
     Pictures are not copied: all rows of a picture, one after the other, share it.
     """

@@ -15,13 +15,12 @@ import numpy as np
 from ..errors import UserError
 from .params import MLP, Activation, Array, Attention, LayerNorm, Linear
 from .variants.activations import gelu_new, relu, selu, silu
-from .variants.relative_positions import relative_scores
 
 Trace = Callable[[str, Array], None]
 
 
 class KeyValue(NamedTuple):
-    """What attention remembers of the tokens it has seen."""
+    """Keys and values of one layer: what the KV cache holds."""
 
     k: Array  # (B, N, S, A)
     v: Array  # (B, N, S, A)
@@ -38,9 +37,10 @@ def linear(x: Array, p: Linear) -> Array:
 
 
 def layer_norm(x: Array, p: LayerNorm, *, eps: float) -> Array:
-    """Give each token mean 0 and variance 1, then scale and shift: (B, T, D) -> (B, T, D).
+    """Layer normalisation: each token gets mean 0 and variance 1, then is scaled and shifted.
 
-    Source: Ba et al. 2016, arXiv 1607.06450. The variance divides by D, not by D - 1.
+    (B, T, D) -> (B, T, D). The variance divides by D, not by D - 1. Source: Ba et al. 2016, arXiv
+    1607.06450.
     """
     mean = x.mean(axis=-1, keepdims=True)
     centred = x - mean
@@ -50,7 +50,7 @@ def layer_norm(x: Array, p: LayerNorm, *, eps: float) -> Array:
 
 
 def quick_gelu(x: Array) -> Array:
-    """The picture tower's activation, x * sigmoid(1.702 x). Source: CLIP, `model.py`."""
+    """The vision encoder's activation, x * sigmoid(1.702 x). Source: CLIP, `model.py`."""
     # sigmoid(z) = (1 + tanh(z / 2)) / 2, which cannot overflow as exp(-z) can
     gate = 0.5 + 0.5 * np.tanh(0.851 * x)
     return x * gate
@@ -70,7 +70,7 @@ GELU_R = (
 
 
 def gelu(x: Array) -> Array:
-    """The text tower's activation, x * Phi(x) with the exact Phi, which NumPy does not have.
+    """The text decoder's activation, x * Phi(x) with the exact Phi, which NumPy does not have.
 
     Source: Hendrycks and Gimpel, arXiv 1606.08415. The literature's "tanh approximation" is
     another function, off by 4.7e-4: this one only borrows tanh to evaluate the exact Phi.
@@ -98,7 +98,7 @@ def activate(x: Array, *, name: Activation) -> Array:
 
 
 def softmax(scores: Array) -> Array:
-    """Turn scores into weights that sum to 1 over the last axis: (..., S) -> (..., S)."""
+    """Softmax: turn scores into weights that sum to 1 over the last axis, (..., S) -> (..., S)."""
     highest = scores.max(axis=-1, keepdims=True)
     powers = np.exp(scores - highest)
     return powers / powers.sum(axis=-1, keepdims=True)
@@ -127,23 +127,21 @@ def attention(
     mask: Array | None = None,
     context: KeyValue | None = None,
     past: KeyValue | None = None,
-    place: Array | None = None,
     trace: Trace = no_trace,
 ) -> tuple[Array, KeyValue]:
-    """Let every token gather values from the S it may look at: (B, T, D) -> (B, T, D).
+    """Multi-head self-attention: (B, T, D) -> (B, T, D), and the keys and values for the KV cache.
 
-    These: a fixed `context`, the `past` of its own sequence, x itself. mask: (B, N, T, S), 0 may
-    look, -inf may not. `place` (B, S): relative positions. Returns also the next call's past.
+    Keys and values are `context` (the picture's, fixed), then `past` (those of earlier words), then
+    x's own. mask: (B, 1, T, S), 0 where a token may look, -inf where it may not. Source: Vaswani et
+    al. 2017, arXiv 1706.03762, section 3.2.
     """
     q = split_heads(linear(x, p.query), heads=heads)
-    kv = extend(past, keys_and_values(x, p, heads=heads, trace=trace))
     trace("q", q)
+    kv = extend(past, keys_and_values(x, p, heads=heads, trace=trace))
     all_kv = extend(context, kv)
     B, N, T, A = q.shape
     S = all_kv.k.shape[2]
     products = q @ all_kv.k.transpose(0, 1, 3, 2)  # (B, N, T, S)
-    if p.relative is not None:
-        products = products + relative_scores(q, all_kv.k, p.relative, place=place)
     scores = products * (1 / math.sqrt(A))  # (B, N, T, S)
     if mask is not None:
         scores = scores + mask
@@ -160,7 +158,7 @@ def attention(
 
 
 def keys_and_values(x: Array, p: Attention, *, heads: int, trace: Trace = no_trace) -> KeyValue:
-    """What tokens are found by, and what they then give: (B, T, D) -> twice (B, N, T, A)."""
+    """Project tokens to keys and values, split into heads: (B, T, D) -> twice (B, N, T, A)."""
     k = split_heads(linear(x, p.key), heads=heads)
     v = split_heads(linear(x, p.value), heads=heads)
     trace("k", k)
@@ -181,7 +179,7 @@ def extend(earlier: KeyValue | None, new: KeyValue) -> KeyValue:
 
 
 def mlp(x: Array, p: MLP, *, activation: Activation, trace: Trace = no_trace) -> Array:
-    """Think about each token by itself: (B, T, D) -> (B, T, D)."""
+    """Two-layer MLP (feed-forward), applied to each token on its own: (B, T, D) -> (B, T, D)."""
     B, T, D = x.shape
     F = p.up.weight.shape[0]
     hidden = linear(x, p.up)  # (B, T, F)

@@ -34,13 +34,13 @@ class LayerNorm:
 class Relative:
     """A vector for every distance between two tokens, of models with relative positions."""
 
-    embedding: Array  # (2 * places - 1, A), from the furthest behind to the furthest ahead
+    embedding: Array  # (2 * max_positions - 1, A), from the furthest behind to the furthest ahead
     by_key: bool  # whether keys, and not queries alone, are scored with it
 
 
 @dataclass(frozen=True)
 class Attention:
-    """Self-attention: three projections in, one out."""
+    """Multi-head self-attention: three projections in, one out."""
 
     query: Linear  # D -> D, seen as N heads of width A
     key: Linear  # D -> D
@@ -51,7 +51,7 @@ class Attention:
 
 @dataclass(frozen=True)
 class MLP:
-    """Two linear layers with an activation between them."""
+    """The feed-forward part: two linear layers with an activation between them."""
 
     up: Linear  # D -> F
     down: Linear  # F -> D
@@ -61,7 +61,8 @@ class MLP:
 class Block:
     """One transformer layer, of either tower.
 
-    The picture tower normalises before attention and MLP, the text tower after them.
+    The vision encoder normalises before attention and MLP (pre-norm), the text decoder after them
+    (post-norm).
     """
 
     attention: Attention
@@ -72,7 +73,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Vision:
-    """The picture tower, a CLIP ViT."""
+    """The vision encoder, a CLIP ViT."""
 
     patch_embedding: Array  # (D, C * patch * patch), no bias
     class_embedding: Array  # (D,)
@@ -85,12 +86,12 @@ class Vision:
 
 @dataclass(frozen=True)
 class Text:
-    """The bridge from the picture tower, the decoder, and the vocabulary head."""
+    """The projection of image tokens, the text decoder, and the vocabulary head."""
 
     projection: Linear  # vision D -> text D
     projection_norm: LayerNorm
     word_embedding: Array  # (V, D)
-    position_embedding: Array  # (places, D)
+    position_embedding: Array  # (max_positions, D)
     embedding_norm: LayerNorm
     blocks: tuple[Block, ...]  # L
     head: Linear  # D -> V

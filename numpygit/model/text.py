@@ -1,14 +1,16 @@
-"""The text tower: image tokens and words -> logits. A BERT-style decoder, normalised after
-each part.
+"""The text decoder (text tower): image tokens and words -> logits. BERT-style, post-norm:
+attention and MLP are each followed by layer normalisation. Autoregressive: a word depends on the
+picture and on the words before it.
 
 Source: the paper, section 3.1, arXiv 2205.14100; transformers 4.37.2 `modeling_git.py`,
 GitModel. Image tokens and words stand in one sequence. Image tokens look at each other and
 never at words; a word looks at the whole picture and at the words up to itself. There is no
 cross-attention.
 
-`forward` is the definition. `prefill` and `decode_step` give the same numbers with a KV cache:
-because image tokens never look at words, all that words need of a picture, its keys and values,
-is computed once and kept.
+`forward` is the definition; given a whole text it scores every next word at once, as in training
+(teacher forcing). `prefill` and `decode_step` give the same numbers with a KV cache: because image
+tokens never look at words, all that words need of a picture, its keys and values, is computed
+once and kept.
 """
 
 from __future__ import annotations
@@ -17,15 +19,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .checks import check_words
+from .checks import check_absolute, check_words
 from .config import Config
 from .layers import KeyValue, Trace, attention, layer_norm, linear, mlp, no_trace, scope
 from .params import Activation, Array, Block, Text
-from .variants.relative_positions import word_places
 
 
 class Cache(NamedTuple):
-    """What the text tower remembers: of the pictures, and of the words read so far."""
+    """The KV cache: keys and values of image tokens, and of the words that went in so far."""
 
     image_kv: tuple[KeyValue, ...]  # (B, N, M, A) in each layer
     text_kv: tuple[KeyValue, ...]  # (B, N, S - M, A) in each layer
@@ -55,7 +56,7 @@ def forward(
     keep: int = 0,
     trace: Trace = no_trace,
 ) -> tuple[Array, Array]:
-    """Read all words beside the picture at once, without a cache: the definition.
+    """All tokens in one pass, without a cache: the definition.
 
     memory (B, M, D), with M = 0 for no picture; ids, attention_mask (1 a word, 0 padding) and
     positions (B, T); vectors (B, T, D) may stand for ids -> logits (B, M + T, V), or of the last
@@ -73,15 +74,14 @@ def forward(
     trace("text.x", x)
     mask = full_mask(attention_mask, image=M)  # (B, 1, S, S)
     trace("text.mask", mask)
-    place = word_places(word_positions(attention_mask), image=M)  # (B, S)
-    x, _ = text_tower(x, p, config=config, mask=mask, place=place, trace=scope(trace, "text"))
+    x, _ = text_tower(x, p, config=config, mask=mask, trace=scope(trace, "text"))
     logits = linear(x[:, -keep:], p.head)
     trace("logits", logits)
     return logits, x
 
 
 def prefill(memory: Array, p: Text, *, config: Config, trace: Trace = no_trace) -> Cache:
-    """Let the image tokens look at each other, once a picture: memory (B, M, D) -> Cache."""
+    """Prefill the KV cache with image tokens, once a picture: memory (B, M, D) -> Cache."""
     B, M, D = memory.shape
     N = config.num_attention_heads
     empty = np.zeros((B, N, 0, D // N), np.float32)
@@ -103,10 +103,10 @@ def decode_step(
     positions: Array | None = None,
     trace: Trace = no_trace,
 ) -> tuple[Array, Cache]:
-    """Read some more words, one or several, after those in the cache.
+    """Decode step: run one or several new words on a KV cache.
 
-    ids (or vectors), attention_mask and positions of these words -> logits (B, T, V) and the
-    longer cache. Equal to the last T rows of `forward` over all the words so far.
+    ids (B, T) or vectors (B, T, D), attention_mask and positions of these words -> logits
+    (B, T, V) and the longer cache. Equal to the last T rows of `forward` over all words so far.
     """
     B, T = ids.shape[:2]
     if attention_mask is None:
@@ -114,16 +114,12 @@ def decode_step(
     M = cache.image_kv[0].k.shape[2]
     S = M + cache.attention_mask.shape[1] + T
     attention_mask = np.concatenate([cache.attention_mask, attention_mask], axis=1)  # (B, S - M)
-    counted = word_positions(attention_mask)  # (B, S - M)
     if positions is None:
-        positions = counted[:, -T:]  # (B, T)
+        positions = word_positions(attention_mask)[:, -T:]  # (B, T)
     x = embed_words(ids, positions, p, config=config, trace=trace)
     mask = word_mask(attention_mask, image=M, now=T)  # (B, 1, T, S)
     trace("text.mask", mask)
-    place = word_places(counted, image=M)  # (B, S)
-    x, text_kv = text_tower(
-        x, p, config=config, mask=mask, cache=cache, place=place, trace=scope(trace, "text")
-    )
+    x, text_kv = text_tower(x, p, config=config, mask=mask, cache=cache, trace=scope(trace, "text"))
     logits = linear(x, p.head)
     trace("logits", logits)
     return logits, Cache(cache.image_kv, text_kv, attention_mask)
@@ -144,26 +140,24 @@ def word_positions(attention_mask: Array) -> Array:
 def embed_words(
     ids: Array, positions: Array, p: Text, *, config: Config, trace: Trace = no_trace
 ) -> Array:
-    """Look words up and add their places: ids, positions (B, T) -> (B, T, D).
+    """Token embeddings plus position embeddings, normalised: ids, positions (B, T) -> (B, T, D).
 
-    Vectors (B, T, D) in place of ids are taken as they are. With relative positions, attention
-    adds the places and this does not.
+    Vectors (B, T, D) in place of ids are taken as they are. Raises UserError for ids and positions
+    that the model does not have.
     """
+    check_absolute(config)
     check_words(ids, positions, p)
     word_vectors = ids if ids.ndim == 3 else p.word_embedding[ids]
     trace("word_vectors", word_vectors)
-    embedded = word_vectors
-    if config.position_embedding_type == "absolute":
-        place_vectors = p.position_embedding[positions]
-        trace("place_vectors", place_vectors)
-        embedded = word_vectors + place_vectors
-    words = layer_norm(embedded, p.embedding_norm, eps=config.embedding_eps)
+    place_vectors = p.position_embedding[positions]
+    trace("place_vectors", place_vectors)
+    words = layer_norm(word_vectors + place_vectors, p.embedding_norm, eps=config.embedding_eps)
     trace("words", words)
     return words
 
 
 def full_mask(attention_mask: Array, *, image: int) -> Array:
-    """Say who may look at whom, image tokens first: (B, T) -> (B, 1, M + T, M + T).
+    """Attention mask of all tokens, image tokens first: (B, T) -> (B, 1, M + T, M + T).
 
     0 where a token may look, -inf where it may not.
     """
@@ -177,7 +171,7 @@ def full_mask(attention_mask: Array, *, image: int) -> Array:
 
 
 def word_mask(attention_mask: Array, *, image: int, now: int) -> Array:
-    """Say what the last words may look at: the image, and words up to themselves.
+    """Causal mask of the last words: they may look at the image, and at words up to themselves.
 
     attention_mask (B, S - M) of all words -> (B, 1, T, S) for the last T of them. Padding is
     blocked with the lowest float32 and not with -inf, as in transformers 4.37.2, so that a
@@ -202,10 +196,9 @@ def text_tower(
     config: Config,
     mask: Array | None = None,
     cache: Cache | None = None,
-    place: Array | None = None,
     trace: Trace = no_trace,
 ) -> tuple[Array, tuple[KeyValue, ...]]:
-    """Run all layers: (B, T, D) -> (B, T, D), and for each layer the keys and values to keep."""
+    """All layers: (B, T, D) -> (B, T, D), and the keys and values of each for the KV cache."""
     new_kv = []
     for i, block_params in enumerate(p.blocks):
         x, kv = block(
@@ -217,7 +210,6 @@ def text_tower(
             mask=mask,
             context=None if cache is None else cache.image_kv[i],
             past=None if cache is None else cache.text_kv[i],
-            place=place,
             trace=scope(trace, str(i)),
         )
         new_kv.append(kv)
@@ -234,15 +226,14 @@ def block(
     mask: Array | None = None,
     context: KeyValue | None = None,
     past: KeyValue | None = None,
-    place: Array | None = None,
     trace: Trace = no_trace,
 ) -> tuple[Array, KeyValue]:
-    """One layer, normalised after attention and MLP: (B, T, D) -> (B, T, D), keys and values.
+    """One post-norm layer: (B, T, D) -> (B, T, D), and its keys and values.
 
     The residual stream `x` itself is normalised, twice a layer. Twin of `vision.block`.
     """
     attended, kv = attention(
-        x, p.attention, heads=heads, mask=mask, context=context, past=past, place=place, trace=trace
+        x, p.attention, heads=heads, mask=mask, context=context, past=past, trace=trace
     )
     x = layer_norm(x + attended, p.attention_norm, eps=eps)
     trace("after_attention", x)

@@ -1,4 +1,5 @@
-"""The picture tower: pixels -> image tokens. A CLIP ViT, normalised before each part.
+"""The vision encoder (picture tower): pixels -> image tokens. A CLIP ViT, pre-norm: attention and
+MLP each begin with layer normalisation.
 
 Source: Dosovitskiy et al., arXiv 2010.11929; Radford et al., arXiv 2103.00020; transformers
 4.37.2 `modeling_git.py`, GitVisionTransformer. Two habits of GIT differ from CLIP: the last
@@ -30,8 +31,8 @@ def image_tokens(
     (B, M, D) with M = frames * (P + 1): each frame is encoded alone, gets its temporal
     embedding, and the frames stand one after the other. A still gets no temporal embedding,
     in a clip model too. Pictures of other sizes, not square ones too, are taken only with
-    `interpolate`, which stretches the grid of places over them. Raises UserError on a wrong
-    rank, size or number of frames.
+    `interpolate`, which stretches the grid of position embeddings over them. Raises UserError on
+    a wrong rank, size or number of frames.
     """
     check_pixels(pixels, p, config=config, interpolate=interpolate)
     trace("pixels", pixels)
@@ -81,7 +82,7 @@ def vision_tower(
 def embed_patches(
     pixels: Array, p: Vision, *, patch: int, interpolate: bool = False, trace: Trace = no_trace
 ) -> Array:
-    """Turn pixels into tokens with a place: (B, C, H, W) -> (B, P + 1, D)."""
+    """Patch and position embeddings, the class token first: (B, C, H, W) -> (B, P + 1, D)."""
     patches = cut_patches(pixels, patch=patch)
     trace("patches", patches)
     B, P, _ = patches.shape
@@ -116,7 +117,7 @@ def cut_patches(pixels: Array, *, patch: int) -> Array:
 def block(
     x: Array, p: Block, *, heads: int, eps: float, activation: Activation, trace: Trace = no_trace
 ) -> Array:
-    """One layer, normalised before attention and MLP: (B, T, D) -> (B, T, D).
+    """One pre-norm layer: (B, T, D) -> (B, T, D).
 
     The residual stream `x` itself is never normalised. Twin of `text.block`.
     """

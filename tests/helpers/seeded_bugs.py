@@ -232,12 +232,12 @@ def unbiased_norm(x, p, *, eps):
 
 
 def pre_norm_block(
-    x, p, *, heads, eps, activation, mask=None, context=None, past=None, place=None,
+    x, p, *, heads, eps, activation, mask=None, context=None, past=None,
     trace=layers.no_trace,
 ):  # fmt: skip
     """The text tower's layer as the picture tower's: normalised before each part."""
     attended, known = layers.attention(
-        x, p.attention, heads=heads, mask=mask, context=context, past=past, place=place, trace=trace
+        x, p.attention, heads=heads, mask=mask, context=context, past=past, trace=trace
     )
     x = x + attended
     trace("after_attention", x)

@@ -24,7 +24,7 @@ from numpygit import (
     GitVisionModel,
     UserError,
 )
-from numpygit.huggingface.pretrained import tensors_of
+from numpygit.huggingface.tensors import tensors_of
 from numpygit.loading.formats import read_tensors
 from numpygit.loading.names import tensor_shapes
 

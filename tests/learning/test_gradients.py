@@ -8,7 +8,7 @@ from golden_gradients import GOLDEN, cases, model_of
 
 from numpygit import GitConfig
 from numpygit.errors import UserError
-from numpygit.huggingface.pretrained import tensors_of
+from numpygit.huggingface.tensors import tensors_of
 from numpygit.learning.backward.activations import SLOPES, activate_backward, exact_gelu
 from numpygit.learning.backward.model import loss_and_gradients, tied
 from numpygit.model.layers import ACTIVATIONS

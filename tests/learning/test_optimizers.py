@@ -7,7 +7,7 @@ import pytest
 from golden_gradients import GOLDEN, cases, model_of
 
 from numpygit.errors import UserError
-from numpygit.huggingface.pretrained import tensors_of
+from numpygit.huggingface.tensors import tensors_of
 from numpygit.learning.backward.model import loss_and_gradients
 from numpygit.learning.optimizers import (
     BLOCK,

@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 
 from numpygit import GitConfig, GitForCausalLM, UserError, loading
 from numpygit.model import text
-from numpygit.model.layers import attention
 from numpygit.model.params import Attention, Linear, Relative
-from numpygit.model.variants.relative_positions import relative_scores, word_places
+from numpygit.model.variants import relative_text
+from numpygit.model.variants.relative_positions import (
+    attention,
+    relative_scores,
+    sequence_positions,
+)
 
 KINDS = ["relative_key", "relative_key_query"]
 
@@ -33,7 +37,7 @@ def test_scores_are_products_with_the_vector_of_the_distance(by_key: bool) -> No
     q = rng.standard_normal((B, N, T, A)).astype(np.float32)
     k = rng.standard_normal((B, N, S, A)).astype(np.float32)
     p = Relative(rng.standard_normal((2 * 8 - 1, A)).astype(np.float32), by_key)
-    scores = relative_scores(q, k, p, place=None)
+    scores = relative_scores(q, k, p, position=None)
     for t in range(T):
         for s in range(S):
             vector = p.embedding[(S - T + t) - s + 7]
@@ -49,12 +53,12 @@ def test_they_are_added_before_the_division() -> None:
     p = Attention(*same, relative=Relative(draw(9, 3), by_key=False))
     attention(x, p, heads=2, trace=seen.__setitem__)
     expected = seen["q"] @ seen["k"].transpose(0, 1, 3, 2)
-    expected = expected + relative_scores(seen["q"], seen["k"], p.relative, place=None)
+    expected = expected + relative_scores(seen["q"], seen["k"], p.relative, position=None)
     np.testing.assert_allclose(seen["scores"], expected / math.sqrt(3), rtol=1e-5, atol=1e-6)
 
 
 def test_image_tokens_stand_before_words() -> None:
-    places = word_places(np.array([[0, 1, 2], [0, 0, 1]]), image=2)
+    places = sequence_positions(np.array([[0, 1, 2], [0, 0, 1]]), image=2)
     np.testing.assert_array_equal(places, [[0, 1, 2, 3, 4], [0, 1, 2, 2, 3]])
 
 
@@ -79,18 +83,24 @@ def test_cached_equals_uncached_with_padding(kind, seed, M, data) -> None:
     mask = np.ones((2, T), np.int64)
     mask[1, :left] = 0
     p, config = model.params.text, model.config
-    whole, _ = text.forward(memory, ids, p, config=config, attention_mask=mask)
-    cache, read = text.prefill(memory, p, config=config), []
+    whole, _ = relative_text.forward(memory, ids, p, config=config, attention_mask=mask)
+    cache, read = relative_text.prefill(memory, p, config=config), []
     for piece in (slice(0, cut), slice(cut, T)):
         if ids[:, piece].size:
-            logits, cache = text.decode_step(
+            logits, cache = relative_text.decode_step(
                 ids[:, piece], cache, p, config=config, attention_mask=mask[:, piece]
             )
             read.append(logits)
     words = mask == 1
     np.testing.assert_allclose(np.concatenate(read, axis=1)[words], whole[:, M:][words], atol=3e-5)
-    alone, _ = text.forward(memory[1:], ids[1:, left:], p, config=config)
+    alone, _ = relative_text.forward(memory[1:], ids[1:, left:], p, config=config)
     np.testing.assert_allclose(whole[1:, M + left :], alone[:, M:], atol=3e-5)
+
+
+def test_the_other_text_decoder_refuses_such_a_model() -> None:
+    model, memory = MODELS["relative_key"], np.zeros((1, 0, 30), np.float32)
+    with pytest.raises(UserError, match=r"is 'relative_key'.*relative_text"):
+        text.forward(memory, np.array([[5]]), model.params.text, config=model.config)
 
 
 def test_a_sequence_longer_than_the_distances_is_refused() -> None:

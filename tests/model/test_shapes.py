@@ -8,6 +8,7 @@ stand for the function's own variables, and must agree with the sizes of the run
 import ast
 import inspect
 import io
+import keyword
 import re
 import sys
 import textwrap
@@ -31,6 +32,7 @@ MODEL = ("image", "layers", "vision", "text", "generate")
 BESIDE = (
     "model/variants/activations",
     "model/variants/relative_positions",
+    "model/variants/relative_text",
     "model/variants/other_sizes",
     "huggingface/loss",
     "fast/layers",
@@ -80,6 +82,71 @@ class Claim:
         return f"{self.where} says {self.shape} = {expected}, is {np.shape(value)}"
 
 
+ARROW = re.compile(r"(\([^()]*\))(?:, ids so far \([^()]*\))? -> (?:twice )?(\([^()]*\))")
+
+
+class Docstring:
+    """The shapes that a docstring of the model claims: of parameters, and of what is returned."""
+
+    def __init__(self, path: str, function: ast.FunctionDef) -> None:
+        text = " ".join((ast.get_docstring(function) or "").split())
+        self.where = f"{Path(path).parent.name}/{Path(path).name}: {function.name}"
+        names = [a.arg for a in (*function.args.args, *function.args.kwonlyargs)]
+        self.shapes: list[tuple[str, str]] = []
+        for name in names:  # "mask: (B, 1, T, S)", "memory (B, M, D)", "ids (B, T)"
+            for shape in re.findall(rf"\b{name}:? (\([^()]*\))", text):
+                self.shapes.append((name, shape))
+        arrow = ARROW.search(text)
+        if arrow is not None:
+            before = re.split(r"\W+", text[: arrow.start()].rstrip(" :,"))[-1]
+            one_kind = len(ARROW.findall(text)) == 1  # not stills and clips
+            if one_kind and before not in (*names, "and"):
+                self.shapes.append((names[0], arrow[1]))
+            self.shapes.append(("return", arrow[2]))
+
+    def wrong(self, variables: dict, returned: object) -> list[str]:
+        """Compare with one call. A letter that is no variable must mean one size everywhere."""
+        letters = {k: v for k, v in variables.items() if isinstance(v, int) and k != "C"}
+        found = []
+        for name, shape in self.shapes:
+            value = returned if name == "return" else variables.get(name)
+            while name == "return" and isinstance(value, tuple):
+                value = value[0]
+            if not isinstance(value, np.ndarray):
+                continue
+            if not fits(shape, value.shape, letters):
+                found.append(f"{self.where} {name} {shape}, is {value.shape}")
+        return found
+
+
+def fits(shape: str, sizes: tuple[int, ...], letters: dict[str, int]) -> bool:
+    """Compare a shape in letters with sizes; letters met for the first time are written down."""
+    parts = [part.strip() for part in shape.strip("()").split(",") if part.strip()]
+    if parts and parts[0] == "...":
+        parts = parts[1:]
+        sizes = sizes[len(sizes) - len(parts) :]
+    if len(parts) != len(sizes):
+        return False
+    for part, size in zip(parts, sizes, strict=True):
+        if part.isidentifier() and not keyword.iskeyword(part):
+            letters.setdefault(part, size)
+        try:
+            expected = eval(part, {}, letters)
+        except (NameError, SyntaxError):  # "vision D", "in": letters of another tower
+            continue
+        if expected != size:
+            return False
+    return True
+
+
+def docstrings_of(path: str) -> dict[int, Docstring]:
+    """First line of a function -> the claims of its docstring."""
+    tree = ast.parse(Path(path).read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    claims = {function.lineno: Docstring(path, function) for function in functions}
+    return {line: claim for line, claim in claims.items() if claim.shapes}
+
+
 def claims_of(path: str) -> dict[int, Claim]:
     """Line -> the claim of the statement on it; comments on fields are checked elsewhere."""
     source = Path(path).read_text()
@@ -100,7 +167,9 @@ class Watcher:
 
     def __init__(self) -> None:
         self.claims = {path: claims_of(path) for path in FILES}
+        self.docstrings = {path: docstrings_of(path) for path in FILES}
         self.checked: set[Claim] = set()
+        self.kept_docstrings: set[str] = set()
         self.wrong: set[str] = set()
         self.float64: set[str] = set()
 
@@ -109,6 +178,8 @@ class Watcher:
         if path not in self.claims:
             return None
         last: list[Claim | None] = [None]
+        docstring = self.docstrings.get(path, {}).get(frame.f_code.co_firstlineno)
+        given = dict(frame.f_locals)  # as they were: x is rebound on the way
 
         def watch(frame: FrameType, event: str, argument: object):
             here = self.claims[path].get(frame.f_lineno)
@@ -116,6 +187,9 @@ class Watcher:
                 self.check(last[0], frame, argument)
             last[0] = here
             self.look_for_float64(frame)
+            if event == "return" and docstring is not None and argument is not None:
+                self.wrong.update(docstring.wrong(frame.f_locals | given, argument))
+                self.kept_docstrings.add(docstring.where)
             return watch
 
         return watch
@@ -156,6 +230,7 @@ def run_everything() -> None:
     for plain in (True, False):
         run_models(plain)
     past = tiny_model()(tiny_inputs("still")["input_ids"])
+    generate.greedy(past.logits[:, -1], tiny_inputs("still")["input_ids"])
     for activation in layers.ACTIVATIONS.values():
         activation(past.logits)
     ImageProcessor(20, 24, 31)(image.Image.new("RGB", (50, 41)))
@@ -196,6 +271,29 @@ def watched() -> Watcher:
 
 def test_every_shape_comment_is_true(watched):
     assert not watched.wrong
+
+
+def test_the_shapes_in_docstrings_are_true_and_were_reached(watched):
+    claimed = {claim.where for part in watched.docstrings.values() for claim in part.values()}
+    five = {f"model/{name}.py" for name in MODEL}
+    missed = {where for where in claimed - watched.kept_docstrings if where.split(":")[0] in five}
+    assert not missed
+    assert len(watched.kept_docstrings) > 40
+    assert {"model/layers.py: attention", "model/text.py: word_mask"} <= watched.kept_docstrings
+
+
+def test_a_false_docstring_is_found():
+    source = (
+        "def f(x, mask):\n"
+        "    'Say nothing: (B, T) -> (B, T). mask: (B, N, T), 0 may look.'\n"
+        "    return x.T\n"
+    )
+    claim = Docstring("model/false.py", ast.parse(source).body[0])
+    x, mask = np.zeros((2, 3)), np.zeros((2, 1, 3))
+    assert claim.wrong({"x": x, "mask": mask, "N": 5}, x.T) == [
+        "model/false.py: f mask (B, N, T), is (2, 1, 3)",
+        "model/false.py: f return (B, T), is (3, 2)",
+    ]
 
 
 def test_every_shape_comment_was_reached(watched):
@@ -266,7 +364,7 @@ def test_field_comments_are_true():
     given = tiny_inputs("still")
     p = model.params
     assert not wrong_fields(p.vision, {"D": 28, "P": 9, "C": 3, "patch": 9, "frames": 4})
-    assert not wrong_fields(p.text, {"D": 30, "V": 61, "places": 23})
+    assert not wrong_fields(p.text, {"D": 30, "V": 61, "max_positions": 23})
     memory = model.memory(given["pixel_values"])
     cache = text.prefill(memory, p.text, config=model.config)
     _, cache = text.decode_step(given["input_ids"], cache, p.text, config=model.config)

@@ -23,7 +23,8 @@ from ...loading.random_weights import random_model
 from ...model.generate import Choose, Step
 from ...model.layers import Trace, no_trace, scope
 from ...model.params import Array, Git
-from ...model.text import Cache, forward
+from ...model.text import Cache
+from ...model.variants.choose import text_of
 from .. import edit_params, pretrained
 from ..arguments import (
     Pixels,
@@ -209,7 +210,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
         memory = self.memory(
             pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
         )
-        logits, _ = forward(
+        logits, _ = text_of(self.config).forward(
             same_rows(memory, input_ids),
             input_ids,
             self.params.text,

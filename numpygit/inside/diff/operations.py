@@ -259,7 +259,7 @@ def scores(at: At) -> Array:
     products = q @ k.swapaxes(-1, -2)
     relative = at.block().attention.relative if at.tensors.scene.params else None
     if relative is not None:
-        products = products + relative_scores(q, k, relative, place=None)
+        products = products + relative_scores(q, k, relative, position=None)
     mask = at.mask()
     scaled = products * np.float32(1 / math.sqrt(q.shape[-1]))
     return scaled if mask is None else scaled + mask

@@ -21,6 +21,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...huggingface.processing.picture_steps import Picture
+from ...loading.write_whole import write_whole
 from ..takes import Captioner
 from .importance import Progress, measured, no_progress
 from .map import whole_model
@@ -42,13 +43,9 @@ class Explanation:
 
     def save(self, path: str | Path) -> None:
         """Write the page to a file, whole or not at all."""
-        target = Path(path)
-        part = target.with_name(target.name + ".part")
         try:
-            part.write_text(self.html, encoding="utf-8")
-            os.replace(part, target)
+            write_whole(Path(path), lambda part: part.write_text(self.html, encoding="utf-8"))
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise UserError(f"{path} cannot be written: {error.strerror}") from None
 
     def __str__(self) -> str:

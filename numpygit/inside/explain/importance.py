@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ...decoding.logits import log_softmax
 from ...model.layers import KeyValue
 from ...model.params import Array
-from ...model.text import Cache, decode_step
+from ...model.text import Cache
+from ...model.variants.choose import text_of
 from .pack import exact
-from .traced_run import Run, log_softmax
+from .traced_run import Run
 
 REGIONS = 8  # at most, along each side
 SEARCHED = 4  # parts of each side, whose rectangles are all tried
@@ -143,10 +145,10 @@ def scored_words(run: Run, seen: Cache) -> Array:
     model = run.captioner.model
     pictures = len(seen.attention_mask)
     ids = np.array([run.prompt + run.said[:-1]] * pictures, np.int64)
-    logits, _ = decode_step(ids, seen, model.params.text, config=model.config)
+    logits, _ = text_of(model.config).decode_step(ids, seen, model.params.text, config=model.config)
     logits = logits[:, len(run.prompt) - 1 :]
     logits[:, :, run.captioner.processor.words.unused()] = -np.inf
-    found = log_softmax(logits)
+    found = log_softmax(logits.astype(np.float64))
     places = np.array(run.said)[None, :, None]
     return np.take_along_axis(found, places, axis=2)[:, :, 0]
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ...decoding.logits import log_softmax
 from ...model.layers import linear
 from ...model.params import Array
 from .pack import Packed, exact, shares
-from .traced_run import Run, log_softmax
+from .traced_run import Run
 
 TEMPERATURES = [round(0.1 * step, 1) for step in range(1, 21)]
 RIVALS = 10
@@ -51,7 +52,7 @@ def rivals(run: Run, number: int) -> dict[str, Any]:
     return {
         "rivals": [{"token": run.token(int(i)), "logit": exact(logits[i])} for i in best],
         "log_sums": sums,  # log of the sum of exp(logit / t), for each temperature
-        "log_probability": float(log_softmax(logits)[chosen]),
+        "log_probability": float(log_softmax(logits.astype(np.float64))[chosen]),
     }
 
 
@@ -65,7 +66,7 @@ def lens(run: Run, number: int) -> list[dict[str, Any]]:
     for name in names:
         x = run.tensors[f"word.{number}.{name}"][:, -1:]
         logits = scored(run, linear(x, run.captioner.model.params.text.head)[0, -1])
-        chances = log_softmax(logits)
+        chances = log_softmax(logits.astype(np.float64))
         best = np.argsort(-logits, kind="stable")[:3]
         rows.append(
             {

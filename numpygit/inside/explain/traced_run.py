@@ -8,7 +8,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from PIL import Image
 
 from ...errors import UserError
@@ -130,11 +129,3 @@ def frames_of(captioner: Captioner, picture: Picture | Sequence[Picture]) -> lis
     if is_one_picture(one):
         return [as_rgb(one, options)]
     return [as_rgb(frame, options) for frame in each_frame(picture)]
-
-
-def log_softmax(logits: Array) -> Array:
-    """Turn scores into log-probabilities, in float64: (..., V) -> (..., V)."""
-    wide = logits.astype(np.float64)
-    highest = wide.max(axis=-1, keepdims=True)
-    powers = np.exp(wide - highest)
-    return wide - highest - np.log(powers.sum(axis=-1, keepdims=True))
