@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +22,13 @@ from .. import loading
 from ..data import read
 from ..decoding.options import GenerationConfig, load_options
 from ..errors import UserError
-from ..fast.threads import check_threads, cores, default_threads, keep_freed_memory
-from ..fast.threads import side_by_side as shared_out
+from ..fast.threads import (
+    blas_threads,
+    check_threads,
+    cores,
+    default_threads,
+    keep_freed_memory,
+)
 from ..huggingface.models import GitForCausalLM
 from ..huggingface.processing.processor import GitProcessor
 from ..loading.checkpoint import load as load_params
@@ -217,7 +223,8 @@ def batches_for(
         pixels = read_pixels(teacher, held, n)
         return make(kept, offset + n, pixels, texts[place], words, which=picked[place])
 
-    arrays = shared_out(find, range(len(numbers)), threads=teacher.threads)
+    with blas_threads(1), ThreadPoolExecutor(teacher.threads) as pool:
+        arrays = list(pool.map(find, range(len(numbers))))
     return batch_of_kept(kept, arrays, texts, words)
 
 
