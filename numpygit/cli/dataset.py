@@ -9,8 +9,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from ..data import Row, Share, read
 from ..data.sinks import FORMATS, Sink, sink
 from ..data.sinks.run import Counts, Speak, run
@@ -119,6 +117,8 @@ def caption_rows(
         to = Nothing()
     to.open()
     try:
+        from tqdm import tqdm  # inside a browser there is none
+
         with tqdm(unit="picture", disable=not sys.stderr.isatty()) as bar:
 
             def report(why: str) -> None:

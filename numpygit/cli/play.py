@@ -6,7 +6,6 @@ import argparse
 import signal
 import sys
 import threading
-import webbrowser
 from typing import Any
 
 from ..captioner import load
@@ -91,6 +90,8 @@ def run_command(options: argparse.Namespace) -> int:
         )
     print(f"{server.url}\nCtrl-C ends it", flush=True)
     if not options.no_browser:
+        import webbrowser
+
         threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
     serve(server)
     return 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -108,8 +107,3 @@ def inside(folder: Path, name: str, row: Row) -> Row:
         is_there = path.exists()
         return row.failed(f"{path} is no file" if is_there else f"no such picture file: {path}")
     return replace(row, picture=path)
-
-
-def as_file(content: Path | bytes) -> Path | io.BytesIO:
-    """Make of what `Row.read` found something that Pillow opens."""
-    return content if isinstance(content, Path) else io.BytesIO(content)

@@ -5,22 +5,14 @@ This is the one function that the command line, the processes of `--workers`, Ra
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from PIL import Image, UnidentifiedImageError
-
 from ..errors import UserError
-from .rows import Row, as_file
+from .rows import Row
 
 Item = TypeVar("Item")
-
-BROKEN = (  # what Pillow raises for files that it cannot read
-    *(OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError, ArithmeticError),
-    *(struct.error, Image.DecompressionBombError),
-)
 
 
 class Speaker(Protocol):
@@ -56,32 +48,22 @@ def speak(
     said: list[Spoken] = []
     waiting: dict[int, Any] = {}
     for place, row in enumerate(rows):
+        picture = None
         try:
-            picture = open_row(row)
-            if row.question is not None:
+            picture = row.read()
+            if row.question is None:
+                waiting[place] = captioner.pixels(picture)
+                said.append(Spoken(row, None))
+            else:
                 text = captioner.answer(picture, row.question, max_length=max_length)
                 said.append(Spoken(row, text))
-                continue
-            waiting[place] = captioner.pixels(picture)
-            said.append(Spoken(row, None))
         except (UserError, OSError) as error:
-            said.append(Spoken(row, None, str(error)))
+            name = f"{row.key}: " if isinstance(picture, bytes) else ""  # bytes have none
+            said.append(Spoken(row, None, f"{name}{error}"))
     texts = captioner.caption_pixels(list(waiting.values()), max_length=max_length)
     for place, text in zip(waiting, texts, strict=True):
         said[place] = Spoken(rows[place], text)
     return said
-
-
-def open_row(row: Row) -> Any:
-    """Open the picture of a row; UserError naming the row where it cannot be read."""
-    content = row.read()
-    if not isinstance(content, bytes):
-        return content
-    try:
-        with Image.open(as_file(content)) as picture:
-            return picture.convert("RGB")
-    except (*BROKEN, UnidentifiedImageError) as error:
-        raise UserError(f"{row.key} is no picture, damaged or cut short: {error}") from None
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -1,8 +1,9 @@
 """A share of a source, so that several machines work on it without knowing of each other.
 
-`--shard 3/16` is the fourth of sixteen shares (they count from 0): files such as tars are dealt out
-in turn; where there are fewer files than shares, each row goes by a hash of its key. Every row is
-in exactly one share, as long as all are started on the same files.
+`--shard 3/16` is the fourth of sixteen shares (they count from 0). Files such as tars are dealt out
+in turn; where there are fewer files than shares, several shares have a file together and take its
+rows by a hash of their keys. Every row is in exactly one share, as long as all are started on the
+same files; pictures may be added to a folder in between.
 """
 
 from __future__ import annotations
@@ -32,15 +33,20 @@ class Share(NamedTuple):
         return cls(int(index), int(count))
 
     def files(self, paths: Sequence[Path]) -> list[Path]:
-        """Choose the files of this share: all of them where rows are to be dealt out."""
+        """Choose the files of this share."""
         if len(paths) < self.of:
-            return list(paths)
+            return [paths[self.number % len(paths)]]
         return list(paths[self.number :: self.of])
 
     def rows(self, rows: Iterable[Row], *, files: int) -> Iterator[Row]:
-        """Choose the rows of this share; all of them where `files` were dealt out."""
+        """Choose the rows of this share, out of those of its files; `files` is how many there are.
+
+        Shares 1, 1 + files, 1 + 2 * files, ... have the second file together.
+        """
+        together = len(range(self.number % files, self.of, files)) if files < self.of else 1
+        mine = self.number // files if together > 1 else 0
         for row in rows:
-            if files >= self.of or zlib.crc32(key_bytes(row)) % self.of == self.number:
+            if zlib.crc32(key_bytes(row)) % together == mine:
                 yield row
 
     def name(self, output: str) -> str:

@@ -14,7 +14,6 @@ from typing import Any
 
 from PIL import Image
 
-from ..data.rows import as_file
 from ..errors import UserError
 from ..huggingface.processing.picture_steps import open_picture
 from .confusions import Confusion, confusions
@@ -139,7 +138,7 @@ def small(pair: Pair) -> str:
 def opened(content: Any) -> Image.Image:
     """Open what a row has: a path, bytes, a picture, or the frames of a clip."""
     if isinstance(content, Path | bytes):
-        return open_picture(as_file(content))
+        return open_picture(content)
     return (content[len(content) // 2] if isinstance(content, list) else content).copy()
 
 

@@ -114,13 +114,7 @@ def caption_with_ray(options: argparse.Namespace, how: dict[str, Any]) -> int:
     for name in ("shard", "format", "folder"):
         if getattr(options, name, None) is not None:
             raise UserError(f"--{name} is for --engine local; Ray shares the work out by itself")
-    if not ray.is_initialized():
-        ray.init(
-            address=options.address,
-            log_to_driver=False,
-            include_dashboard=False,
-            logging_level=logging.ERROR,
-        )
+    start(ray, options.address)
     quieten(ray)
     cpus = int(ray.cluster_resources().get("CPU", 1))
     actors = options.workers or max(1, cpus - 1)
@@ -135,6 +129,20 @@ def caption_with_ray(options: argparse.Namespace, how: dict[str, Any]) -> int:
         **strategy(actors, model=how["name"], keep=KEYS, max_length=options.max_length, **rest),
     )
     return write(captions, output, had=len(done))
+
+
+def start(ray: Any, address: str | None) -> None:
+    """Start Ray on this machine, or join the cluster; UserError where that does not work."""
+    if ray.is_initialized():
+        return
+    quiet = {"log_to_driver": False, "include_dashboard": False, "logging_level": logging.ERROR}
+    if address is not None:
+        del quiet["include_dashboard"]  # which is the cluster's
+    try:
+        ray.init(address=address, **quiet)
+    except Exception as error:  # of many kinds
+        why = " ".join(str(error).split())[:300]
+        raise UserError(f"Ray did not start: {why}") from None
 
 
 def read_with_ray(ray: Any, options: argparse.Namespace) -> Any:

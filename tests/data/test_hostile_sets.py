@@ -12,11 +12,11 @@ from pathlib import Path
 
 import made_sets
 import pytest
-from PIL import Image
 
 from numpygit.data import read
 from numpygit.data.speak import speak
 from numpygit.errors import UserError
+from numpygit.huggingface.processing.picture_steps import open_picture
 
 GOOD = made_sets.picture(1, "jpg")
 
@@ -27,8 +27,8 @@ class Looker:
     name = "looker"
 
     def pixels(self, picture):
-        with Image.open(picture) if isinstance(picture, Path) else picture as opened:
-            return f"{opened.width} x {opened.height}"
+        opened = open_picture(picture)
+        return f"{opened.width} x {opened.height}"
 
     def caption_pixels(self, prepared, *, max_length):
         return prepared

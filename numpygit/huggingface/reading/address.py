@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-import urllib.error
-import urllib.request
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -14,13 +12,13 @@ from ...errors import NotFoundError, UserError, shown
 
 MOST_BYTES = 2**28  # 256 MB
 SECONDS = 30
-OPENERS = (  # no ftp, and no file: a server must not lead to the files of this computer
-    urllib.request.ProxyHandler,
-    urllib.request.HTTPHandler,
-    urllib.request.HTTPSHandler,
-    urllib.request.HTTPRedirectHandler,
-    urllib.request.HTTPDefaultErrorHandler,
-    urllib.request.HTTPErrorProcessor,
+HANDLERS = (  # no ftp, and no file: a server must not lead to the files of this computer
+    "ProxyHandler",
+    "HTTPHandler",
+    "HTTPSHandler",  # a Python without ssl, as inside a browser, has none
+    "HTTPRedirectHandler",
+    "HTTPDefaultErrorHandler",
+    "HTTPErrorProcessor",
 )
 
 
@@ -45,9 +43,13 @@ def fetch_address(address: str, *, local_files_only: bool = False) -> tuple[byte
         "TRUE",
     ):
         raise UserError(f"{name} is an address, and no network may be used; give a file instead")
+    import urllib.error  # these take a while, and only addresses need them
+    import urllib.request
+
     director = urllib.request.OpenerDirector()
-    for opener in OPENERS:
-        director.add_handler(opener())
+    for handler in HANDLERS:
+        if hasattr(urllib.request, handler):
+            director.add_handler(getattr(urllib.request, handler)())
     request = urllib.request.Request(address, headers={"User-Agent": "numpygit"})
     try:
         with director.open(request, timeout=SECONDS) as answer:

@@ -40,7 +40,11 @@ lambda text: map(json.dumps, playground.handle(json.loads(text)))
   tell(100, "ready");
 }
 
-const ready = start().catch((error) => postMessage({ progress: 0, failed: String(error.message || error) }));
+let failed = "";
+const ready = start().catch((error) => {
+  failed = "Python could not start here: " + String(error.message || error).trim().split("\n").pop();
+  console.error(error);
+});
 const breathe = () => new Promise((go) => { const c = new MessageChannel(); c.port1.onmessage = () => go(); c.port2.postMessage(0); });
 
 async function work() {
@@ -52,6 +56,7 @@ async function work() {
     let events;
     try {
       if (cancelled.has(id)) continue;
+      if (failed) throw new Error(failed);
       events = handle(message);
       for (const event of events) {
         postMessage({ id, event: JSON.parse(event) });

@@ -1,0 +1,184 @@
+"""Pictures a second: from a folder and from a tar, by threads, processes and Ray; memory that is
+shared.
+
+    python tests/benchmarks/scale.py [--pictures 500] [--base 12] [--rounds 2] [--ray]
+
+The kinds take turns, and every figure is the best of its rounds. "storybook" captions drawn scenes
+with the bundled model; "git-base" has its geometry and random weights, and generates 20 tokens of
+random pictures. Loading the model is not counted; the start of processes is, in a line of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from numpygit import storybook
+from numpygit.captioner import load
+from numpygit.cli.dataset import speaker
+from numpygit.data import read
+from numpygit.data.speak import batches, speak
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "golden")]
+
+
+def draw(folder: Path, count: int, size: int) -> None:
+    """Write scenes as a folder of pictures and as a tar of the same files."""
+    (folder / "pictures").mkdir(parents=True)
+    for i in range(count):
+        scene = storybook.sample(np.random.default_rng([i, 77]))
+        storybook.render(scene, size).save(folder / "pictures" / f"{i:06}.jpg", quality=90)
+    with tarfile.open(folder / "s.tar", "w") as tar:
+        for path in sorted((folder / "pictures").iterdir()):
+            tar.add(path, path.name)
+
+
+def best(kinds: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Let the kinds take turns: -> the shortest time of each."""
+    found: dict[str, float] = {}
+    for _ in range(rounds):
+        for name, work in kinds.items():
+            seconds = work()
+            found[name] = min(seconds, found.get(name, seconds))
+    return found
+
+
+def reading(source: Path, *, decode: bool) -> Callable[[], float]:
+    """Make the work of reading every picture of a source."""
+
+    def work() -> float:
+        start = time.perf_counter()
+        for row in read(source, with_texts=False):
+            content = row.read()
+            if decode:
+                with Image.open(
+                    content if isinstance(content, Path) else io.BytesIO(content)
+                ) as picture:
+                    picture.load()
+            elif isinstance(content, Path):
+                content.read_bytes()
+        return time.perf_counter() - start
+
+    return work
+
+
+def captioning(rows: list[Any], how: dict[str, Any], workers: int | None, length: int | None):
+    """Make the work of captioning rows; the time from the first batch to the last."""
+
+    def work() -> float:
+        if workers is None:
+            captioner = load(**how)
+            start = time.perf_counter()
+            for batch in batches(rows, 8):
+                speak(captioner, batch, max_length=length)
+            return time.perf_counter() - start
+        speaking = speaker(how, workers, length)
+        stages = []
+        first = rows[:1] * workers  # until every process has its model
+        for _ in speaking([[row] for row in first] + list(batches(rows, 8))):
+            stages.append(time.perf_counter())
+        return stages[-1] - stages[workers - 1]
+
+    return work
+
+
+def shared_memory(model: str) -> list[dict[str, int]]:
+    """Measure two processes with the same model: kB of each, as the system counts them."""
+    from multiprocessing import get_context
+
+    context = get_context("spawn")
+    with context.Pool(2) as pool:
+        return pool.map(memory_of, [model] * 2, chunksize=1)
+
+
+def memory_of(model: str) -> dict[str, int]:
+    """Load a model, caption once, and read what the memory of this process is."""
+    captioner = load(model, threads=1)
+    captioner.caption(Image.new("RGB", (64, 64)), max_length=8)
+    time.sleep(20)  # until the other is as far
+    wanted = ("Rss", "Pss", "Shared_Clean", "Private_Clean", "Private_Dirty")
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith(wanted)}
+
+
+def with_ray(folder: Path, model: str, actors: int) -> float:
+    """Caption a folder by Ray; the whole time of the job, without the start of Ray."""
+    import ray
+
+    from numpygit.scale.ray import Caption, strategy
+
+    start = time.perf_counter()
+    pictures = ray.data.read_binary_files(str(folder), include_paths=True)
+    said = pictures.repartition(target_num_rows_per_block=8).map_batches(
+        Caption, batch_size=8, **strategy(actors, model=model, threads=1)
+    )
+    count = sum(1 for row in said.iter_rows() if row["caption"])
+    if count == 0:
+        raise AssertionError("Ray captioned nothing")
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pictures", type=int, default=500)
+    parser.add_argument("--base", type=int, default=12, help="pictures for git-base's geometry")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--ray", action="store_true")
+    options = parser.parse_args()
+    print(f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores")
+    with tempfile.TemporaryDirectory() as place:
+        measure(Path(place), options)
+
+
+def measure(place: Path, options: argparse.Namespace) -> None:
+    """Measure everything in a folder of its own."""
+    from speed import make_checkpoint
+
+    draw(place, options.pictures, 256)
+    base = place / "git-base"
+    base.mkdir()
+    make_checkpoint(base, "base-224")
+    tell("reading", options.pictures, best({
+        f"{name}, {'decoded' if decode else 'bytes'}": reading(place / source, decode=decode)
+        for decode in (False, True)
+        for name, source in (("folder", "pictures"), ("tar", "s.tar"))
+    }, options.rounds))  # fmt: skip
+    rows = list(read(place / "s.tar", with_texts=False))
+    for model, some, length in (("storybook", rows, None), (str(base), rows[: options.base], 20)):
+        found = best({
+            f"{workers or 1} process, {threads} threads": captioning(
+                some, {"name": model, "threads": threads}, workers, length
+            )
+            for workers, threads in ((None, 1), (None, 2), (2, 1))
+        }, options.rounds)  # fmt: skip
+        tell(Path(model).name, len(some), found)
+    for one in shared_memory(str(base)):
+        print("git-base, one of two processes, MB:", {k: v // 1024 for k, v in one.items()})
+    if options.ray:
+        import ray
+
+        ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+        seconds = {f"Ray, {n} actors": with_ray(place / "pictures", "storybook", n) for n in (1, 2)}
+        tell("storybook", len(rows), seconds)
+
+
+def tell(what: str, count: int, found: dict[str, float]) -> None:
+    """Print one table."""
+    for name, seconds in found.items():
+        print(f"{what:10} {name:24} {count / seconds:9.2f} pictures/s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Rows become captions, whatever holds the picture; what cannot be read is a value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import made_sets
+import numpy as np
+
+from numpygit import storybook as world
+from numpygit.captioner import Captioner
+from numpygit.data import Row, read
+from numpygit.data.speak import batches, speak
+
+
+def test_clips_and_stills_in_a_shard(tmp_path: Path, storybook: Captioner):
+    first, *others = world.render(world.sample(np.random.default_rng(3), "clip"))
+    first.save(tmp_path / "c.gif", save_all=True, append_images=others)
+    world.render(world.sample(np.random.default_rng(4))).save(tmp_path / "s.png")
+    files = [tmp_path / "c.gif", tmp_path / "s.png"]
+    made_sets.tar(tmp_path / "x.tar", {path.name: path.read_bytes() for path in files})
+    said = speak(storybook, list(read(tmp_path / "x.tar")))
+    assert [one.text for one in said] == [storybook.caption(path) for path in files]
+
+
+def test_errors_are_values_among_the_others(tmp_path: Path, storybook: Captioner):
+    made_sets.scenes(tmp_path / "p", 2)
+    good = [Row(name, tmp_path / "p" / name) for name in ("000.png", "001.png")]
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    rows = [
+        Row("broken", tmp_path / "broken.png"),
+        good[0],
+        Row("gone", tmp_path / "gone.png"),
+        Row("wrong", None, error="it was wrong from the start"),
+        good[1],
+    ]
+    said = speak(storybook, rows)
+    assert [one.row for one in said] == rows
+    assert [one.text for one in said] == [
+        None,
+        storybook.caption(good[0].picture),
+        None,
+        None,
+        storybook.caption(good[1].picture),
+    ]
+    errors = [one.error for one in said if one.error is not None]
+    assert "broken.png" in errors[0]
+    assert "no such picture file" in errors[1]
+    assert errors[2] == "it was wrong from the start"
+
+
+def test_an_answer_belongs_to_its_own_picture(tmp_path: Path, storybook: Captioner):
+    made_sets.scenes(tmp_path / "p", 2)
+    question = "is it day or night?"
+    rows = [Row(str(i), tmp_path / f"p/{i:03}.png", question=question) for i in range(2)]
+    said = speak(storybook, [rows[0], Row("c", tmp_path / "p/000.png"), rows[1]])
+    assert said[0].text == storybook.answer(rows[0].picture, question)
+    assert said[1].text == storybook.caption(rows[0].picture)
+    assert said[2].text == storybook.answer(rows[1].picture, question)
+
+
+def test_batches():
+    assert list(batches("abcde", 2)) == [["a", "b"], ["c", "d"], ["e"]]
+    assert list(batches("", 2)) == []
