@@ -33,17 +33,35 @@ from .decoding.options import GenerationConfig
 from .errors import NotFoundError, UserError
 from .huggingface.auto import (
     AutoConfig,
+    AutoFeatureExtractor,
     AutoImageProcessor,
     AutoModel,
     AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoModelForVision2Seq,
     AutoProcessor,
     AutoTokenizer,
 )
 from .huggingface.models import GitForCausalLM, GitModel, GitVisionModel
-from .huggingface.processing.image_processor import GitImageProcessor
+from .huggingface.pipeline import pipeline
+from .huggingface.processing.encoding import BatchEncoding, BatchFeature
+from .huggingface.processing.image_processor import (
+    CLIPImageProcessor,
+    GitImageProcessor,
+    VideoMAEImageProcessor,
+)
 from .huggingface.processing.processor import GitProcessor
 from .huggingface.processing.tokenizer import GitTokenizer
+from .huggingface.processing.tokenizer import GitTokenizer as BertTokenizer
+from .huggingface.processing.tokenizer import GitTokenizer as BertTokenizerFast
 from .huggingface.reading import PictureOptions
+from .huggingface.streamers import (
+    LogitsProcessorList,
+    StoppingCriteriaList,
+    TextIteratorStreamer,
+    TextStreamer,
+    set_seed,
+)
 from .inside.debug import debug
 from .loading.config import GitConfig, GitVisionConfig
 from .model import generate, image, layers, text, vision
@@ -52,11 +70,19 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AutoConfig",
+    "AutoFeatureExtractor",
     "AutoImageProcessor",
     "AutoModel",
     "AutoModelForCausalLM",
+    "AutoModelForImageTextToText",
+    "AutoModelForVision2Seq",
     "AutoProcessor",
     "AutoTokenizer",
+    "BatchEncoding",
+    "BatchFeature",
+    "BertTokenizer",
+    "BertTokenizerFast",
+    "CLIPImageProcessor",
     "Captioner",
     "GenerationConfig",
     "GitConfig",
@@ -67,15 +93,22 @@ __all__ = [
     "GitTokenizer",
     "GitVisionConfig",
     "GitVisionModel",
+    "LogitsProcessorList",
     "NotFoundError",
     "PictureOptions",
+    "StoppingCriteriaList",
+    "TextIteratorStreamer",
+    "TextStreamer",
     "UserError",
+    "VideoMAEImageProcessor",
     "classify",
     "debug",
     "generate",
     "image",
     "layers",
     "load",
+    "pipeline",
+    "set_seed",
     "text",
     "vision",
 ]

@@ -20,9 +20,10 @@ from .fast.threads import blas_threads, check_threads
 from .huggingface.call import threads_of, towers_of
 from .huggingface.models import GitForCausalLM
 from .huggingface.processing.authors import original_config
-from .huggingface.processing.picture_steps import Picture, is_one_picture
+from .huggingface.processing.picture_steps import ImageProcessor, Picture, is_one_picture
 from .huggingface.processing.processor import GitProcessor
 from .huggingface.reading import PictureOptions
+from .loading.config import GitConfig
 from .model.generate import keep_rows
 from .model.layers import Trace, no_trace
 from .model.params import Array
@@ -217,6 +218,8 @@ def load(
     *,
     revision: str | None = None,
     local_files_only: bool = False,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
     preprocessing: str = "hf",
     threads: int | None = None,
     plain: bool = False,
@@ -224,24 +227,40 @@ def load(
 ) -> Captioner:
     """Load "storybook", a folder, or a model of the Hugging Face Hub, ready to caption.
 
+    `token` and `cache_dir` are for the Hub; without them the environment decides (HF_TOKEN,
+    HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE, TRANSFORMERS_CACHE, TRANSFORMERS_OFFLINE).
     `preprocessing` "hf" prepares pictures and questions as the checkpoint's files say, "original"
     as the authors' code does: see original.py. `threads` is how many cores to use, None for all
     that NumPy may. `plain` runs the five files of the model alone, to read along or to step
     through; else the room `fast` takes part.
     """
     check_threads(threads)
-    folder = loading.find(name, revision=revision, local_files_only=local_files_only)
+    where: dict[str, Any] = {"revision": revision, "token": token, "cache_dir": cache_dir}
+    folder = loading.find(name, local_files_only=local_files_only, **where)
     processor = GitProcessor.from_folder(folder, preprocessing=preprocessing)
     how = PictureOptions() if pictures is None else pictures
     offline = how.local_files_only or local_files_only
     processor.read_with(replace(how, local_files_only=offline))
     config, params = loading.load(folder)
+    check_sizes(processor, config, folder)
     if processor.original:
         config = original_config(config)
     options = load_options(folder, config)
     model = GitForCausalLM(config, params, generation_config=options)
     model.threads, model.plain = threads, plain
     return Captioner(model, processor, str(name), source=loading.weights_file(folder))
+
+
+def check_sizes(processor: GitProcessor, config: GitConfig, folder: Path) -> None:
+    """Refuse settings that prepare pictures of another size than the model takes."""
+    steps, size = processor.image_processor.steps, config.vision_config.image_size
+    if isinstance(steps, ImageProcessor) and steps.do_center_crop:
+        made = (steps.crop_height, steps.crop_width)
+        if made != (size, size):
+            raise UserError(
+                f"{folder / 'preprocessor_config.json'}: crop_size makes pictures of "
+                f"{made[0]}x{made[1]}, and the model takes {size}x{size} (image_size)"
+            )
 
 
 class ScoredText(NamedTuple):

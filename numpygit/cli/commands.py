@@ -63,6 +63,8 @@ def shared_options() -> argparse.ArgumentParser:
     )
     shared.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub")
     shared.add_argument("--offline", action="store_true", help="use the cache, no network")
+    shared.add_argument("--token", metavar="TOKEN", help="for the Hub (default: HF_TOKEN)")
+    shared.add_argument("--cache-dir", metavar="FOLDER", help="the Hub's cache (default: HF_HOME)")
     shared.add_argument(
         "--preprocessing",
         choices=PREPROCESSING,
@@ -286,6 +288,8 @@ def how_to_load(options: argparse.Namespace) -> dict[str, Any]:
         "name": options.model,
         "revision": options.revision,
         "local_files_only": options.offline,
+        "token": options.token,
+        "cache_dir": options.cache_dir,
         "preprocessing": options.preprocessing,
         "threads": options.threads,
         "plain": options.plain,

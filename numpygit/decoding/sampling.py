@@ -141,5 +141,12 @@ def draw_several(logits: Array, rng: np.random.Generator, *, count: int) -> Arra
 
 
 def random_numbers(options: GenerationConfig) -> np.random.Generator:
-    """Take the caller's generator, or make one from the seed; without a seed each run differs."""
-    return options.generator or np.random.default_rng(options.seed)
+    """Take the caller's generator, or make one from the seed.
+
+    Without a seed it starts from NumPy's global random numbers: each run differs, unless
+    `set_seed` has fixed them.
+    """
+    if options.generator is not None:
+        return options.generator
+    seed = np.random.randint(2**31 - 1) if options.seed is None else options.seed  # noqa: NPY002
+    return np.random.default_rng(seed)

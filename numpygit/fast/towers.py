@@ -162,8 +162,7 @@ def decode_step(
     S = M + attention_mask.shape[1]
     if positions is None:
         positions = text.word_positions(attention_mask)[:, -T:]
-    embeddings = text.embed_words(ids, positions, p, config=config)  # (B, T, D)
-    x = columns_of(embeddings)  # (D, B * T)
+    x = columns_of(text.embed_words(ids, positions, p, config=config))  # (D, B * T)
     mask = None
     if T > 1 or not attention_mask.all():
         mask = text.word_mask(attention_mask, image=0, now=T)  # (B, 1, T, S - M)

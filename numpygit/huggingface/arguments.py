@@ -65,6 +65,21 @@ class Prompt(NamedTuple):
         return self.pixel_values if self.past_key_values is None else self.past_key_values
 
 
+MORE = {  # what a call of later versions may be told -> what to do here
+    "shift_labels": "pass labels, which are shifted here",
+    "num_items_in_batch": "the mean is taken over the labels of the call",
+}
+
+
+def refuse_more(more: dict[str, Any]) -> None:
+    """Refuse what a call cannot be told; None changes nothing."""
+    for name, value in more.items():
+        if value is None:
+            continue
+        advice = MORE.get(name, "docs/coming-from-transformers.md lists what differs")
+        raise UserError(f"a call has no {name}: {advice}")
+
+
 def check_finite(result: Array, params: Git | Vision) -> None:
     """Stop at infinities and NaN instead of handing them out."""
     with np.errstate(all="ignore"):

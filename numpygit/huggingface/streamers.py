@@ -1,4 +1,6 @@
-"""What `generate(streamer=...)` hands words to, one by one, while it goes on.
+"""What takes part in `generate`: streamers, processors, criteria, and the seed of draws.
+
+A streamer is handed words one by one, while `generate` goes on.
 
 `TextStreamer` prints them, `TextIteratorStreamer` gives them to a loop in another thread. A piece
 of text is held back until a space has come after it, because the next token can still change it.
@@ -7,12 +9,46 @@ Source of names and of what is held back: transformers 4.37.2, `generation/strea
 
 from __future__ import annotations
 
+import random
 from queue import Queue
 from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
+
+
+class LogitsProcessorList(list[Any]):
+    """Logits processors, one after the other: (input_ids, scores) -> scores."""
+
+    def __call__(self, input_ids: Any, scores: Any, **more: Any) -> Any:
+        """Let each change the scores."""
+        for process in self:
+            scores = process(input_ids, scores, **more)
+        return scores
+
+
+class StoppingCriteriaList(list[Any]):
+    """Criteria to stop: (input_ids, scores) -> whether any says so."""
+
+    def __call__(self, input_ids: Any, scores: Any, **more: Any) -> bool:
+        """Ask each."""
+        return any(bool(np.all(stop(input_ids, scores, **more))) for stop in self)
+
+    @property
+    def max_length(self) -> int | None:
+        """The length that one of them stops at."""
+        return next((c.max_length for c in self if hasattr(c, "max_length")), None)
+
+
+def set_seed(seed: int, deterministic: bool = False) -> None:
+    """Make the draws of `generate` that follow repeatable, those without a seed of their own.
+
+    Sets the global random numbers of Python and of NumPy, from which such draws start.
+    """
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+
 
 CJK = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2CEAF),
        (0xF900, 0xFAFF), (0x2F800, 0x2FA1F))  # fmt: skip

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..model.params import Array, Git, Linear, Vision
-from .authors import authors_config
-from .config import GitConfig, GitVisionConfig, read_config, stored
-from .find import is_authors
+from .config import GitConfig, GitVisionConfig, read_config
 from .formats import read_tensors
 from .names import IGNORED, check_tensors, official_name, params_from, walk_vision
 from .pruned_heads import grow
@@ -21,19 +20,14 @@ TOWER = "git.image_encoder."
 
 def load(folder: Path) -> tuple[GitConfig, Git]:
     """Read config and parameters of a checkpoint folder."""
-    if is_authors(folder):
-        tensors = read_tensors(folder)
-        config = stored(authors_config(folder, tensors))
-    else:
-        config = read_config(folder)
-        tensors = read_tensors(folder)
-    return config, whole_from(tensors, config, source=str(folder))
+    config = read_config(folder)
+    return config, fitting(folder, whole_from, config)
 
 
 def load_body(folder: Path) -> tuple[GitConfig, Git]:
     """Read a model without its vocabulary head, from a file that may lack one."""
     config = read_config(folder)
-    return config, body_from(read_tensors(folder), config, source=str(folder))
+    return config, fitting(folder, body_from, config)
 
 
 def load_tower(folder: Path) -> tuple[GitVisionConfig, Vision]:
@@ -42,7 +36,17 @@ def load_tower(folder: Path) -> tuple[GitVisionConfig, Vision]:
     transformers 4.37.2 finds none of its tensors in a whole GIT and leaves all of them random.
     """
     config = GitVisionConfig.from_pretrained(folder)
-    return config, tower_from(read_tensors(folder), config, source=str(folder))
+    return config, fitting(folder, tower_from, config)
+
+
+def fitting(folder: Path, make: Callable[..., Any], config: Any) -> Any:
+    """Make params of the tensors of a folder.
+
+    Names and shapes are held against the config before a number is read, so that a file that does
+    not fit costs nothing.
+    """
+    make(read_tensors(folder, look_only=True), config, source=str(folder))
+    return make(read_tensors(folder), config, source=str(folder))
 
 
 # ---------------------------------------------------------------- tensors -> params

@@ -14,8 +14,8 @@ from numbers import Real
 from typing import Any, TypeAlias
 
 from ..errors import UserError, shown
+from ..model.config import POSITIONS
 
-POSITIONS = ("absolute", "relative_key", "relative_key_query")
 OWN_NAMES = ("self", "cls")  # beside those in double underscores: names of Python's own
 MOST_PATCHES = 4096  # of one picture; git-base-vqav2 has 900
 DEEPEST = 30  # objects and lists inside each other
@@ -57,6 +57,8 @@ class Number:
     high: float = 1e9
 
     def __str__(self) -> str:
+        if self == Number():
+            return "a number"
         return f"a number from {self.low:g} to {self.high:g}"
 
     def take(self, value: Any) -> float:
@@ -94,6 +96,8 @@ class Text:
         """Return the text, or raise MisfitError."""
         if type(value) is not str or len(value) > self.longest:
             raise MisfitError
+        if any("\ud800" <= letter <= "\udfff" for letter in value):  # half of a letter
+            raise MisfitError
         if self.among and value not in self.among:
             raise MisfitError
         return value
@@ -126,6 +130,7 @@ class ListOf:
 
     def take(self, value: Any) -> list[Any]:
         """Return the list, or raise MisfitError."""
+        value = value.tolist() if hasattr(value, "tolist") else value  # an array
         if not isinstance(value, list | tuple) or len(value) < self.least:
             raise MisfitError
         if self.length is not None and len(value) != self.length:
@@ -235,15 +240,15 @@ CONFIG: Table = {
     "hidden_act": Text(),
     "hidden_dropout_prob": RATE,
     "attention_probs_dropout_prob": RATE,
-    "max_position_embeddings": Whole(1, 65_536),
+    "max_position_embeddings": Whole(1, 10**6),
     "initializer_range": Number(0, 1000),
     "layer_norm_eps": RATE,
-    "pad_token_id": TOKEN,
+    "pad_token_id": either(Whole(-1, 10**6), Null()),
     "position_embedding_type": Text(POSITIONS),
     "use_cache": Flag(),
     "tie_word_embeddings": Flag(),
-    "bos_token_id": TOKEN,
-    "eos_token_id": either(TOKEN, ListOf(TOKEN, least=1)),
+    "bos_token_id": either(TOKEN, Null()),
+    "eos_token_id": either(TOKEN, ListOf(TOKEN, least=1), Null()),
     "num_image_with_embedding": either(Whole(0, 256), Null()),
     "embedding_norm_eps": either(RATE, Null()),
     "output_attentions": Flag(),
@@ -282,9 +287,10 @@ PROCESSOR: Table = {
     "feature_extractor": either(Object({}), Null(), Text()),
 }
 
-BEAMS = Whole(-(10**6), 256)  # what is below 1 is refused with a reason of its own: options.py
-LENGTH = Whole(-(10**9), 10**9)
-FACTOR = Number(-1e9, 1e9)
+MOST_BEAMS = 256  # 1000 with a vocabulary of 30522 would take gigabytes
+BEAMS = Whole(1, MOST_BEAMS)
+LENGTH = Whole(0, 10**9)
+FACTOR = Number()
 GENERATION: Table = {
     "max_length": LENGTH,
     "max_new_tokens": LENGTH,
@@ -330,11 +336,11 @@ GENERATION: Table = {
     "use_cache": Flag(),
     "bos_token_id": TOKEN,
     "eos_token_id": either(TOKEN, ListOf(TOKEN, least=1)),
-    "pad_token_id": TOKEN,
+    "pad_token_id": Whole(-1, 10**6),  # -1: the end token pads
 }
 
 SIDES = Text(("right", "left"))
-SPECIAL = either(Text(), Object({"content": Text()}, ("content",)), Null())
+SPECIAL = either(Text(), Object({"content": Text(longest=1000)}, ("content",)), Null())
 TOKENIZER: Table = {
     "tokenizer_class": either(Text(), Null()),
     "model_max_length": Whole(1, 10**31),  # 10**30 stands for no limit in official files
@@ -351,13 +357,24 @@ TOKENIZER: Table = {
     "cls_token": SPECIAL,
     "sep_token": SPECIAL,
     "mask_token": SPECIAL,
+    "additional_special_tokens": either(ListOf(SPECIAL), Null()),
+    "added_tokens_decoder": either(Object({}), Null()),  # inside: ADDED_TOKEN, by id
+    "name_or_path": either(Text(), Null()),
+}
+ADDED_TOKEN: Table = {
+    "content": Text(),
+    "lstrip": Flag(),
+    "rstrip": Flag(),
+    "single_word": Flag(),
+    "normalized": Flag(),
+    "special": Flag(),
 }
 
 
 # ------------------------------------------------------------------ a file against its table
 
 
-def checked(values: Mapping[str, Any], table: Table, *, where: object) -> dict[str, Any]:
+def checked(values: Mapping[str, Any], table: Table, *, where: object = "") -> dict[str, Any]:
     """Hold the fields of a file against its table: -> the values, whole numbers as whole numbers.
 
     `where` names the file in messages. Raises UserError that names file, field and value.
@@ -377,20 +394,25 @@ def taken(name: str, value: Any, kind: Kind, where: object) -> Any:
     """Take one value; the fields of an object are told of by their own names."""
     objects = [each for each in getattr(kind, "kinds", (kind,)) if isinstance(each, Object)]
     if isinstance(value, Mapping) and len(objects) == 1 and not objects[0].needed:
-        return checked(value, objects[0].known, where=f"{where}: {name}")
+        return checked(value, objects[0].known, where=told(where, name))
     return kind.take(value)
 
 
-def check_name(name: str, *, where: object) -> None:
+def check_name(name: str, *, where: object = "") -> None:
     """Refuse names that Python keeps for itself, and such as no file needs."""
     is_own = name in OWN_NAMES or (name.startswith("__") and name.endswith("__"))
     if is_own or not name or len(name) > 200:
-        raise UserError(f"{where}: {shown(repr(name), 60)} cannot be the name of a setting")
+        raise UserError(told(where, f"{shown(repr(name), 60)} cannot be the name of a setting"))
 
 
 def misfit(name: str, value: object, expected: str, where: object) -> UserError:
     """Say which field has which value, and what it should be."""
-    return UserError(f"{where}: {name} is {brief(value)}, expected {expected}")
+    return UserError(told(where, f"{shown(name)} is {brief(value)}, expected {expected}"))
+
+
+def told(where: object, what: str) -> str:
+    """Write a message with the name of its file before it, if there is one."""
+    return f"{where}: {what}" if where else what
 
 
 def brief(value: object) -> str:

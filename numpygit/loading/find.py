@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import NotFoundError
 from .formats import ORIGINAL
 from .formats.authors_settings import SNAPSHOT
-from .hub import download
+from .hub.download import download
 from .official_models import nearest
 
 BUNDLED = {"storybook": Path(__file__).parent.parent / "storybook" / "checkpoint"}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from ..storybook import EXAMPLES
 from ..trace import TABLE
 from . import code, measuring, words
 from .pictures import draw, frames_of, png, world
-from .protocol import VERSION, Composed, Event, Request, parse
+from .protocol import VERSION, Event, Request, parse
 from .takes import Captioner
 from .variants import variant
 
@@ -59,8 +60,8 @@ class Playground:
         if request.op == "hello":
             yield self.ready()
         elif request.op == "backdrop":
-            scene = Composed((), request.scene.night, request.scene.backdrop)
-            yield {"event": "backdrop", "png": png(draw(scene, request.size))}
+            empty = replace(request.scene, stickers=())
+            yield {"event": "backdrop", "png": png(draw(empty, request.size))}
         elif request.op == "source":
             yield self.edits.source(request.name)
         elif request.op in ("edit", "reset"):
@@ -124,6 +125,8 @@ class Playground:
         pixels = captioner.pixels(as_subject(captioner, frames))
         if request.op == "measure":
             yield from measuring.measure(captioner, frames, pixels, request)
+        elif request.op == "gradient":
+            yield from measuring.gradients(captioner, pixels, request)
         elif request.op == "tensor":
             yield words.tensor(captioner, pixels, request)
         else:

@@ -6,15 +6,17 @@ server (one POST, the events are lines of its answer) or by a worker in the brow
 | op | answers with the events |
 |---|---|
 | `hello` | `ready`: the model's sizes, the world's nouns and shapes, examples |
-| `backdrop` | `backdrop`: the landscape of a scene, without stickers |
+| `backdrop` | `backdrop`: the landscape of a scene and its sign, without stickers |
 | `caption` | `picture`, `tree` (with beams), `prompt`, `word` for each word as it comes, `end` |
 | `measure` | `progress` after each part of the picture hidden, the drops of all words in it |
+| `gradient` | `gradient` for each word: what every patch adds to it, were the model linear |
 | `tensor` | `tensor`: shape, range and a corner of one named tensor of the run |
 | `source` | `source`: the text of one function of the model |
 | `edit`, `reset` | `edited`; only inside a browser, a server refuses |
 | `explain` | `page`: the whole page of `numpygit explain` |
 
-`caption`, `measure`, `tensor` and `explain` ask about a subject, and how to run the model:
+`caption`, `measure`, `gradient`, `tensor` and `explain` ask about a subject, and say how to run
+the model:
 
     picture   {"example": name} | {"scene": {...}} | {"frames": [scene, ...]} | {"file": base64}
     brush     [{"r": radius, "points": [[x, y], ...]}, ...]       parts of the picture's side
@@ -42,7 +44,7 @@ from ..errors import UserError
 VERSION = 1
 Event = dict[str, Any]
 
-ABOUT_A_PICTURE = ("caption", "measure", "tensor", "explain")
+ABOUT_A_PICTURE = ("caption", "measure", "gradient", "tensor", "explain")
 OPERATIONS = ("hello", "backdrop", "source", "edit", "reset", *ABOUT_A_PICTURE)
 
 MOST_STICKERS = 12

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -82,3 +83,8 @@ def scenes(path: Path, count: int) -> Path:
 def lines(path: Path) -> list[dict]:
     """Read a file of JSON lines."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def environment(root: Path) -> dict[str, str]:
+    """Make an environment for a process that imports this numpygit."""
+    return {**os.environ, "PYTHONPATH": str(root)}

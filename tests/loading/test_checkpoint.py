@@ -335,7 +335,7 @@ def test_a_misshapen_tensor_is_named_with_both_shapes(
 def test_a_checkpoint_of_something_else_is_told_in_a_few_lines(
     write_folder: WriteFolder, tiny_tensors: Tensors, tmp_path: Path
 ) -> None:
-    other = {f"model.{name}": array for name, array in tiny_tensors.items()}
+    other = {f"other.{name}": array for name, array in tiny_tensors.items()}
     with pytest.raises(UserError) as caught:
         load(write_folder(tmp_path, tensors=other))
     assert str(caught.value).count(";") == 5
@@ -443,14 +443,14 @@ def test_a_folder_without_weights_is_told(tiny_folder: Path) -> None:
         ({"model_type": "blip"}, "describes a 'blip' model; numpygit runs models of type 'git'"),
         ({"num_attention_heads": 3}, "hidden_size 20 is not a multiple of num_attention_heads 3"),
         ({"hidden_act": "mish"}, "hidden_act is 'mish'; the activations here are"),
-        ({"position_embedding_type": "rotary"}, "known are: absolute, relative_key"),
-        ({"hidden_size": "20"}, "hidden_size is '20', expected a whole number from 1 on"),
+        ({"position_embedding_type": "rotary"}, "expected one of absolute, relative_key"),
+        ({"hidden_size": "20"}, "hidden_size is '20', expected a whole number from 1"),
         ({"hidden_size": None}, "hidden_size is None"),
         ({"vocab_size": 0}, "vocab_size is 0"),
         ({"num_hidden_layers": 1.5}, "num_hidden_layers is 1.5"),
-        ({"eos_token_id": "3"}, "eos_token_id is '3', expected a whole number from 0 on"),
+        ({"eos_token_id": "3"}, "eos_token_id is '3', expected a whole number from 0"),
         ({"layer_norm_eps": "small"}, "layer_norm_eps is 'small', expected a number"),
-        ({"vision_config": "large"}, "GitVisionConfig is 'large', expected an object"),
+        ({"vision_config": "large"}, "vision_config is 'large', expected an object"),
         ({"vision_config": {"patch_size": 0}}, "patch_size is 0"),
         ({"vision_config": {"patch_size": 300}}, "patch_size 300"),
         ({"vision_config": {"num_attention_heads": 7}}, "vision_config: hidden_size 768"),

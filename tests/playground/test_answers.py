@@ -11,9 +11,12 @@ import pytest
 from PIL import Image
 from playground_page import random_scene
 
+from numpygit.decoding.logits import log_softmax
+from numpygit.huggingface.models import GitForCausalLM
 from numpygit.inside.explain import data_of
 from numpygit.inside.explain.importance import measured
 from numpygit.inside.explain.traced_run import watch
+from numpygit.inside.record import in_float64
 from numpygit.model import layers
 from numpygit.playground import Playground
 from numpygit.playground.pictures import draw, frames_of, hide, png
@@ -204,6 +207,29 @@ def test_measuring_equals_the_page_of_explain(playground: Playground, storybook:
     expected = measured(watch(storybook, EXAMPLES / "row.png"))
     assert (events[0]["rows"], events[0]["columns"]) == (expected["rows"], expected["columns"])
     np.testing.assert_allclose(drops.T, np.array(expected["drops"]), atol=2e-4)
+
+
+def test_gradients_are_slopes_of_the_log_probability(
+    playground: Playground, storybook: Any
+) -> None:
+    events = ask(playground, op="gradient", picture={"example": "relation.png"})
+    caption = storybook.caption(EXAMPLES / "relation.png")
+    assert len(events) == len(caption.split()) + 1
+    pixels, prompt = storybook.pixels(EXAMPLES / "relation.png"), storybook.processor.prompt()
+    options = storybook.options()
+    ids = storybook.model.generate(pixel_values=pixels, input_ids=prompt, generation_config=options)
+    exact = GitForCausalLM(storybook.model.config, in_float64(storybook.model.params))
+    number, row, column = 2, 4, 4  # of "fish", a patch on it
+    values = np.array(events[number]["values"]).reshape(8, 8)
+    step = 1e-4  # how much of the patch fades
+    found = []
+    for part in (1 - step, 1 + step):
+        faded = pixels.astype(np.float64)
+        faded[:, :, row * 12 : row * 12 + 12, column * 12 : column * 12 + 12] *= part
+        logits = exact.logits(ids[:, :-1], faded)[0, -len(ids[0]) + 1 + number]
+        found.append(float(log_softmax(logits[None])[0, ids[0, 1 + number]]))
+    slope = (found[1] - found[0]) / (2 * step)
+    assert values[row, column] == pytest.approx(slope, rel=2e-3, abs=1e-6)
 
 
 def test_a_tensor_is_that_of_the_trace(playground: Playground, storybook: Any) -> None:

@@ -64,7 +64,7 @@ def test_the_first_screen(size: str, dark: bool, browser: Any, live: Live, tmp_p
         "[...document.querySelectorAll('#spoken button')].map((b) => b.firstChild.data)"
     )
     assert words == [*FIRST.split(), "end"]
-    assert page.js("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert page.js("document.documentElement.scrollWidth") <= SIZES[size][0]
     low = page.js("document.getElementById('spoken').getBoundingClientRect().bottom")
     assert low <= SIZES[size][1]  # picture and words without scrolling
     page.picture(tmp_path / f"{size}-{'dark' if dark else 'light'}.png")
@@ -228,7 +228,7 @@ def test_importance_is_measured_with_progress_and_can_be_stopped(page: Page) -> 
     page.click("#tab-measure")
     page.click("#panel-measure .main")
     page.until("document.querySelector('#panel-measure progress').value > 0")
-    page.click("#panel-measure button:not(.main)")
+    page.click("#stop")
     page.until("document.querySelector('#panel-measure p[aria-live]').textContent === 'Stopped.'")
     page.click("#panel-measure .main")
     said = "document.querySelector('#panel-measure p[aria-live]').textContent"
@@ -239,6 +239,9 @@ def test_importance_is_measured_with_progress_and_can_be_stopped(page: Page) -> 
         page.text("#panel-measure .chips button:nth-child(3) small").replace("\N{MINUS SIGN}", "")
     )
     assert lost > 0.5
+    page.click("#gradient")
+    page.until(f"{said}.startsWith('Done')", 60)
+    assert "· gradient" in page.text("#heat-note")
     page.change({"night": True})
     assert "Nothing measured" in page.text("#panel-measure p[aria-live]")
 

@@ -138,7 +138,7 @@ def test_measuring_and_the_page_of_explain(page: Page, tmp_path: Path) -> None:
     page.click("#tab-measure")
     page.click("#panel-measure .main")
     page.until("document.querySelector('#panel-measure progress').value > 0.2", 60)
-    page.click("#panel-measure button:not(.main)")
+    page.click("#stop")
     page.until("document.querySelector('#panel-measure p[aria-live]').textContent === 'Stopped.'")
     page.browser.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}

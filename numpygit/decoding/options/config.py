@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import wraps
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,16 @@ import numpy as np
 
 from ...errors import UserError
 from ...loading.config import GitConfig
+from ...loading.fields import GENERATION as FIELDS
+from ...loading.fields import MOST_BEAMS, Object, check_name, checked
 from ...loading.find import find
 from ...loading.formats import read_json
 from ...loading.hub import GENERATION_FILES
 from ...loading.hub.keywords import sort_keywords
+from ...loading.hub.push import check_saving, push, push_folder
 from ...loading.write_whole import write_whole
 from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
+from .kinds import read_bias
 
 GENERATION = "generation_config.json"
 DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
@@ -28,9 +32,6 @@ OFFICIAL_MAX_LENGTH = 20
 END_PADS = -1  # a pad_token_id that stands for the end token
 NOT_OPTIONS = ("output_attentions", "output_hidden_states")  # of a config: they are for calls
 NEW_HERE = ("seed", "generator", "beam_form", "per_node_beam_size", "output_log_probabilities")
-KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false",
-         "str": "a text", "None": "null"}  # fmt: skip
-
 TOKEN_OPTIONS = ("bad_words_ids", "sequence_bias", "suppress_tokens", "begin_suppress_tokens",
                  "forced_bos_token_id", "forced_eos_token_id")  # fmt: skip
 
@@ -103,7 +104,7 @@ class GenerationConfig:
         if name in ABSENT and name not in NO_FIELDS:
             return ABSENT[name][0]
         known = {field.name for field in fields(GenerationConfig)}
-        raise AttributeError(unknown_option(name, known))
+        raise AttributeError(f"GenerationConfig has no {name!r}: {unknown_option(name, known)}")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], **options: Any) -> Any:
@@ -115,12 +116,17 @@ class GenerationConfig:
         UserError for what cannot be; warns of options for a kind of generation that is not here.
         """
         given = {name: value for name, value in values.items() if value is not None}
+        for name in given:
+            check_name(name)
         if given.get("_from_model_config") and given.get("max_length") == OFFICIAL_MAX_LENGTH:
             del given["max_length"]
         for name in sorted(given.keys() & ABSENT.keys()):
             if not is_neutral(name, given[name]):
                 warnings.warn(f"{unknown_option(name, set())}; it is ignored", stacklevel=2)
-        check_kinds(given, cls)
+        bias = given.get("sequence_bias")
+        is_dict = isinstance(bias, Mapping) and all(isinstance(words, tuple) for words in bias)
+        table = {**FIELDS, "sequence_bias": Object({})} if is_dict else FIELDS
+        given |= checked({name: given[name] for name in FIELDS if name in given}, table)
         if "sequence_bias" in given:
             given["sequence_bias"] = read_bias(given["sequence_bias"])
         known = {field.name for field in fields(cls)}
@@ -134,10 +140,10 @@ class GenerationConfig:
         return (config, unused) if wants_unused else config
 
     @classmethod
-    def from_model_config(cls, config: GitConfig) -> GenerationConfig:
+    def from_model_config(cls, model_config: GitConfig) -> GenerationConfig:
         """Take what a `config.json` says of generation: special tokens and, in old files, more."""
         names = {field.name for field in fields(cls)} | {"encoder_no_repeat_ngram_size"}
-        values = {n: v for n, v in vars(config).items() if n in names and n not in NEW_HERE}
+        values = {n: v for n, v in vars(model_config).items() if n in names and n not in NEW_HERE}
         made: GenerationConfig = cls.from_dict({**values, "_from_model_config": True})
         return made
 
@@ -162,10 +168,22 @@ class GenerationConfig:
             raise UserError(f"{folder / file}: {error}") from None
 
     def save_pretrained(
-        self, save_directory: str | Path, config_file_name: str | Path | None = None
+        self,
+        save_directory: str | Path,
+        config_file_name: str | Path | None = None,
+        push_to_hub: bool = False,
+        **keywords: Any,
     ) -> None:
         """Write `generation_config.json` into a folder, which is made if need be."""
-        save_options(save_directory, self, file=str(config_file_name or GENERATION))
+        check_saving(keywords)
+        file = str(config_file_name or GENERATION)
+        save_options(save_directory, self, file=file)
+        if push_to_hub:
+            push_folder(Path(save_directory), [file], **keywords)
+
+    def push_to_hub(self, repo_id: str, **keywords: Any) -> str:
+        """Write `generation_config.json` into a repository of the Hub: -> the commit's address."""
+        return push(self, repo_id, **keywords)
 
     def to_dict(self) -> dict[str, Any]:
         """List all options, as a file holds them."""
@@ -190,9 +208,13 @@ class GenerationConfig:
         values = self.to_diff_dict() if use_diff else self.to_dict()
         return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
-    def to_json_file(self, json_file_path: str | Path, use_diff: bool = True) -> None:
-        """Write the options into a file."""
-        text = self.to_json_string(use_diff)
+    def to_json_file(
+        self, json_file_path: str | Path, use_diff: bool = True, keys_to_pop: Iterable[str] = ()
+    ) -> None:
+        """Write the options into a file, without those of `keys_to_pop`."""
+        values = json.loads(self.to_json_string(use_diff))
+        kept = {name: value for name, value in values.items() if name not in tuple(keys_to_pop)}
+        text = json.dumps(kept, indent=2, sort_keys=True) + "\n"
         write_whole(Path(json_file_path), lambda path: path.write_text(text, encoding="utf-8"))
 
     def validate(self, *args: Any, **more: Any) -> None:
@@ -221,7 +243,10 @@ class GenerationConfig:
         for name, value in options.items():
             if name not in known and not is_neutral(name, value):
                 raise UserError(unknown_option(name, known))
-        given = {name: value for name, value in options.items() if name in known}
+        plain: dict[str, Any] = {
+            field.name: field.default for field in fields(self)
+        }  # what None stands for
+        given = {n: plain[n] if v is None else v for n, v in options.items() if n in known}
         if "eos_token_id" in given and given["eos_token_id"] is None:
             given["eos_token_id"] = ()
         if "pad_token_id" in given and given["pad_token_id"] is None:
@@ -264,7 +289,7 @@ def noted_options(config: GitConfig) -> dict[str, Any]:
 def load_options(folder: Path, config: GitConfig | None = None) -> GenerationConfig:
     """Read `generation_config.json`; without one, what `config` says of generation."""
     path = folder / GENERATION
-    if config is not None and not path.is_file():
+    if config is not None and not os.path.lexists(path):
         return GenerationConfig.from_model_config(config)
     values = read_json(path)
     try:
@@ -286,9 +311,11 @@ def check(options: Any) -> None:
     """Refuse options that cannot be, before any work."""
     beams, groups, texts = options.num_beams, options.num_beam_groups, options.num_return_sequences
     require("num_beams", beams, beams >= 1, "at least 1")
+    require("num_beams", beams, beams <= MOST_BEAMS, f"at most {MOST_BEAMS}")
     fits = groups >= 1 and beams % groups == 0
     require("num_beam_groups", groups, fits, f"a divisor of num_beams, {beams}")
     require("num_return_sequences", texts, texts >= 1, "at least 1")
+    require("num_return_sequences", texts, texts <= MOST_BEAMS, f"at most {MOST_BEAMS}")
     most = texts if options.do_sample and beams == 1 else beams
     require("num_return_sequences", texts, texts <= most, f"at most num_beams, {beams}")
     early = options.early_stopping in (True, False, "never")
@@ -335,27 +362,6 @@ def check_penalties(options: Any) -> None:
         require("bad_words_ids", words, fine, "lists of token ids, none of them empty")
 
 
-def check_kinds(values: Mapping[str, Any], config_class: type) -> None:
-    """Refuse values from a file that are of another kind than the option: words for numbers, ..."""
-    for field in fields(config_class):
-        kinds = str(field.type).split(" | ")
-        value = values.get(field.name)
-        if value is not None and not any(is_kind(value, kind) for kind in kinds):
-            expected = " or ".join(KINDS.get(kind, "a list of numbers") for kind in kinds)
-            raise UserError(f"{field.name} is {value!r}; it must be {expected}")
-
-
-def is_kind(value: object, kind: str) -> bool:
-    """Tell whether a value from a file is what a field is declared to be."""
-    if kind in ("int", "float"):
-        number = Integral if kind == "int" else Real
-        return isinstance(value, number) and not isinstance(value, bool)
-    if kind in ("bool", "str"):
-        return type(value).__name__ == kind
-    is_list = isinstance(value, Iterable) and not isinstance(value, str)
-    return is_list and all(is_kind(leaf, "float") for leaf in leaves(value))
-
-
 def as_tuple(words: int | Sequence[int] | None) -> tuple[int, ...]:
     """Take one token, several, or none."""
     if words is None:
@@ -378,15 +384,6 @@ def leaves(value: object) -> list[Any]:
     if isinstance(value, Iterable) and not isinstance(value, str):
         return [leaf for each in value for leaf in leaves(each)]
     return [value]
-
-
-def read_bias(bias: Any) -> dict[tuple[int, ...], float]:
-    """Read sequence_bias as a file holds it, [[[ids], number], ...]; a dict stays one."""
-    try:
-        pairs = bias.items() if isinstance(bias, Mapping) else bias
-        return {tuple(int(word) for word in words): float(value) for words, value in pairs}
-    except (TypeError, ValueError):
-        raise UserError(f"sequence_bias is {bias!r}; it must be [[[ids], number], ...]") from None
 
 
 def require(name: str, value: object, is_fine: bool, expected: str) -> None:

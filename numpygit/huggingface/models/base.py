@@ -176,7 +176,7 @@ class PretrainedModel:
         for name in names:
             yield name, named(part_of(tensors, name), name)
 
-    def modules(self) -> Iterator[Any]:
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Any]:
         """Go through the model and its parts, without their names."""
         return (part for _, part in self.named_modules())
 

@@ -34,6 +34,7 @@ from ..arguments import (
     check_finite,
     chosen,
     count_rows,
+    refuse_more,
     same_rows,
     why_not_finite,
 )
@@ -115,9 +116,12 @@ class GitForCausalLM(HasWords, PretrainedModel):
         *,
         label_smoothing: float = 0.0,
         trace: Trace = no_trace,
+        **more: Any,
     ) -> Outputs:
         """Read words beside pictures and score every next word: arguments as for the class."""
+        logits_to_keep = logits_to_keep or 0
         keep = 0 if labels is not None else logits_to_keep
+        refuse_more(more)
         ran = call(
             self, input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
             past_key_values, interpolate_pos_encoding, keep, trace,

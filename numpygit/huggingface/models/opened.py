@@ -79,8 +79,12 @@ def opened(
     if name is None and (state is None or config is None):
         raise UserError("give the name of a model or a folder; or both config and state_dict")
     folder = None if name is None else loading.find(name, **where, **files)
-    tensors = loading.read_tensors(folder, **files) if state is None and folder else dict(state)
-    config = config_of(config, folder, tensors, config_class, rest)
+    file = folder if state is None else None
+    look = loading.read_tensors(file, look_only=True, **files) if file else {}
+    config = config_of(config, folder, look, config_class, rest)
+    if file and not loose:  # what does not fit costs nothing
+        params_from(look, config, source=str(folder))
+    tensors = loading.read_tensors(file, **files) if file else dict(state)
     if name is not None:
         config.name_or_path = str(name)
     tensors = {n: np.asarray(a) for n, a in tensors.items()} if state is not None else tensors

@@ -26,7 +26,12 @@ EXOTIC = "does not do this kind of generation; see numpygit.decoding for all tha
 LAYERS = "has no such part: docs/coming-from-transformers.md lists what differs"
 BOOKKEEPING = "does no such bookkeeping of Hugging Face's own; leave this out"
 
+HEADLESS = "has no words to give here: it has no vocabulary head, GitForCausalLM has"
+
 REASONS = {
+    HEADLESS: """generate greedy_search sample beam_search beam_sample group_beam_search
+        contrastive_search compute_transition_scores prepare_inputs_for_generation
+        set_output_embeddings set_input_embeddings resize_token_embeddings loss_function""",
     GRADIENTS: """zero_grad requires_grad_ requires_grad grad gradient_checkpointing_enable
         gradient_checkpointing_disable is_gradient_checkpointing gradient_checkpointing
         supports_gradient_checkpointing enable_input_require_grads disable_input_require_grads
@@ -65,7 +70,7 @@ REASONS = {
         estimate_tokens floating_point_ops dummy_inputs is_custom_code is_remote_code
         get_expanded_tied_weights_keys mark_tied_weights_as_initialized
         generation_config_class input_modalities output_modalities
-        warn_if_padding_and_no_attention_mask""",
+        warn_if_padding_and_no_attention_mask create_attention_mask""",
 }
 TORCH_ONLY = {name: reason for reason, names in REASONS.items() for name in names.split()}
 

@@ -14,7 +14,7 @@ from ...model.params import Array, Git, Vision
 from ...model.text import Cache
 from ...trace import Recorder, together
 from .. import pretrained
-from ..arguments import Pixels, check_finite, chosen, pictures
+from ..arguments import Pixels, check_finite, chosen, pictures, refuse_more
 from ..call import call, outputs_of, towers_of
 from ..outputs import ModelOutput, Outputs
 from .base import HasWords, PretrainedModel
@@ -62,12 +62,14 @@ class GitVisionModel(PretrainedModel):
         return_dict: bool | None = None,
         *,
         trace: Trace = no_trace,
+        **more: Any,
     ) -> Outputs:
         """Encode stills (B, C, H, W) -> last_hidden_state (B, P + 1, D), hidden_states, attentions.
 
-        The last hidden state is normalised once more; the last of hidden_states is not.
-        Attentions (B, N, P + 1, P + 1), one a layer. Raises UserError for none, and for clips.
+        The last hidden state is normalised once more, the last of hidden_states is not;
+        attentions (B, N, P + 1, P + 1), one a layer. Raises UserError for none, and for clips.
         """
+        refuse_more(more)
         if pixel_values is None:
             raise UserError("You have to specify pixel_values")
         pixels = pictures(pixel_values)
@@ -80,10 +82,9 @@ class GitVisionModel(PretrainedModel):
         recorder, seen = Recorder("vision.x", "vision.*.x", "vision.*.weights"), trace
         if asked["hidden_states"] or asked["attentions"]:
             seen = together(recorder, trace)
-        p, stretch = self.params, interpolate_pos_encoding
-        tower = towers_of(self).image_tokens
-        last = tower(pixels, p, config=self.config, interpolate=stretch, trace=seen)
-        check_finite(last, p)
+        tower, stretch = towers_of(self).image_tokens, interpolate_pos_encoding
+        last = tower(pixels, self.params, config=self.config, interpolate=stretch, trace=seen)
+        check_finite(last, self.params)
         states = recorder.like("vision.x", "vision.*.x")
         attentions = recorder.like("vision.*.weights")
         outputs = ModelOutput(
@@ -154,11 +155,13 @@ class GitModel(HasWords, PretrainedModel):
         interpolate_pos_encoding: bool = False,
         *,
         trace: Trace = no_trace,
+        **more: Any,
     ) -> Outputs:
         """Read words beside pictures: see GitForCausalLM for the arguments.
 
         -> last_hidden_state (B, M + T, D), past_key_values, hidden_states, attentions.
         """
+        refuse_more(more)
         ran = call(
             self, input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
             past_key_values, interpolate_pos_encoding, 0, trace,

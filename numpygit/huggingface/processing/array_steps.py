@@ -7,7 +7,7 @@ Each takes a picture with its channels first or last and gives it back as it cam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,3 +99,17 @@ def normalise_array(
             )
     kind = colours.dtype if np.issubdtype(colours.dtype, np.floating) else np.dtype(np.float32)
     return (colours.astype(kind) - np.asarray(mean, kind)) / np.asarray(std, kind)
+
+
+def as_setting(name: str, value: Any) -> Any:
+    """Write a size as 4.37.2 does: a number is the shorter side, or a square for crop_size."""
+    if name not in ("size", "crop_size") or isinstance(value, Mapping):
+        return dict(value) if isinstance(value, Mapping) else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"shortest_edge": value} if name == "size" else {"height": value, "width": value}
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return {"height": value[0], "width": value[1]}
+    raise UserError(
+        f"{name} is {value!r}; it must be a number, (height, width), or a dict of 'shortest_edge' "
+        "or of 'height' and 'width'"
+    )

@@ -49,12 +49,17 @@ class BatchFeature(dict[str, Any]):
         return self
 
     def convert_to_tensors(
-        self, tensor_type: object = None, prepend_batch_axis: bool = False
+        self,
+        tensor_type: object = None,
+        prepend_batch_axis: bool = False,
+        skip_tensor_conversion: Sequence[str] | None = None,
     ) -> Any:
         """Make arrays of the entries, with one more axis in front if asked."""
         if not wants_arrays(tensor_type):
             return self
         for name, value in self.items():
+            if name in (skip_tensor_conversion or ()):
+                continue
             self[name] = array_of(name, [value] if prepend_batch_axis else value)
         return self
 

@@ -31,6 +31,7 @@ from ...loading.write_whole import write_whole
 from ...model.params import Array
 from ..reading import DEFAULT, PictureOptions
 from .array_steps import (
+    as_setting,
     channels_last,
     crop_array,
     in_layout,
@@ -100,7 +101,9 @@ class GitImageProcessor:
         if name == "steps" and settings:
             return self.made()
         if name not in settings:
-            raise AttributeError(f"there is no setting {name!r}; there is: {', '.join(settings)}")
+            raise AttributeError(
+                f"{type(self).__name__} has no setting {name!r}; it has: {', '.join(settings)}"
+            )
         if isinstance(settings[name], dict | list):
             self.__dict__.pop("steps", None)  # whoever gets it may change it in place
         return settings[name]
@@ -315,20 +318,6 @@ class VideoMAEImageProcessor(GitImageProcessor):
     """Prepare clips: the official name, with its defaults."""
 
     kind = "VideoMAEImageProcessor"
-
-
-def as_setting(name: str, value: Any) -> Any:
-    """Write a size as 4.37.2 does: a number is the shorter side, or a square for crop_size."""
-    if name not in ("size", "crop_size") or isinstance(value, Mapping):
-        return dict(value) if isinstance(value, Mapping) else value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return {"shortest_edge": value} if name == "size" else {"height": value, "width": value}
-    if isinstance(value, list | tuple) and len(value) == 2:
-        return {"height": value[0], "width": value[1]}
-    raise UserError(
-        f"{name} is {value!r}; it must be a number, (height, width), or a dict of 'shortest_edge' "
-        "or of 'height' and 'width'"
-    )
 
 
 def read_settings(folder: Path) -> dict[str, Any] | None:

@@ -32,17 +32,11 @@ from .picture_steps import (
     is_one_picture,
     opened_still,
 )
-from .tokenizer import WORD_SETTINGS, GitTokenizer, Text
+from .tokenizer import TEXT_SETTINGS, WORD_SETTINGS, GitTokenizer, Text
 from .video import read_clip
 from .vocabulary import Words
 
 PREPROCESSING = ("hf", "original")
-TEXT_SETTINGS = {
-    "padding", "truncation", "max_length", "add_special_tokens", "is_split_into_words",
-    "return_attention_mask", "text_pair", "stride", "pad_to_multiple_of", "return_token_type_ids",
-    "return_overflowing_tokens", "return_special_tokens_mask", "return_offsets_mapping",
-    "return_length", "verbose", "padding_side", "text_target", "text_pair_target",
-}  # fmt: skip
 PICTURE_SETTINGS = SETTINGS | LAYOUTS | KEPT
 GROUPS = ("text_kwargs", "images_kwargs", "videos_kwargs", "common_kwargs")  # of transformers 5
 
@@ -185,6 +179,12 @@ class GitProcessor:
         elif images is not None and not isinstance(self.image_processor, OriginalImageProcessor):
             found |= self.image_processor(images, return_tensors=return_tensors, **for_images)
         return found
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"{type(self).__name__} has no {name!r}: chats, sounds and placeholders are not for "
+            "GIT; docs/coming-from-transformers.md lists what differs"
+        )
 
     def post_process_image_text_to_text(
         self, generated_outputs: Any, skip_special_tokens: bool = True, **more: Any

@@ -22,10 +22,17 @@ from .texts.encode import Limits, columns_of, limits_of, padded, set_limits, tex
 from .texts.plain import encode_plain
 from .texts.special_tokens import ADDITIONAL, DEFAULT_TOKENS, Vocabulary, text_of
 from .texts.tokenizer_files import SETTINGS, read_tokenizer, write_tokenizer, write_vocabulary
-from .vocabulary import Words, from_vocabulary
+from .vocabulary import CLEAN_UP, Words, from_vocabulary
 
 Text = str | Sequence[str] | Sequence[Sequence[str]]
 WORD_SETTINGS = set(SETTINGS) | set(DEFAULT_TOKENS) | {ADDITIONAL}
+
+TEXT_SETTINGS = {
+    "padding", "truncation", "max_length", "add_special_tokens", "is_split_into_words",
+    "return_attention_mask", "text_pair", "stride", "pad_to_multiple_of", "return_token_type_ids",
+    "return_overflowing_tokens", "return_special_tokens_mask", "return_offsets_mapping",
+    "return_length", "verbose", "padding_side", "text_target", "text_pair_target",
+}  # fmt: skip
 
 
 class GitTokenizer(Vocabulary):
@@ -159,6 +166,7 @@ class GitTokenizer(Vocabulary):
         """
         if text is None and text_target is None:
             raise UserError("give text, or text_target")
+        check_names(options, TEXT_SETTINGS | {"return_tensors"})
         if text is None:
             return self.encode_texts(text_target, text_pair_target, **options)
         encoding = self.encode_texts(text, text_pair, **options)
@@ -182,7 +190,8 @@ class GitTokenizer(Vocabulary):
         `max_length`, or else to `model_max_length`, "only_first" and "only_second" for pairs.
         With return_overflowing_tokens what was cut off follows as rows, `stride` tokens shared.
         """
-        is_one, texts = texts_of(text, text_pair, is_split_into_words)
+        is_split = bool(is_split_into_words)
+        is_one, texts = texts_of(text, text_pair, is_split)
         limits = limits_of(
             padding, truncation, max_length, self.model_max_length, stride, pad_to_multiple_of
         )
@@ -193,7 +202,7 @@ class GitTokenizer(Vocabulary):
             offset_mapping=return_offsets_mapping,
         )
         encodings = self.encodings_of(
-            texts, limits, add_special_tokens, is_split_into_words, padding_side
+            texts, limits, bool(add_special_tokens), is_split, padding_side
         )
         columns, rows = columns_of(
             encodings, names, overflow=return_overflowing_tokens, length=return_length
@@ -329,6 +338,36 @@ class GitTokenizer(Vocabulary):
             return self.words.decode(ids, skip_special=skip_special_tokens)
         text = self.backend_tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
         return str(text)
+
+    @staticmethod
+    def clean_up_tokenization(out_string: str) -> str:
+        """Take spaces before punctuation away."""
+        for spaced, clean in CLEAN_UP:
+            out_string = out_string.replace(spaced, clean)
+        return out_string
+
+    def prepare_for_model(
+        self, ids: Sequence[int], pair_ids: Sequence[int] | None = None, **options: Any
+    ) -> BatchEncoding:
+        """Put special tokens around ids, cut them and pad them: the options of a call."""
+        special = options.pop("add_special_tokens", True)
+        axis = options.pop("prepend_batch_axis", False)
+        tensors, asked = options.pop("return_tensors", None), options.pop("truncation", None)
+        length, padding = options.pop("max_length", None), options.pop("padding", False)
+        multiple = options.pop("pad_to_multiple_of", None)
+        if any(value for value in options.values()):
+            raise UserError(f"prepare_for_model has no {', '.join(sorted(options))} here; call the "
+                            "tokenizer with the text")  # fmt: skip
+        limits = limits_of(padding, asked, length, self.model_max_length, 0, multiple)
+        if limits.truncation != "do_not_truncate" and pair_ids is not None:
+            raise UserError("pairs of ids are not cut here; call the tokenizer with the texts")
+        room = (limits.max_length or 0) - (2 if special else 0)
+        kept = list(ids)[:room] if limits.truncation != "do_not_truncate" else list(ids)
+        whole = [*kept, *(pair_ids or ())]
+        if special:
+            whole = self.build_inputs_with_special_tokens(kept, pair_ids)
+        row = self.pad({"input_ids": whole}, padding=limits.padding, max_length=limits.max_length)
+        return BatchEncoding(dict(row), tensor_type=tensors, prepend_batch_axis=axis)
 
     def batch_decode(self, sequences: Any, *args: Any, **options: Any) -> list[str]:
         """Turn rows of ids into texts; see `decode`."""

@@ -6,10 +6,14 @@ Source: transformers 4.37.2, BertTokenizerFast and `clean_up_tokenization`.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import NotFoundError, UserError
+from ...errors import NotFoundError, UserError, shown
+from ...loading.fields import TOKENIZER, checked
+from ...loading.formats.small_files import read_json, read_text
+from .tokenizer_file import LONGEST, MOST_WORDS, check_token, read_tokenizer_file
 from .wordpiece import WordPiece
 
 if TYPE_CHECKING:  # the package loads only when a tokenizer is made, which keeps `import` fast
@@ -61,9 +65,9 @@ class Words:
 def read_words(folder: Path) -> Words:
     """Read the vocabulary of a checkpoint folder: `tokenizer.json`, or else `vocab.txt`."""
     path = folder / "tokenizer.json"
-    if path.is_file():
+    if os.path.lexists(path):
         return Words(from_tokenizer_file(path))
-    if not (folder / "vocab.txt").is_file():
+    if not os.path.lexists(folder / "vocab.txt"):
         raise NotFoundError(
             f"{folder} has neither tokenizer.json nor vocab.txt; the official models have the "
             "vocabulary of google-bert/bert-base-uncased: put its vocab.txt there"
@@ -81,40 +85,39 @@ def has_tokenizers() -> bool:
 
 
 def from_tokenizer_file(path: Path) -> Tokenizer | WordPiece:
-    """Read a `tokenizer.json`; without the package only one of BERT."""
+    """Build the tokenizer of a `tokenizer.json`, of which only BERT's parts are handed on."""
+    settings = read_tokenizer_file(path)
     if not has_tokenizers():
-        return WordPiece.from_file(path)
+        try:
+            return WordPiece.from_settings(settings)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
     from tokenizers import Tokenizer
 
     try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the package raises a bare Exception
-        raise UserError(f"{path} is not a tokenizer file: {error}") from None
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
+        return Tokenizer.from_str(json.dumps(settings))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a bare Exception, or a panic of Rust, which is no Exception
+        raise UserError(f"{path} is not a tokenizer file: {shown(str(error), 200)}") from None
 
 
 def reads_lower_case(folder: Path) -> bool:
     """Look up whether capitals are made small: the default for BERT vocabularies here."""
     path = folder / "tokenizer_config.json"
-    if not path.is_file():
+    if not os.path.lexists(path):
         return True
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(settings, dict):
-        raise UserError(f"{path} holds {type(settings).__name__}, expected an object {{...}}")
+    settings = checked(read_json(path), TOKENIZER, where=path)
     return bool(settings.get("do_lower_case", True))
 
 
 def from_vocabulary(path: Path, *, lower_case: bool = True) -> Words:
     """Build the BERT tokenizer around a `vocab.txt`, one token a line."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not a text file of one token a line: {error}") from None
+    lines = [line.removesuffix("\r") for line in read_text(path, longest=LONGEST).split("\n")]
+    if len(lines) > MOST_WORDS:
+        raise UserError(f"{path} has {len(lines)} lines; a vocabulary has at most {MOST_WORDS}")
+    for line in lines:
+        check_token(line, path)
     vocabulary = {token: i for i, token in enumerate(lines) if token or i < len(lines) - 1}
     special = [token for token in SPECIAL if token in vocabulary]
     if not has_tokenizers():

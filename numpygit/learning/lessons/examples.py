@@ -6,6 +6,7 @@ answer and [SEP] are, as in the authors' code (`need_predict`).
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ...data.rows import Row, as_file
+from ...data.rows import Row
 from ...errors import UserError
 from ...huggingface.loss import IGNORED
 from ...huggingface.processing.processor import GitProcessor
@@ -111,12 +112,17 @@ def check_picture(row: Row) -> None:
     """Refuse a picture that is not there or does not open; its pixels are not read yet."""
     content = row.read()
     try:
-        with Image.open(as_file(content)):
+        with Image.open(file_of(content)):
             pass
     except FileNotFoundError:
         raise UserError(f"{row.key}: no such picture file: {content!s}") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise UserError(f"{row.key} is no picture that opens: {error}") from None
+
+
+def file_of(content: Any) -> Any:
+    """Make of what a row reads, a path or bytes, something that Pillow opens."""
+    return io.BytesIO(content) if isinstance(content, bytes) else content
 
 
 def pixels_of(
@@ -130,7 +136,7 @@ def pixels_of(
     try:
         if isinstance(content, Path) and frames and is_animated(content):
             return processor.pixels(content, frames=frames)[0]
-        with Image.open(as_file(content)) as picture:
+        with Image.open(file_of(content)) as picture:
             picture.load()
             shown = picture if crop is None else cropped(picture, crop)
             return processor.pixels(shown)[0]

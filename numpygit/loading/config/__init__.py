@@ -5,6 +5,5 @@ configs.py    GitConfig, GitVisionConfig      settings.py   what every config ca
 
 from .configs import GitConfig as GitConfig
 from .configs import GitVisionConfig as GitVisionConfig
-from .configs import check_numbers as check_numbers
 from .configs import read_config as read_config
 from .configs import stored as stored

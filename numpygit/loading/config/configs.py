@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ...errors import UserError
+from ...errors import UserError, shown
 from ...model.config import Config, VisionConfig
 from ...model.layers import activate
 from ..authors import authors_config
+from ..fields import CONFIG, MOST_PATCHES, VISION, checked
 from ..find import is_authors
 from ..formats import read_json, read_tensors
 from .settings import Settings, keep_unknown
@@ -31,9 +33,10 @@ class GitVisionConfig(Settings, VisionConfig):
     def from_folder(cls, folder: Path) -> GitVisionConfig:
         """Read the settings of a vision encoder, alone or of a whole GIT."""
         if not is_authors(folder):
-            values = read_json(folder / "config.json")
+            path = folder / "config.json"
+            values = read_json(path)
             if values.get("model_type") == cls.model_type:
-                made: GitVisionConfig = cls.from_dict(values)
+                made: GitVisionConfig = usable(cls, checked(values, VISION, where=path), path)
                 return made
         return read_config(folder).vision_config
 
@@ -64,45 +67,34 @@ class GitConfig(Settings, Config):
 def read_config(folder: Path) -> GitConfig:
     """Read `config.json`, or what stands for it in a folder of the authors."""
     if is_authors(folder):
-        return stored(authors_config(folder, read_tensors(folder)))
-    values = read_json(folder / "config.json")
-    if values.get("model_type", "git") != "git":
+        return stored(authors_config(folder, read_tensors(folder, look_only=True)))
+    path = folder / "config.json"
+    values = read_json(path)
+    kind = values.get("model_type", "git")
+    if kind != "git":
         raise UserError(
-            f"{folder / 'config.json'} describes a {values['model_type']!r} model; "
-            "numpygit runs models of type 'git'"
+            f"{path} describes a {shown(str(kind))!r} model; numpygit runs models of type 'git'"
         )
+    made: GitConfig = usable(GitConfig, checked(values, CONFIG, where=path), path)
+    return made
+
+
+def usable(kind: Any, values: Mapping[str, Any], path: Path) -> Any:
+    """Make settings of what a file holds, after its fields were checked one by one."""
     try:
-        check_numbers(values, GitConfig)
-        check_numbers(values.get("vision_config") or {}, GitVisionConfig)
-        config = GitConfig.from_dict(values)
+        config = kind.from_dict(values)
         config.check()
-        for activation in (config.hidden_act, config.vision_config.hidden_act):
-            activate(np.zeros(1, np.float32), name=activation)
+        vision = config.vision_config if kind is GitConfig else config
+        if vision.num_patches > MOST_PATCHES:
+            raise UserError(
+                f"image_size {vision.image_size} and patch_size {vision.patch_size} make "
+                f"{vision.num_patches} patches; the most is {MOST_PATCHES}"
+            )
+        for part in (config, vision):
+            activate(np.zeros(1, np.float32), name=part.hidden_act)
     except UserError as error:
-        raise UserError(f"{folder / 'config.json'}: {error}") from None
+        raise UserError(f"{path}: {error}") from None
     return config
-
-
-def check_numbers(values: Any, config_class: type) -> None:
-    """Refuse numbers of a config that are none: text, null, halves, sizes below 1."""
-    if not isinstance(values, dict):
-        raise UserError(f"{config_class.__name__} is {values!r}, expected an object {{...}}")
-    for known in fields(config_class):
-        value, least = values.get(known.name, known.default), 0 if "_id" in known.name else 1
-        if "token_id" in known.name and value is None:
-            continue  # there is none; generate then has its own rule
-        if known.name == "eos_token_id" and isinstance(value, list) and value:
-            check_ends(value)
-        elif type(known.default) is int and (type(value) is not int or value < least):
-            raise UserError(f"{known.name} is {value!r}, expected a whole number from {least} on")
-        if type(known.default) is float and type(value) not in (int, float):
-            raise UserError(f"{known.name} is {value!r}, expected a number")
-
-
-def check_ends(ends: list[Any]) -> None:
-    """Refuse a list of end tokens that are no token ids."""
-    if any(type(end) is not int or end < 0 for end in ends):
-        raise UserError(f"eos_token_id is {ends!r}, expected whole numbers from 0 on")
 
 
 def stored(config: Config) -> GitConfig:

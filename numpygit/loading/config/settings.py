@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from ...errors import UserError
+from ..fields import CONFIG, VISION, check_name, checked
 from ..find import find
 from ..formats import read_json
 from ..hub.download import CONFIG_FILES
@@ -46,6 +47,7 @@ OFFICIAL: dict[str, Any] = {  # settings of every config, with their defaults
     "pruned_heads": {}, "id2label": {0: "LABEL_0", 1: "LABEL_1"},
     "label2id": {"LABEL_0": 0, "LABEL_1": 1}, "attn_implementation": None,
 }  # fmt: skip
+TABLES = {"git": CONFIG, "git_vision_model": VISION}
 KEPT_BACK = ("_name_or_path",)  # where a config was read from is no setting
 
 
@@ -128,6 +130,8 @@ class Settings:
             unused = {name: more.pop(name) for name in set(more) - known}
         given = without_secrets({**config_dict, **more})
         given.pop("model_type", None)
+        for name in given:
+            check_name(name)
         made = cls(**given)
         return (made, unused) if wants_unused else made
 
@@ -205,7 +209,9 @@ class Settings:
     @classmethod
     def from_json_file(cls: type[Kind], json_file: str | Path) -> Kind:
         """Read the settings from a file."""
-        made: Kind = cls.from_dict(read_json(Path(json_file)))
+        path = Path(json_file)
+        values = checked(read_json(path), TABLES[cls.model_type], where=path)
+        made: Kind = cls.from_dict(values)
         return made
 
     def to_json_string(self, use_diff: bool = False) -> str:

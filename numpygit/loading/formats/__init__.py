@@ -15,10 +15,8 @@ matrices that are mapped are not read here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,6 +25,7 @@ from ...model.params import Array
 from .authors_names import is_original, official_names
 from .mapped import is_mapped
 from .safetensors_file import read_safetensors
+from .small_files import read_json as read_json
 from .torch_file import read_torch
 
 WEIGHTS = "model.safetensors"
@@ -40,7 +39,7 @@ KINDS = (  # what a folder may hold; the first that it has is read
     ORIGINAL,
 )
 MOST_TENSORS = 10_000
-LONGEST_JSON = 2**20
+WRAPPERS = ("module.", "model.", "_orig_mod.", "_forward_module.", "base_model.")
 
 
 def kinds(variant: str | None = None, use_safetensors: bool | None = None) -> list[str]:
@@ -66,23 +65,30 @@ def weights_file(
 
 
 def read_tensors(
-    folder: Path, *, variant: str | None = None, use_safetensors: bool | None = None
+    folder: Path,
+    *,
+    variant: str | None = None,
+    use_safetensors: bool | None = None,
+    look_only: bool = False,
 ) -> dict[str, Array]:
     """Read all tensors of a folder, from one file or from the shards that an index lists.
 
+    With `look_only` names, shapes and kinds are read and no numbers: the arrays are all of one
+    number and take no memory, so that a file can be held against its config before any work.
     Float32 is mapped where it lies right in the file; other floating point becomes float32;
     integers stay what they are. The authors' names are replaced by the official ones. `variant`
     and `use_safetensors` say which file, where there are several.
     """
     path = weights_file(folder, variant=variant, use_safetensors=use_safetensors)
-    tensors = read_shards(path) if ".index." in path.name else read_file(path)
+    read = read_shards if ".index." in path.name else read_file
+    tensors = without_wrappers(read(path, look_only=look_only))
     try:
         return official_names(tensors) if is_original(tensors) else tensors
     except UserError as error:
         raise UserError(f"{path} cannot be used: {error}") from None
 
 
-def read_shards(index: Path) -> dict[str, Array]:
+def read_shards(index: Path, *, look_only: bool = False) -> dict[str, Array]:
     """Read the files that an index lists."""
     tensors: dict[str, Array] = {}
     places = read_json(index).get("weight_map")
@@ -91,19 +97,30 @@ def read_shards(index: Path) -> dict[str, Array]:
     for shard in sorted(set(places.values())):
         if Path(shard).name != shard or not is_file(index.parent / shard):
             raise NotFoundError(f"{index} lists {shard[:80]!r}, which is not in the folder")
-        for name, array in read_file(index.parent / shard).items():
+        for name, array in read_file(index.parent / shard, look_only=look_only).items():
             if name in tensors:
                 raise UserError(f"{index} lists several files that hold {name}")
             tensors[name] = array
     return tensors
 
 
-def read_file(path: Path) -> dict[str, Array]:
-    """Read one file of tensors."""
-    tensors = read_safetensors(path) if path.suffix == ".safetensors" else read_torch(path)
+def without_wrappers(tensors: dict[str, Array]) -> dict[str, Array]:
+    """Take away what training programs put before every name: "module.", "_orig_mod.", ..."""
+    while True:
+        shared = next((w for w in WRAPPERS if all(n.startswith(w) for n in tensors)), None)
+        if shared is None or not tensors:
+            return tensors
+        tensors = {name.removeprefix(shared): array for name, array in tensors.items()}
+
+
+def read_file(path: Path, *, look_only: bool = False) -> dict[str, Array]:
+    """Read one file of tensors; see `read_tensors` for `look_only`."""
+    read = read_safetensors if path.suffix == ".safetensors" else read_torch
+    tensors = read(path, look_only=look_only)
     try:
         check_names(tensors)
-        check_finite(tensors)
+        if not look_only:
+            check_finite(tensors)
     except UserError as error:
         raise UserError(f"{path} cannot be used: {error}") from None
     return tensors
@@ -136,24 +153,3 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object, or say what is wrong with the file."""
-    try:
-        if path.stat().st_size > LONGEST_JSON:
-            raise UserError(f"{path} has more than {LONGEST_JSON} bytes")
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise NotFoundError(
-            f"{path.parent} is no checkpoint folder: it has no {path.name}"
-        ) from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    except UserError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not valid JSON: {str(error)[:80]}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path} holds {type(values).__name__}, expected an object {{...}}")
-    return values

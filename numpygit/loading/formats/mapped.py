@@ -17,6 +17,7 @@ import numpy as np
 
 from ...errors import UserError
 from ...model.params import Array
+from .small_files import LFS_POINTER
 
 DTYPES: dict[str, np.dtype[Any]] = {  # named as in .safetensors
     "F64": np.dtype("<f8"),
@@ -31,7 +32,6 @@ DTYPES: dict[str, np.dtype[Any]] = {  # named as in .safetensors
     "BOOL": np.dtype("?"),
 }
 FLOATS = ("F32", "F16", "BF16", "F64")
-NO_FILE = b"version https://git-lfs"  # what a clone without git-lfs has in place of a large file
 MOST_DIMENSIONS = 8
 MOST_NUMBERS = 2**40  # in one tensor; git-large's word embedding has 2**25
 
@@ -45,7 +45,7 @@ def map_file(path: Path) -> mmap:
         raise UserError("it is empty") from None
     except OSError as error:
         raise UserError(f"it cannot be read: {error.strerror}") from None
-    if data[: len(NO_FILE)] == NO_FILE:
+    if data[: len(LFS_POINTER)] == LFS_POINTER:
         raise UserError("it only stands for a file in git-lfs; `git lfs pull` fetches that")
     return data
 
@@ -89,6 +89,12 @@ def read_array(
     return array
 
 
+def stand_in(dtype: str, shape: tuple[int, ...]) -> Array:
+    """Make an array of a tensor's shape and kind of numbers that takes no memory."""
+    kind = np.dtype(np.float32) if dtype in FLOATS else DTYPES[dtype]
+    return np.broadcast_to(np.zeros((), kind), shape)
+
+
 def to_float32(raw: Array, dtype: str) -> Array:
     """Turn floating point numbers of any kind into float32 in order; a copy only if need be."""
     if dtype == "BF16":  # the upper half of a float32
@@ -127,9 +133,14 @@ def check_whole(*numbers: object) -> None:
             raise UserError("a tensor has a size, stride or offset that is no number below 2**40")
 
 
-def check_shape(shape: tuple[int, ...]) -> None:
-    """Refuse shapes that no tensor of a model has, and that NumPy could not count."""
+def check_axes(shape: tuple[int, ...]) -> None:
+    """Refuse more axes than a tensor of a model has."""
     if len(shape) > MOST_DIMENSIONS:
         raise UserError(f"a tensor has {len(shape)} axes; the most is {MOST_DIMENSIONS}")
+
+
+def check_shape(shape: tuple[int, ...]) -> None:
+    """Refuse shapes that no tensor of a model has, and that NumPy could not count."""
+    check_axes(shape)
     if math.prod(max(size, 1) for size in shape) > MOST_NUMBERS:
         raise UserError("a tensor has more than 2**40 numbers")

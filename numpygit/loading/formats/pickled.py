@@ -15,15 +15,18 @@ from __future__ import annotations
 import math
 import pickle  # for the names of the instructions, nothing else
 import struct
+import sys
 from dataclasses import dataclass
 from mmap import mmap
 from typing import Any
 
 from ...errors import UserError
-from .mapped import MOST_NUMBERS, check_shape, check_whole
+from .mapped import MOST_NUMBERS, check_axes, check_shape, check_whole
 
 MOST_INSTRUCTIONS = 100_000  # git-large takes 15 thousand; with so few, memory stays small
+MOST_WORK = 1_000_000  # copying an item of a list or a dict counts like an instruction
 LONGEST_TEXT = 10_000
+MOST_TEXT = 2**24  # bytes of memory that all texts together may take
 
 DICT = "collections.OrderedDict"
 TENSOR = "torch._utils._rebuild_tensor_v2"
@@ -103,6 +106,8 @@ class Machine:
         self.below: list[list[Any]] = []  # the stacks under each mark
         self.memo: dict[int, Any] = {}
         self.storages: dict[str, Storage] = {}
+        self.work = 0
+        self.text_memory = 0
 
     def run(self) -> Any:
         """Follow the instructions to the end and return what they made."""
@@ -187,10 +192,11 @@ class Machine:
             self.push(known(module, name))
         elif code == pickle.REDUCE:
             arguments, function = self.pop(), self.pop()
+            self.count_work(weight_of(arguments))
             self.push(call(function, arguments))
         elif code == pickle.BUILD:  # state_dict() keeps the versions of its layers like this
             state = self.pop()
-            if type(state) is not dict or list(state) != ["_metadata"]:
+            if type(state) is not dict or len(state) != 1 or "_metadata" not in state:
                 raise UserError("its pickle sets attributes, and more than '_metadata'")
             self.top(dict)
         elif code == pickle.BINPERSID:
@@ -220,9 +226,19 @@ class Machine:
         if count > LONGEST_TEXT:
             raise UserError(f"its pickle has a text of {count} bytes; the most is {LONGEST_TEXT}")
         try:
-            return self.take(count).decode()
+            text = self.take(count).decode()
         except UnicodeDecodeError:
             raise UserError("its pickle has text that is no UTF-8") from None
+        self.text_memory += sys.getsizeof(text)
+        if self.text_memory > MOST_TEXT:
+            raise UserError(f"its pickle has texts of more than {MOST_TEXT} bytes")
+        return text
+
+    def count_work(self, items: int) -> None:
+        """Count what is copied; a few instructions could copy one long list over and over."""
+        self.work += items
+        if self.work > MOST_WORK:
+            raise UserError(f"its pickle copies more than {MOST_WORK} items")
 
     def line(self) -> str:
         """Read text up to the end of the line."""
@@ -253,7 +269,16 @@ class Machine:
         if not self.below:
             raise UserError("its pickle goes back to a mark that it has not set")
         items, self.stack = self.stack, self.below.pop()
+        self.count_work(len(items))
         return items
+
+
+def weight_of(arguments: object) -> int:
+    """Count what a call may copy: its arguments, and what is in each of them."""
+    if not isinstance(arguments, tuple):
+        return 0
+    sizes = [len(a) for a in arguments[:8] if isinstance(a, tuple | list | dict)]
+    return len(arguments) + sum(sizes)
 
 
 def known(module: object, name: object) -> Global:
@@ -283,9 +308,10 @@ def view(storage: object, offset: Any, shape: object, steps: object) -> View:
     """Describe a tensor, after making sure that it stays within its storage."""
     if type(storage) is not Storage or type(shape) is not tuple or type(steps) is not tuple:
         raise UserError("its pickle describes a tensor without storage, size or stride")
-    check_whole(*shape, *steps, offset)
     if len(shape) != len(steps):
         raise UserError(f"a tensor has {len(shape)} sizes and {len(steps)} strides")
+    check_axes(shape)
+    check_whole(*shape, *steps, offset)
     check_shape(shape)
     reach = sum((size - 1) * step for size, step in zip(shape, steps, strict=True))
     if 0 not in shape and offset + reach >= storage.size:

@@ -19,22 +19,22 @@ from typing import Any
 
 from ...errors import UserError
 from ...model.params import Array
-from .mapped import DTYPES, check_shape, check_whole, map_file, read_array, steps_in_order
+from .mapped import DTYPES, check_shape, check_whole, map_file, read_array, stand_in, steps_in_order
 
 LONGEST_HEADER = (
     2**20
 )  # git-large has 65 thousand bytes; the objects of JSON take 25 times its text
 
 
-def read_safetensors(path: Path) -> dict[str, Array]:
+def read_safetensors(path: Path, *, look_only: bool = False) -> dict[str, Array]:
     """Read all tensors: name -> float32 array, or integers as they are."""
     try:
-        return read(path)
+        return read(path, look_only=look_only)
     except UserError as error:
         raise UserError(f"{path} is damaged or cut short: {error}") from None
 
 
-def read(path: Path) -> dict[str, Array]:
+def read(path: Path, *, look_only: bool = False) -> dict[str, Array]:
     """Read all tensors; complaints do not name the file."""
     data = map_file(path)
     header, start = read_header(data)
@@ -53,8 +53,11 @@ def read(path: Path) -> dict[str, Array]:
             raise UserError(f"{name[:80]!r} ends behind the end of the file")
         ends.append(end)
         steps = steps_in_order(shape)
-        arrays[name] = read_array(
-            path, data, start=start + begin, dtype=dtype, shape=shape, steps=steps
+        where = start + begin
+        arrays[name] = (
+            stand_in(dtype, shape)
+            if look_only
+            else read_array(path, data, start=where, dtype=dtype, shape=shape, steps=steps)
         )
     if start + ends[-1] != len(data):
         raise UserError(f"it has {len(data) - start - ends[-1]} bytes that belong to no tensor")

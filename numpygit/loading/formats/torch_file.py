@@ -17,7 +17,7 @@ from typing import Any
 from ...errors import UserError
 from ...model.params import Array
 from . import archive
-from .mapped import DTYPES, let_go, map_file, read_array
+from .mapped import DTYPES, let_go, map_file, read_array, stand_in
 from .pickled import Machine, Storage, View
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -25,15 +25,15 @@ WRAPPERS = ("model", "state_dict")  # what training programs put around a state 
 Places = dict[str, tuple[int, int]]  # key of a storage -> (start, size) in bytes
 
 
-def read_torch(path: Path) -> dict[str, Array]:
+def read_torch(path: Path, *, look_only: bool = False) -> dict[str, Array]:
     """Read a state dict: name -> float32 array, or integers as they are."""
     try:
-        return read(path)
+        return read(path, look_only=look_only)
     except UserError as error:
         raise UserError(f"{path} is refused: {error}") from None
 
 
-def read(path: Path) -> dict[str, Array]:
+def read(path: Path, *, look_only: bool = False) -> dict[str, Array]:
     """Read a state dict; complaints do not name the file."""
     data = map_file(path)
     if data[:4] == archive.LOCAL:
@@ -48,7 +48,11 @@ def read(path: Path) -> dict[str, Array]:
     arrays: dict[View, Array] = {}  # two names for one view get one array: tied weights stay tied
     for view in views.values():
         if view not in arrays:
-            arrays[view] = look(path, data, view, places)
+            arrays[view] = (
+                stand_in(view.storage.dtype, view.shape)
+                if look_only
+                else look(path, data, view, places)
+            )
     return {name: arrays[view] for name, view in views.items()}
 
 

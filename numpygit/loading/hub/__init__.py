@@ -9,5 +9,4 @@ from .download import CONVERTED as CONVERTED
 from .download import GENERATION_FILES as GENERATION_FILES
 from .download import PICTURE_FILES as PICTURE_FILES
 from .download import WORD_FILES as WORD_FILES
-from .download import download as download
 from .keywords import sort_keywords as sort_keywords

@@ -41,9 +41,9 @@ def made_folder(save_directory: str | Path) -> Path:
 
 
 def check_saving(keywords: Mapping[str, Any], *, more: Sequence[str] = ()) -> None:
-    """Refuse keywords of `save_pretrained` that nobody knows."""
+    """Refuse keywords of `save_pretrained` that nobody knows; None and False change nothing."""
     known = UPLOAD | IDLE | set(more)
-    unknown = sorted(set(keywords) - known)
+    unknown = sorted(n for n, v in keywords.items() if n not in known and v not in (None, False))
     if unknown:
         raise UserError(f"save_pretrained has no {', '.join(unknown)}; it has "
                         f"{', '.join(sorted(known | {'push_to_hub'}))}")  # fmt: skip

@@ -435,10 +435,11 @@ async function main() {
   stage = new Stage(store, ready, tell);
   words = new Words(choose);
   look = new Look(ready, stage);
-  measure = new Measure(stage, async (each, signal) => {
+  measure = new Measure(stage, async (op, each, signal) => {
     const state = run.state;
-    return server.ask({ op: "measure", ...message(state, state.mode === "photo" ? await photoFile(state) : "") }, each, signal);
+    return server.ask({ op, ...message(state, state.mode === "photo" ? await photoFile(state) : "") }, each, signal);
   });
+  measure.frame = () => look.frame;
   measure.choose = (word) => words.choose(word.index);
   code = new Code(ready, async (what, each, aboutRun) => {
     const state = run?.state || store.now;

@@ -102,18 +102,27 @@ export class Look {
 export class Measure {
   constructor(stage, ask) {
     this.stage = stage;
-    this.ask = ask; // (onEvent, signal) -> the run
+    this.ask = ask; // (op, onEvent, signal) -> the run
     this.result = null;
     this.words = [];
-    this.bar = element("progress", { max: 1, value: 0, hidden: true, "aria-label": "Parts hidden so far" });
-    this.start = element("button", { type: "button", class: "main", onclick: () => this.run() }, "Hide every part in turn");
-    this.stopper = element("button", { type: "button", hidden: true, onclick: () => this.abort?.abort() }, "Stop");
+    this.frame = () => 0;
+    this.bar = element("progress", { max: 1, value: 0, hidden: true, "aria-label": "How far it is" });
+    this.start = element("button", { type: "button", class: "main", onclick: () => this.run("measure") }, "Hide every part in turn");
+    this.quick = element("button", { type: "button", id: "gradient", onclick: () => this.run("gradient") }, "Gradient × input");
+    this.stopper = element("button", { type: "button", id: "stop", hidden: true, onclick: () => this.abort?.abort() }, "Stop");
     this.out = element("p", { "aria-live": "polite" }, "Nothing measured yet for this picture.");
     this.list = element("div", { class: "chips", role: "group", "aria-label": "Word to show" });
+    this.how = element("p", { class: "note" });
     $("panel-measure").replaceChildren(
-      element("p", {}, "Paint over one part of the picture, read the same words again, and see how much less likely each has become. That is slower than attention, and honest."),
-      element("p", { class: "row" }, this.start, this.stopper, this.bar), this.out, this.list,
-      element("p", { class: "note" }, "Warm: without this part the word is less likely. Cold: more likely. Source: Zeiler and Fergus, arXiv 1311.2901."));
+      element("p", {}, "Paint over one part of the picture, read the same words again, and see how much less likely each has become. Or go backwards once from each word: a quick guess at the same."),
+      element("p", { class: "row" }, this.start, this.quick, this.stopper, this.bar), this.out, this.list, this.how);
+    this.explain("measure");
+  }
+
+  explain(kind) {
+    this.how.textContent = kind === "measure"
+      ? "Warm: without this part the word is less likely. Cold: more likely. Source: Zeiler and Fergus, arXiv 1311.2901."
+      : "Warm: what this patch adds to the log-probability of the word, were the model linear. It is not, so this and hiding differ. Source: Shrikumar et al., arXiv 1605.01713.";
   }
 
   forget() { // another picture, other words
@@ -125,39 +134,54 @@ export class Measure {
     if (!$("panel-measure").hidden) this.stage.showHeat(null);
   }
 
-  async run() {
+  async run(kind) {
     this.abort?.abort();
     const abort = this.abort = new AbortController();
-    this.start.disabled = true;
+    this.start.disabled = this.quick.disabled = true;
     this.stopper.hidden = this.bar.hidden = false;
-    this.result = { drops: [], rows: 8, columns: 8 };
-    const result = this.result;
+    this.bar.value = 0;
+    this.out.textContent = "saying the words …";
+    const result = this.result = { kind, drops: [], values: [], rows: 8, columns: 8 };
+    this.explain(kind);
     try {
-      await this.ask((event) => {
-        if (event.event !== "progress" || this.result !== result) return;
-        Object.assign(result, { rows: event.rows.length - 1, columns: event.columns.length - 1, all: event.all });
-        result.drops.push(...event.drops);
+      await this.ask(kind, (event) => {
+        if (this.result !== result || !event.all) return;
+        if (event.event === "progress") {
+          Object.assign(result, { rows: event.rows.length - 1, columns: event.columns.length - 1 });
+          result.drops.push(...event.drops);
+          this.out.textContent = `${event.done} of ${event.all} parts hidden`;
+        } else {
+          result.rows = result.columns = Math.sqrt(event.values.length / event.frames);
+          result.values[event.index] = event.values;
+          this.out.textContent = `${event.done} of ${event.all} words followed back`;
+        }
         this.bar.value = event.done / event.all;
-        this.out.textContent = `${event.done} of ${event.all} parts hidden`;
         this.show(this.word);
       }, abort.signal);
       this.out.textContent = "Done. Choose a word:";
     } catch (error) {
       if (this.result === result) this.out.textContent = abort.signal.aborted ? "Stopped." : error.message;
     }
-    this.start.disabled = false;
+    this.start.disabled = this.quick.disabled = false;
     this.stopper.hidden = true;
+  }
+
+  values(index) { // of one word: rows x columns
+    const { kind, drops, values, rows, columns } = this.result;
+    if (kind === "measure") return Array.from({ length: rows * columns }, (_, i) => drops[i]?.[index] ?? 0);
+    const from = this.frame() * rows * columns;
+    return values[index]?.slice(from, from + rows * columns) ?? new Array(rows * columns).fill(0);
   }
 
   show(word) {
     this.word = word;
     const { result } = this;
     if ($("panel-measure").hidden) return;
-    if (!result?.drops.length || !word) return this.stage.showHeat(null);
-    const values = Array.from({ length: result.rows * result.columns }, (_, i) => result.drops[i]?.[word.index] ?? 0);
-    const most = Math.max(...values);
-    this.stage.showHeat(values, result.rows, result.columns, `“${shown(word)}” loses at most ${most.toFixed(2)} of log-probability`);
+    if (!word || !(result?.drops.length || result?.values.length)) return this.stage.showHeat(null);
+    const values = this.values(word.index), most = Math.max(...values);
+    const note = result.kind === "measure" ? `“${shown(word)}” loses at most ${most.toFixed(2)} of log-probability` : `“${shown(word)}” · gradient × input, at most ${most.toFixed(2)}`;
+    this.stage.showHeat(values, result.rows, result.columns, note);
     this.list.replaceChildren(...this.words.map((each) => element("button", { type: "button", class: "chip", "aria-pressed": String(each.index === word.index), onclick: () => this.choose(each) },
-      shown(each), element("small", {}, ` −${Math.max(0, ...result.drops.map((row) => row[each.index] ?? 0)).toFixed(1)}`))));
+      shown(each), element("small", {}, ` ${result.kind === "measure" ? "−" : "+"}${Math.max(0, ...this.values(each.index)).toFixed(1)}`))));
   }
 }

@@ -169,14 +169,14 @@ def test_no_vocabulary_at_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"tokenizer_json": "no JSON"}, r"tokenizer\.json is not a tokenizer file"),
-        ({"tokenizer_json": "{}"}, r"tokenizer\.json is not a tokenizer file"),
+        ({"tokenizer_json": "no JSON"}, r"tokenizer\.json is not valid JSON"),
+        ({"tokenizer_json": "{}"}, r"tokenizer\.json: model is missing"),
         ({"tokenizer_config_json": "no JSON"}, r"tokenizer_config\.json is not valid JSON"),
         ({"tokenizer_config_json": "[1]"}, r"tokenizer_config\.json"),
         ({"vocab_txt": "a\nb\nc\n"}, r"lacks \[PAD\], \[UNK\], \[CLS\], \[SEP\], \[MASK\]"),
         ({"vocab_txt": "[PAD]\n[UNK]\n[CLS]\n[MASK]\na\n"}, r"lacks \[SEP\]"),
         ({"vocab_txt": ""}, r"lacks \[PAD\]"),
-        ({"vocab_txt": b"[PAD]\n\xff\xfe\x80\n"}, r"vocab\.txt is not a text file"),
+        ({"vocab_txt": b"[PAD]\n\xff\xfe\x80\n"}, r"vocab\.txt is no text"),
     ],
 )
 def test_damaged_files_are_named(tmp_path: Path, files: dict, said: str) -> None:

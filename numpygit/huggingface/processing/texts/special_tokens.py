@@ -36,6 +36,14 @@ ABSENT = {
     "slow_tokenizer_class": "has one tokenizer, which runs in the package tokenizers",
     "register_for_auto_class": "has no registry of classes; leave this out",
     "convert_to_native_format": "has one format; leave this out",
+    "set_truncation_and_padding": "is told in each call: padding=, truncation=, max_length=",
+    "truncate_sequences": "cuts texts when it is called: truncation=, max_length=",
+    "update_post_processor": "places [CLS] and [SEP] by itself when they are set",
+    "convert_added_tokens": "reads added tokens from files by itself",
+    "max_model_input_sizes": "says the most tokens of a text as model_max_length",
+    "pretrained_vocab_files_map": "reads the files of a folder or of the Hub by their names",
+    "pretrained_init_configuration": "reads its settings from tokenizer_config.json",
+    "model": "keeps its vocabulary in backend_tokenizer",
     "add_bos_token": "puts [CLS] before a text and [SEP] after it: add_special_tokens=False leaves "
     "both out",
     "add_eos_token": "puts [CLS] before a text and [SEP] after it: add_special_tokens=False leaves "
@@ -48,6 +56,7 @@ class Vocabulary:
 
     words: Words
     tokens: dict[str, Any]
+    SPECIAL_TOKENS_ATTRIBUTES = (*DEFAULT_TOKENS, ADDITIONAL)
 
     def __getattr__(self, name: str) -> Any:
         tokens = self.__dict__.get("tokens", {})
@@ -57,8 +66,11 @@ class Vocabulary:
             token = tokens[name.removesuffix("_id")]
             return None if token is None else self.convert_tokens_to_ids(token)
         if name in ABSENT:
-            raise AttributeError(f"{type(self).__name__} {ABSENT[name]}")
-        raise AttributeError(f"{type(self).__name__} has no {name!r}")
+            raise AttributeError(f"{type(self).__name__} has no {name}: it {ABSENT[name]}")
+        raise AttributeError(
+            f"{type(self).__name__} has no {name!r}: docs/coming-from-transformers.md lists what "
+            "differs"
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.removesuffix("_id") in self.__dict__.get("tokens", {}):
@@ -179,9 +191,14 @@ class Vocabulary:
         return int(add(given))
 
     def add_special_tokens(
-        self, special_tokens_dict: Mapping[str, Any], replace_additional_special_tokens: bool = True
+        self,
+        special_tokens_dict: Mapping[str, Any],
+        replace_additional_special_tokens: bool = True,
+        replace_extra_special_tokens: bool | None = None,
     ) -> int:
         """Name special tokens, and add those that the vocabulary lacks: -> how many."""
+        if replace_extra_special_tokens is not None:  # the name in transformers 5
+            replace_additional_special_tokens = replace_extra_special_tokens
         added = 0
         for name, value in special_tokens_dict.items():
             if name not in self.tokens:

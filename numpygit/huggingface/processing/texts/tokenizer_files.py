@@ -9,11 +9,13 @@ Source: transformers 4.37.2, BertTokenizerFast and `tokenization_utils_base.py`.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ....errors import UserError
+from ....loading.fields import ADDED_TOKEN, TOKENIZER, brief, checked
 from ....loading.formats import read_json
 from ....loading.write_whole import write_whole
 from ..vocabulary import Words, read_words
@@ -35,10 +37,10 @@ def read_tokenizer(
     `settings` go before those of the files.
     """
     path = folder / "tokenizer_config.json"
-    values = read_json(path) if path.is_file() else {}
+    values = checked(read_json(path), TOKENIZER, where=path) if os.path.lexists(path) else {}
     special = folder / "special_tokens_map.json"
     if "added_tokens_decoder" not in values and special.is_file():
-        values = {**values, **read_json(special)}
+        values = {**values, **checked(read_json(special), TOKENIZER, where=special)}
     values = {**values, **settings}
     words = read_words(folder)
     apply_normaliser(words.tokenizer, values)
@@ -66,10 +68,12 @@ def added_tokens(folder: Path, values: Mapping[str, Any], special: set[str]) -> 
     found: dict[int, tuple[Any, bool]] = {}
     if isinstance(decoder, Mapping):
         for number, token in decoder.items():
+            if not number.isdecimal() or len(number) > 7:
+                raise UserError(f"added_tokens_decoder has the id {number[:20]!r}, no number")
             found[int(number)] = (as_added(token), bool(token.get("special")))
     elif path.is_file():
         for content, number in read_json(path).items():
-            if not isinstance(number, int):
+            if type(number) is not int or not 0 <= number < 10**7 or not content:
                 raise UserError(f"{path}: the id of {content!r} is {number!r}, expected a number")
             found[number] = (content, content in special)
     return [found[number] for number in sorted(found)]
@@ -79,6 +83,9 @@ def as_added(token: Mapping[str, Any]) -> Any:
     """Make an added token of what a file says of it."""
     from tokenizers import AddedToken
 
+    if not isinstance(token, Mapping) or not token.get("content"):
+        raise UserError(f"added_tokens_decoder holds {brief(token)}, expected a token's content")
+    token = checked(token, ADDED_TOKEN, where="added_tokens_decoder")
     flags = ("lstrip", "rstrip", "single_word", "normalized", "special")
     return AddedToken(str(token["content"]), **{n: bool(token[n]) for n in flags if n in token})
 
