@@ -33,7 +33,7 @@ CHAPTERS = {  # file in the repository -> page
     "CHANGELOG.md": "changelog.md",
 }
 API = {  # page -> what it shows
-    "captioner": ("Captioner and load", ["numpygit.captioner"]),
+    "captioner": ("Captioner and load", ["numpygit.captioner.captioner", "numpygit.captioner.ask"]),
     "huggingface": (
         "The names of Hugging Face",
         ["numpygit.huggingface.models", "numpygit.huggingface.processing.processor"],

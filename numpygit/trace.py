@@ -45,67 +45,30 @@ TEXT = "git.encoder.layer.{i}."
 
 def inside_block(tower: str, attention: str, out: str, up: str, down: str) -> list[Named]:
     """List what attention and MLP name, the same in both towers."""
-
-    def row(
-        name: str, shape: str, meaning: str, function: str, official: str, lens: str = ""
-    ) -> Named:
-        hook = f"blocks.{{i}}.{lens}" if lens else ""
-        where = f"layers.{function}"
-        return Named(f"{tower}.{{i}}.{name}", shape, meaning, where, official, hook)
-
     q, k, v = attention.split()
+    keys = "layers.keys_and_values"
+    rows = [
+        ("q", "(B, N, T, A)", "What each token asks for.", "", q, "attn.hook_q"),
+        ("k", "(B, N, T, A)", "What each token answers to.", keys, k, "attn.hook_k"),
+        ("v", "(B, N, T, A)", "What each token has to give.", keys, v, "attn.hook_v"),
+        ("scores", "(B, N, T, S)", "How well q and k fit.", "", "softmax in",
+         "attn.hook_attn_scores"),
+        ("weights", "(B, N, T, S)", "Softmax of the scores.", "", "softmax out",
+         "attn.hook_pattern"),
+        ("mixed", "(B, N, T, A)", "Values, mixed by shares: z.", "", f"{out} in", "attn.hook_z"),
+        ("joined", "(B, T, N * A)", "The heads side by side.", "", f"{out} in", ""),
+        ("attended", "(B, T, D)", "The output of attention: attn_out.", "", out, "hook_attn_out"),
+        ("hidden", "(B, T, F)", "Each token, spread wide.", "layers.mlp", up, "mlp.hook_pre"),
+        ("activated", "(B, T, F)", "The wide token after the activation.", "layers.mlp",
+         f"{down} in", "mlp.hook_post"),
+        ("thought", "(B, T, D)", "The output of the MLP: mlp_out.", "layers.mlp", down,
+         "hook_mlp_out"),
+    ]  # fmt: skip
     return [
-        row("q", "(B, N, T, A)", "What each token asks for.", "attention", q, "attn.hook_q"),
-        row(
-            "k", "(B, N, T, A)", "What each token answers to.", "keys_and_values", k, "attn.hook_k"
-        ),
-        row(
-            "v", "(B, N, T, A)", "What each token has to give.", "keys_and_values", v, "attn.hook_v"
-        ),
-        row(
-            "scores",
-            "(B, N, T, S)",
-            "How well q and k fit.",
-            "attention",
-            "softmax in",
-            "attn.hook_attn_scores",
-        ),
-        row(
-            "weights",
-            "(B, N, T, S)",
-            "Softmax of the scores.",
-            "attention",
-            "softmax out",
-            "attn.hook_pattern",
-        ),
-        row(
-            "mixed",
-            "(B, N, T, A)",
-            "Values, mixed by shares: z.",
-            "attention",
-            f"{out} in",
-            "attn.hook_z",
-        ),
-        row("joined", "(B, T, N * A)", "The heads side by side.", "attention", f"{out} in"),
-        row(
-            "attended",
-            "(B, T, D)",
-            "The output of attention: attn_out.",
-            "attention",
-            out,
-            "hook_attn_out",
-        ),
-        row("hidden", "(B, T, F)", "Each token, spread wide.", "mlp", up, "mlp.hook_pre"),
-        row(
-            "activated",
-            "(B, T, F)",
-            "The wide token after the activation.",
-            "mlp",
-            f"{down} in",
-            "mlp.hook_post",
-        ),
-        row("thought", "(B, T, D)", "The output of the MLP: mlp_out.", "mlp", down, "hook_mlp_out"),
-    ]
+        Named(f"{tower}.{{i}}.{name}", shape, meaning, function or "layers.attention", official,
+              f"blocks.{{i}}.{lens}" if lens else "")
+        for name, shape, meaning, function, official, lens in rows
+    ]  # fmt: skip
 
 
 VISION_BLOCK = VISION + "encoder.layers.{i}."
@@ -215,9 +178,28 @@ FIRST = {"vision": "attention_input", "text": "q"}  # what a layer names first
 
 
 class Recorder:
-    """Keep every tensor whose name fits one of the patterns (`*` stands for anything).
+    """Keep every tensor whose name fits one of the patterns.
 
-    The arrays are kept as they are, not copied: the model never changes an array it has made.
+    Parameters
+    ----------
+    *patterns : str
+        Names of the table, `*` stands for anything; without patterns, all.
+
+    Attributes
+    ----------
+    tensors : dict of str to array
+        The arrays as they are, not copied: the model never changes an array it has made.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> from numpygit.trace import Recorder
+    >>> recorder, storybook = Recorder("memory", "word.0.logits"), numpygit.load("storybook")
+    >>> from numpygit.storybook import EXAMPLES
+    >>> picture = EXAMPLES / "relation.png"
+    >>> _ = list(storybook.stream(picture, trace=recorder))
+    >>> recorder.tensors["memory"].shape, recorder.tensors["word.0.logits"].shape
+    ((1, 65, 160), (1, 1, 154))
     """
 
     def __init__(self, *patterns: str) -> None:
@@ -227,6 +209,9 @@ class Recorder:
     def __call__(self, name: str, value: Array) -> None:
         if any(fnmatchcase(name, pattern) for pattern in self.patterns):
             self.tensors[name] = value
+
+    def __repr__(self) -> str:
+        return f"Recorder({', '.join(map(repr, self.patterns))}): {len(self.tensors)} tensors"
 
     def like(self, *patterns: str) -> tuple[Array, ...]:
         """Return what was kept whose name fits, pattern after pattern, in the order it came."""

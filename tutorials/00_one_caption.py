@@ -15,8 +15,34 @@ import numpy as np
 from PIL import Image
 
 import numpygit
+from numpygit.model import image, text, vision
 from numpygit.model.generate import Choice
 from numpygit.storybook import EXAMPLES
+
+# %% [markdown]
+# ## The whole caption, straight
+# Pixels, image tokens, memory, the KV cache, and one decode step a word: everything that happens,
+# in the order in which it happens. The rest of the package makes this convenient, fast and safe.
+
+# %%
+storybook = numpygit.load("storybook", plain=True)
+config, p = storybook.model.config, storybook.model.params
+sizes = {"height": 96, "width": 96}
+picture = image.to_rgb(Image.open(EXAMPLES / "relation.png"))
+small = image.resize(picture, shortest_edge=96, resample=Image.Resampling.BICUBIC)
+colours = image.scale(image.centre_crop(np.asarray(small), **sizes), factor=1 / 255)  # (H, W, C)
+normalised = image.normalise(colours, mean=image.CLIP_MEAN, std=image.CLIP_STD)  # (H, W, C)
+pixels = normalised.transpose(2, 0, 1)[None]  # (1, C, H, W)
+tokens = vision.image_tokens(pixels, p.vision, config=config.vision_config)  # (1, M, D)
+memory = text.project(tokens, p.text, eps=config.vision_config.layer_norm_eps)  # (1, M, D)
+cache = text.prefill(memory, p.text, config=config)  # keys and values of the picture, once
+ids = [config.bos_token_id]
+while ids[-1] != config.eos_token_id:
+    new = np.array([[ids[-1]]])  # (1, 1)
+    logits, cache = text.decode_step(new, cache, p.text, config=config)  # (1, 1, V)
+    ids.append(int(logits[0, -1].argmax()))
+caption = storybook.processor.words.decode(ids[1:-1])
+assert caption == "an orange fish in front of a green boat"
 
 # %% [markdown]
 # ## A caption
@@ -24,7 +50,6 @@ from numpygit.storybook import EXAMPLES
 # in pieces, one a word.
 
 # %%
-storybook = numpygit.load("storybook", plain=True)
 picture = EXAMPLES / "relation.png"
 pieces = list(storybook.stream(picture))
 assert "".join(pieces) == "an orange fish in front of a green boat"

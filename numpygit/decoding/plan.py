@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UserError
-from ..fast.towers import Towers, plain_towers
+from ..fast.towers import PLAIN, Towers
 from ..loading.config import GitConfig
 from ..model.params import Array
 from .logits import (
@@ -82,6 +82,8 @@ def make_plan(
     is_set = pad is not None and pad != END_PADS
     filler = pad if is_set else (end[0] if end else 0)  # without an end no text ends early
     prompt = given if stand_ins is None else stand_ins
+    if not end:  # what reads the config's own end token must find none either
+        config = replace(config, eos_token_id=[])
     mask = mask_of(prompt, attention_mask, pad if is_set else None, end)
     if calls is not None and calls.streamer is not None and options.num_beams > 1:
         raise UserError("a streamer cannot be used with a beam search; use num_beams=1")
@@ -96,7 +98,7 @@ def make_plan(
         config if filler == config.pad_token_id else replace(config, pad_token_id=filler),
         options,
         calls or Calls(),
-        plain_towers(config),
+        PLAIN[config.position_embedding_type],
     )
 
 

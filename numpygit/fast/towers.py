@@ -30,6 +30,7 @@ from ..model.config import Config, VisionConfig
 from ..model.layers import KeyValue, Trace, no_trace
 from ..model.params import Array, Block, Text, Vision
 from ..model.text import Cache
+from ..model.variants import relative_text
 from ..model.variants.choose import text_of
 from .attention import image_attention, image_keys_and_values, word_attention
 from .layers import layer_norm, linear, mlp
@@ -144,18 +145,14 @@ def decode_step(
     threads: int = 1,
     trace: Trace = no_trace,
 ) -> tuple[Array, Cache]:
-    """Twin of `text.decode_step` that gives the last word's logits only: ids (B, T) -> logits.
-
-    They are (B, 1, V); (B, T, V) where the twin runs in its place.
-    """
+    """Twin of `text.decode_step` that gives the logits of the last word only, (B, 1, V)."""
     M = cache.image_kv[0].k.shape[2] if cache.image_kv else 0
     if trace is not no_trace or not serves(config) or M == 0:
         return text_of(config).decode_step(
             ids, cache, p, config=config, attention_mask=attention_mask, positions=positions,
             trace=trace,
         )  # fmt: skip
-    B, T = ids.shape[:2]
-    V, D = p.head.weight.shape
+    (B, T), (V, D) = ids.shape[:2], p.head.weight.shape
     if attention_mask is None:
         attention_mask = np.ones((B, T), np.int64)
     attention_mask = np.concatenate([cache.attention_mask, attention_mask], axis=1)
@@ -191,10 +188,10 @@ class Towers(NamedTuple):
     decode_step: Callable[..., tuple[Array, Cache]]
 
 
-def plain_towers(config: Config | VisionConfig) -> Towers:
-    """Take the definitions, which are read along and stepped through."""
-    tower = text_of(config)
-    return Towers(vision.image_tokens, tower.prefill, tower.decode_step)
+TEXT = Towers(vision.image_tokens, text.prefill, text.decode_step)
+RELATIVE = Towers(vision.image_tokens, relative_text.prefill, relative_text.decode_step)
+# the definitions, which are read along and stepped through, by `position_embedding_type`
+PLAIN = {"absolute": TEXT, "relative_key": RELATIVE, "relative_key_query": RELATIVE}
 
 
 def fast_towers(threads: int) -> Towers:

@@ -15,7 +15,7 @@ import numpy as np
 from ..decoding.decode import Generation
 from ..errors import UserError
 from ..fast.threads import check_threads, default_threads, keep_freed_memory
-from ..fast.towers import Towers, fast_towers, plain_towers
+from ..fast.towers import PLAIN, Towers, fast_towers
 from ..loading.config import GitConfig
 from ..loading.pruned_heads import pruned_heads
 from ..model.layers import KeyValue, Trace, no_trace
@@ -170,7 +170,7 @@ def threads_of(model: Runs) -> int:
 def towers_of(model: Runs) -> Towers:
     """Choose the functions that run a model."""
     if model.plain:
-        return plain_towers(model.config)
+        return PLAIN[getattr(model.config, "position_embedding_type", "absolute")]
     keep_freed_memory()
     return fast_towers(threads_of(model))
 
@@ -194,34 +194,36 @@ def as_shown(
     return tuple(np.delete(a, gone.get(i, []), axis=1) for i, a in enumerate(shown))
 
 
-def call(
-    model: Runs,
-    input_ids: Array | None,
-    attention_mask: Array | None,
-    position_ids: Array | None,
-    pixel_values: Pixels | None,
-    head_mask: Array | None,
-    inputs_embeds: Array | None,
-    past: Cache | None,
-    interpolate: bool,
-    keep: int,
-    trace: Trace,
-) -> Ran:
+class Given(NamedTuple):
+    """What a call was given, under the names of the documentation."""
+
+    input_ids: Array | None
+    attention_mask: Array | None
+    position_ids: Array | None
+    pixel_values: Pixels | None
+    head_mask: Array | None
+    inputs_embeds: Array | None
+    past_key_values: Cache | None
+    interpolate_pos_encoding: bool
+    logits_to_keep: int = 0
+
+
+def call(model: Runs, given: Given, *, trace: Trace = no_trace) -> Ran:
     """Check what was given, and run the model once."""
-    words = words_of(input_ids, inputs_embeds, model.config.hidden_size)
-    if past is not None:
-        check_past(past, len(words), model.config)
-    if attention_mask is None and input_ids is not None:
+    words = words_of(given.input_ids, given.inputs_embeds, model.config.hidden_size)
+    if given.past_key_values is not None:
+        check_past(given.past_key_values, len(words), model.config)
+    if given.attention_mask is None and given.input_ids is not None:
         warn_of_padding(words, model.config)
-    mask, past = mask_of_new_words(attention_mask, words.shape[:2], past)
+    mask, past = mask_of_new_words(given.attention_mask, words.shape[:2], given.past_key_values)
     if past is None:
         memory = memory_of(
-            pixel_values, model.params, config=model.config, interpolate=interpolate,
-            towers=towers_of(model), trace=trace,
+            given.pixel_values, model.params, config=model.config,
+            interpolate=given.interpolate_pos_encoding, towers=towers_of(model), trace=trace,
         )  # fmt: skip
         memory = same_rows(memory, words)
     else:
-        if pixel_values is not None and past.image_kv[0].k.shape[2] == 0:
+        if given.pixel_values is not None and past.image_kv[0].k.shape[2] == 0:
             raise UserError(
                 "past_key_values comes from a call without a picture; pass pixel_values in the "
                 "first call, the later ones remember it"
@@ -229,7 +231,8 @@ def call(
         memory = np.zeros((len(words), 0, model.config.hidden_size), np.float32)
     ran = run(
         words, memory, model.params, config=model.config, attention_mask=mask,
-        position_ids=position_ids, head_mask=head_mask, past=past, keep=keep, trace=trace,
+        position_ids=given.position_ids, head_mask=given.head_mask, past=past,
+        keep=given.logits_to_keep, trace=trace,
     )  # fmt: skip
     check_finite(ran.hidden, model.params)
     check_finite(ran.logits, model.params)

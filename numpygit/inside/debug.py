@@ -54,7 +54,20 @@ class Shown:
 
 
 def debug() -> Shown:
-    """Show arrays as dtype, shape, range and mean wherever a debugger looks at them."""
+    """Show arrays as dtype, shape, range and mean wherever a debugger looks at them.
+
+    Returns
+    -------
+    Shown
+        Its `undo()` shows arrays as before; so does the end of a `with`.
+
+    Examples
+    --------
+    >>> import numpy, numpygit
+    >>> with numpygit.debug():
+    ...     numpy.zeros((2, 65, 160), numpy.float32)
+    float32 (2, 65, 160)  0 to 0, mean 0
+    """
     return Shown()
 
 

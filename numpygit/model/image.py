@@ -13,6 +13,9 @@ from PIL import Image
 from ..errors import UserError
 from .params import Array
 
+# mean and standard deviation of the colours that CLIP was trained on, red, green, blue in 0..1
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 MOST_PIXELS = 100_000_000  # of a resized picture, before it is cropped: 300 MB
 
 
@@ -63,7 +66,7 @@ def scale(colours: Array, *, factor: float) -> Array:
 
 
 def normalise(colours: Array, *, mean: list[float], std: list[float]) -> Array:
-    """Subtract the mean and divide by the spread of each colour: (H, W, C) -> (H, W, C)."""
+    """Subtract mean, divide by standard deviation, of each colour: (H, W, C) -> (H, W, C)."""
     H, W, C = colours.shape
     centred = colours - np.array(mean, np.float32)  # (H, W, C)
     return centred / np.array(std, np.float32)

@@ -57,6 +57,11 @@ def test_from_caption_to_attention_it_is_nine_functions_at_most(road):
     assert len(road.stack) <= 9, road.stack
 
 
+def test_the_readme_says_how_many(road):
+    readme = (Path(PACKAGE).parent / "README.md").read_text(encoding="utf-8")
+    assert f"down to one attention weight it is {len(road.stack)} functions" in readme
+
+
 def test_few_files_are_entered_before_the_first_matrix(road):
     assert road.has_arrived
     assert len(road.files) <= 25, road.files

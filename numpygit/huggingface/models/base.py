@@ -19,6 +19,7 @@ from ...loading.hub.push import push
 from ...loading.pruned_heads import pruned_heads
 from ...model.params import Array
 from .. import edit_params, pretrained
+from ..outputs import show_model
 from ..processing.encoding import stay_on_cpu, warn_once
 from .matrix import Matrix
 from .parts import Part, named, part_of
@@ -64,6 +65,9 @@ class PretrainedModel:
             f"{type(self).__name__} has no {name!r}; its parts are: "
             f"{', '.join(dict.fromkeys(n.split('.')[0] for n in self.state_dict()))}"
         )
+
+    def __repr__(self) -> str:
+        return show_model(type(self).__name__, self.config, self.params)
 
     # ---------------------------------------------------------------- places and modes
 

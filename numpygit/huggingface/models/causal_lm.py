@@ -38,7 +38,7 @@ from ..arguments import (
     same_rows,
     why_not_finite,
 )
-from ..call import call, loss_of, memory_of, outputs_of, show_heads, threads_of, towers_of
+from ..call import Given, call, loss_of, memory_of, outputs_of, show_heads, threads_of, towers_of
 from ..outputs import GenerateOutput, Outputs
 from ..processing.encoding import warn_once
 from . import searches
@@ -50,22 +50,29 @@ from .transition_scores import transition_scores
 
 
 class GitForCausalLM(HasWords, PretrainedModel):
-    """GIT with its vocabulary head. Without params, random ones are drawn from `seed`.
+    """GIT with its vocabulary head: scores next words, and generates.
 
-    A call takes input_ids (B, T), or inputs_embeds (B, T, D), vectors in their place;
-    attention_mask (B, T), 1 a word, 0 padding; position_ids (B, T), else words are counted,
-    padding on the left left out; pixel_values: stills (B, C, H, W), clips (B, frames, C, H, W), a
-    list of frames, or none, of other sizes with interpolate_pos_encoding; head_mask (N,) or
-    (L, N), 0 silences a head; labels (B, T), see `loss.next_word_loss`; past_key_values of an
-    earlier call, after which only new words, one or several, go in, and no picture.
+    Parameters
+    ----------
+    config : GitConfig
+        Sizes and settings.
+    params : Git, optional
+        The learned numbers, float32; without them random ones are drawn.
+    generation_config : GenerationConfig, optional
+        What `generate` does unless a call says otherwise; by default what `config` says.
+    seed : int
+        Of the random parameters.
 
-    -> loss with labels, logits (B, M + T, V), past_key_values, hidden_states L + 1 times
-    (B, M + T, D), attentions L times (B, N, M + T, M + T). After a cache the first M + T is T.
-    `logits_to_keep` keeps the last logits only. Raises UserError, a ValueError, for what does not
-    fit.
+    `threads`: cores to use; `plain`: run the five files of `model/` alone. Every method raises
+    UserError, a ValueError, for arguments that do not fit, before any work.
 
-    `threads` is how many cores to use, None for all that NumPy may. `plain` runs the five files
-    alone, to read along or to step through; else, unless something traces, fast.py takes part.
+    Examples
+    --------
+    >>> import numpygit
+    >>> model = numpygit.GitForCausalLM.from_pretrained("storybook")
+    >>> outputs = model([[2, 5, 6]], output_attentions=True)
+    >>> outputs.logits.shape, len(outputs.attentions)
+    ((1, 3, 154), 4)
     """
 
     config_class = GitConfig
@@ -118,14 +125,22 @@ class GitForCausalLM(HasWords, PretrainedModel):
         trace: Trace = no_trace,
         **more: Any,
     ) -> Outputs:
-        """Read words beside pictures and score every next word: arguments as for the class."""
+        """Run words beside pictures and score every next word.
+
+        input_ids (B, T), or inputs_embeds (B, T, D); attention_mask (B, T), 1 a word, 0 padding;
+        position_ids (B, T); pixel_values: stills (B, C, H, W), clips (B, frames, C, H, W), a list
+        of frames, or none; head_mask (N,) or (L, N), 0 silences a head; labels (B, T), see
+        `loss.next_word_loss`; past_key_values of an earlier call, then only new words go in.
+        -> loss, logits (B, M + T, V), past_key_values, hidden_states (B, M + T, D), attentions.
+        """
+        refuse_more(more)
         logits_to_keep = logits_to_keep or 0
         keep = 0 if labels is not None else logits_to_keep
-        refuse_more(more)
-        ran = call(
-            self, input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
-            past_key_values, interpolate_pos_encoding, keep, trace,
+        given = Given(
+            input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
+            past_key_values, interpolate_pos_encoding, keep,
         )  # fmt: skip
+        ran = call(self, given, trace=trace)
         asked = chosen(self.config, output_attentions, output_hidden_states, return_dict, use_cache)
         loss = None
         if labels is not None:
@@ -175,15 +190,10 @@ class GitForCausalLM(HasWords, PretrainedModel):
         trace: Trace = no_trace,
     ) -> Array:
         """Encode pictures for the text tower: (B, C, H, W) or clips -> (B, M, D)."""
-        interpolate = interpolate_pos_encoding
         return memory_of(
-            pixel_values,
-            self.params,
-            config=self.config,
-            interpolate=interpolate,
-            towers=towers_of(self),
-            trace=trace,
-        )
+            pixel_values, self.params, config=self.config, interpolate=interpolate_pos_encoding,
+            towers=towers_of(self), trace=trace,
+        )  # fmt: skip
 
     def see(
         self,
@@ -192,7 +202,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
         interpolate_pos_encoding: bool = False,
         trace: Trace = no_trace,
     ) -> Cache:
-        """Look at pictures once: what `steps` needs of them, for as many prompts as you like."""
+        """Prefill the KV cache with pictures: for `steps`, and as many prompts as you like."""
         memory = self.memory(
             pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
         )
@@ -209,19 +219,15 @@ class GitForCausalLM(HasWords, PretrainedModel):
         interpolate_pos_encoding: bool = False,
         trace: Trace = no_trace,
     ) -> Array:
-        """Score every next word at every place, without a cache: -> (B, M + T, V)."""
+        """Score every next word at every position, without a cache: -> (B, M + T, V)."""
         input_ids = as_ids(input_ids)
         memory = self.memory(
             pixel_values, interpolate_pos_encoding=interpolate_pos_encoding, trace=trace
         )
         logits, _ = text_of(self.config).forward(
-            same_rows(memory, input_ids),
-            input_ids,
-            self.params.text,
-            config=self.config,
-            attention_mask=attention_mask,
-            trace=trace,
-        )
+            same_rows(memory, input_ids), input_ids, self.params.text, config=self.config,
+            attention_mask=attention_mask, trace=trace,
+        )  # fmt: skip
         check_finite(logits, self.params)
         return logits
 

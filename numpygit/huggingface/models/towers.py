@@ -15,7 +15,7 @@ from ...model.text import Cache
 from ...trace import Recorder, together
 from .. import pretrained
 from ..arguments import Pixels, check_finite, chosen, pictures, refuse_more
-from ..call import call, outputs_of, towers_of
+from ..call import Given, call, outputs_of, towers_of
 from ..outputs import ModelOutput, Outputs
 from .base import HasWords, PretrainedModel
 from .matrix import Matrix
@@ -162,10 +162,11 @@ class GitModel(HasWords, PretrainedModel):
         -> last_hidden_state (B, M + T, D), past_key_values, hidden_states, attentions.
         """
         refuse_more(more)
-        ran = call(
-            self, input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
-            past_key_values, interpolate_pos_encoding, 0, trace,
+        given = Given(
+            input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
+            past_key_values, interpolate_pos_encoding,
         )  # fmt: skip
+        ran = call(self, given, trace=trace)
         asked = chosen(self.config, output_attentions, output_hidden_states, return_dict, use_cache)
         return outputs_of(ran, asked, last_hidden_state=ran.hidden)
 

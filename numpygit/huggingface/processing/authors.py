@@ -26,13 +26,12 @@ from PIL import Image
 
 from ...errors import UserError
 from ...loading.config import GitConfig
-from ...model.image import normalise, resize, scale
+from ...model.image import CLIP_MEAN, CLIP_STD, normalise, resize, scale
 from ...model.params import Array
 from ..reading import DEFAULT, PictureOptions
 from .picture_steps import Picture, as_rgb
 
-MEAN = [0.48145466, 0.4578275, 0.40821073]
-STD = [0.26862954, 0.26130258, 0.27577711]
+MEAN, STD = list(CLIP_MEAN), list(CLIP_STD)
 # image_size -> the longest side allowed; only the VQAv2 and TextVQA models have these sizes
 LONGEST_EDGE = {480: 640, 420: 560}
 FIRST_TOKENS, LAST_TOKENS = 40, 38

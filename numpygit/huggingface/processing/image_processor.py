@@ -28,6 +28,7 @@ from ...loading.hub import PICTURE_FILES
 from ...loading.hub.keywords import sort_keywords, without_secrets
 from ...loading.hub.push import check_saving, made_folder, push, push_folder
 from ...loading.write_whole import write_whole
+from ...model.image import CLIP_MEAN, CLIP_STD
 from ...model.params import Array
 from ..reading import DEFAULT, PictureOptions
 from .array_steps import (
@@ -48,8 +49,7 @@ DEFAULTS: dict[str, Any] = {
     "do_convert_rgb": True, "do_resize": True, "size": {"shortest_edge": 224}, "resample": 3,
     "do_center_crop": True, "crop_size": {"height": 224, "width": 224},
     "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
-    "image_mean": [0.48145466, 0.4578275, 0.40821073],
-    "image_std": [0.26862954, 0.26130258, 0.27577711],
+    "image_mean": list(CLIP_MEAN), "image_std": list(CLIP_STD),
     "image_processor_type": "CLIPImageProcessor",
 }  # fmt: skip
 VIDEO_DEFAULTS: dict[str, Any] = {

@@ -25,7 +25,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import NotFoundError, UserError, shown
 from ...loading.fields import PREPROCESSOR, checked
-from ...model.image import centre_crop, normalise, resize, scale, to_rgb
+from ...model.image import CLIP_MEAN, CLIP_STD, centre_crop, normalise, resize, scale, to_rgb
 from ...model.params import Array
 from ..reading import DEFAULT, PictureOptions
 from ..reading.address import content_of, fetch_address, is_address
@@ -55,8 +55,8 @@ class ImageProcessor:
     crop_width: int = 224
     resample: int = 3  # bicubic, as Pillow counts
     rescale_factor: float = 1 / 255
-    image_mean: list[float] = field(default_factory=lambda: [0.48145466, 0.4578275, 0.40821073])
-    image_std: list[float] = field(default_factory=lambda: [0.26862954, 0.26130258, 0.27577711])
+    image_mean: list[float] = field(default_factory=lambda: list(CLIP_MEAN))
+    image_std: list[float] = field(default_factory=lambda: list(CLIP_STD))
     exact_size: tuple[int, int] | None = None  # height and width, where proportions are not kept
     do_resize: bool = True
     do_center_crop: bool = True

@@ -209,7 +209,7 @@ class GitTokenizer(Vocabulary):
         )
         as_arrays = wants_arrays(return_tensors)
         if is_one and not as_arrays and not return_overflowing_tokens:
-            columns = {name: column[0] for name, column in columns.items()}
+            columns = {n: c[0] if isinstance(c[0], list) else c for n, c in columns.items()}
         return BatchEncoding(columns, rows, "np" if as_arrays else None)
 
     def columns(self, **asked: bool | None) -> list[str]:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from PIL import Image
 
+from ....model.image import CLIP_MEAN, CLIP_STD
 from ....model.params import Array
 
 Tried = Iterator[tuple[str, Array]]
-CLIP = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711])
+CLIP = (list(CLIP_MEAN), list(CLIP_STD))
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 HALF = ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
 KNOWN = {"CLIP": CLIP, "ImageNet": IMAGENET, "0.5": HALF}

@@ -1,0 +1,16 @@
+"""A model with its processor: load one, and ask it for captions, answers and labels."""
+
+from .ask import Label, ScoredText, answers, captions, classify
+from .captioner import Captioner, Subject, common_start, load
+
+__all__ = [
+    "Captioner",
+    "Label",
+    "ScoredText",
+    "Subject",
+    "answers",
+    "captions",
+    "classify",
+    "common_start",
+    "load",
+]

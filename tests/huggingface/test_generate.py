@@ -1,0 +1,159 @@
+"""`generate` as documented: its arguments, what None means, what it returns, who takes part."""
+
+from __future__ import annotations
+
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numpygit import (
+    GenerationConfig,
+    GitConfig,
+    GitForCausalLM,
+    GitProcessor,
+    LogitsProcessorList,
+    StoppingCriteriaList,
+    TextIteratorStreamer,
+    TextStreamer,
+    UserError,
+    set_seed,
+)
+from numpygit.storybook import EXAMPLES
+
+MODEL = GitForCausalLM.from_pretrained("storybook")
+PROCESSOR = GitProcessor.from_pretrained("storybook")
+PIXELS = PROCESSOR(images=EXAMPLES / "row.png", return_tensors="np").pixel_values
+PROMPT = np.array([[2, 7]])
+CAPTION = "an orange house, a blue cat and a yellow boat"
+
+
+def test_the_first_argument_is_the_prompt() -> None:
+    found = MODEL.generate(PROMPT, pixel_values=PIXELS, max_new_tokens=4)
+    for other in (
+        MODEL.generate(inputs=PROMPT, pixel_values=PIXELS, max_new_tokens=4),
+        MODEL.generate(input_ids=PROMPT, pixel_values=PIXELS, max_new_tokens=4),
+        MODEL.generate(PROMPT, GenerationConfig(max_new_tokens=4), pixel_values=PIXELS),
+    ):
+        np.testing.assert_array_equal(found, other)
+    with pytest.raises(UserError, match=r"prompt ids \(B, T\); got shape \(1, 3, 96, 96\)"):
+        MODEL.generate(PIXELS)
+    with pytest.raises(UserError, match="prompt twice"):
+        MODEL.generate(PROMPT, input_ids=PROMPT)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_without_an_end_token_nothing_stops(beams: int) -> None:
+    found = MODEL.generate(pixel_values=PIXELS, eos_token_id=None, max_length=24, num_beams=beams)
+    assert found.shape == (1, 24)
+    config = MODEL.config.changed({"eos_token_id": None})
+    other = GitForCausalLM(config, MODEL.params)
+    again = other.generate(pixel_values=PIXELS, max_length=24, num_beams=beams)
+    np.testing.assert_array_equal(found, again)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_without_a_pad_token_the_end_token_pads(beams: int) -> None:
+    pixels = np.concatenate([PIXELS, PIXELS[:, :, ::-1].copy()])
+    given = {"pixel_values": pixels, "num_beams": beams}
+    plain = MODEL.generate(**given)
+    found = MODEL.generate(**given, pad_token_id=None)
+    np.testing.assert_array_equal(found, np.where(plain == 0, 3, plain))
+
+
+def test_options_in_the_models_config_still_count() -> None:
+    model = GitForCausalLM(GitConfig.from_dict(MODEL.config.to_dict()), MODEL.params)
+    whole = model.generate(pixel_values=PIXELS)
+    model.config.max_length = 6
+    with pytest.warns(UserWarning, match=r"set in model\.config"):
+        short = model.generate(pixel_values=PIXELS)
+    np.testing.assert_array_equal(short, whole[:, :6])
+    np.testing.assert_array_equal(model.generate(pixel_values=PIXELS, max_length=4), whole[:, :4])
+
+
+def test_the_result_is_an_output_like_all_others() -> None:
+    found = MODEL.generate(
+        pixel_values=PIXELS, return_dict_in_generate=True, output_scores=True, max_new_tokens=3
+    )
+    assert "scores" in found
+    assert list(found) == list(found.keys()) == ["sequences", "scores", "past_key_values"]
+    assert len(found) == 3 == len(found.to_tuple())
+    assert found[0] is found["sequences"] is found.sequences is dict(found.items())["sequences"]
+    assert found.attentions is None
+    assert found.get("attentions") is None
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_transition_scores_add_up(beams: int) -> None:
+    found = MODEL.generate(
+        pixel_values=PIXELS, return_dict_in_generate=True, output_scores=True, num_beams=beams,
+        length_penalty=0.0, output_log_probabilities=True,
+    )  # fmt: skip
+    scores = MODEL.compute_transition_scores(
+        found.sequences, found.scores, found.beam_indices, normalize_logits=beams == 1
+    )
+    np.testing.assert_allclose(
+        scores, found.log_probabilities.words[:, : scores.shape[1]], atol=2e-4
+    )
+    if beams > 1:
+        np.testing.assert_allclose(scores.sum(axis=1), found.sequences_scores, atol=2e-4)
+    with pytest.raises(UserError, match="scores is empty"):
+        MODEL.compute_transition_scores(found.sequences, ())
+
+
+def test_the_older_names_of_searches() -> None:
+    given = {"pixel_values": PIXELS, "attention_mask": np.ones((1, 2), int)}
+    greedy = MODEL.greedy_search(PROMPT, max_length=9, **given)
+    np.testing.assert_array_equal(greedy, MODEL.generate(PROMPT, max_length=9, **given))
+
+    class Scorer:
+        num_beams, length_penalty, do_early_stopping, num_beam_hyps_to_keep = 3, 1.0, False, 2
+
+    many = {name: value.repeat(3, axis=0) for name, value in given.items()}
+    beams = MODEL.beam_search(PROMPT.repeat(3, axis=0), Scorer(), max_length=9, **many)
+    expected = MODEL.generate(PROMPT, num_beams=3, num_return_sequences=2, max_length=9, **given)
+    np.testing.assert_array_equal(beams, expected)
+
+
+def test_streamers_give_the_text_piece_by_piece(capsys: pytest.CaptureFixture[str]) -> None:
+    MODEL.generate(
+        pixel_values=PIXELS, streamer=TextStreamer(PROCESSOR.tokenizer, skip_special_tokens=True)
+    )
+    assert capsys.readouterr().out.strip() == CAPTION
+    streamer = TextIteratorStreamer(PROCESSOR.tokenizer, skip_prompt=True, timeout=60,
+                                    skip_special_tokens=True)  # fmt: skip
+    given = {"pixel_values": PIXELS, "streamer": streamer}
+    thread = Thread(target=MODEL.generate, kwargs=given)
+    thread.start()
+    pieces = list(streamer)
+    thread.join()
+    assert "".join(pieces) == CAPTION
+    assert len([piece for piece in pieces if piece]) > 5
+    with pytest.raises(UserError, match="one text at a time; got 2 rows"):
+        TextStreamer(PROCESSOR.tokenizer).put(np.zeros((2, 3), int))
+
+
+def test_lists_of_processors_and_criteria() -> None:
+    def forbid(ids: Any, scores: Any) -> Any:
+        scores[:, 126] = -np.inf
+        return scores
+
+    stop = StoppingCriteriaList([lambda ids, scores: ids.shape[1] >= 5])
+    found = MODEL.generate(
+        pixel_values=PIXELS, logits_processor=LogitsProcessorList([forbid]), stopping_criteria=stop
+    )
+    assert found.shape == (1, 5)
+    assert LogitsProcessorList([forbid])(PROMPT, np.zeros((1, 154)))[0, 126] == -np.inf
+    assert stop(np.zeros((1, 5)), None) is True
+
+
+def test_a_seed_makes_draws_repeatable() -> None:
+    def drawn() -> Any:
+        return MODEL.generate(pixel_values=PIXELS, do_sample=True, temperature=3.0, max_length=12)
+
+    set_seed(5)
+    first = [drawn().tolist() for _ in range(3)]
+    set_seed(5)
+    assert [drawn().tolist() for _ in range(3)] == first
+    assert first[0] != first[1]

@@ -1,0 +1,78 @@
+"""Public docstrings: their examples run, and their parameters are those of the signature."""
+
+import doctest
+import importlib
+import inspect
+import re
+
+import pytest
+
+import numpygit
+from numpygit.trace import Recorder
+
+MODULES = (
+    "numpygit.captioner.captioner",
+    "numpygit.captioner.ask",
+    "numpygit.trace",
+    "numpygit.inside.debug",
+    "numpygit.huggingface.models.causal_lm",
+)
+DOCUMENTED = (
+    numpygit.Captioner,
+    numpygit.GitForCausalLM,
+    numpygit.classify,
+    numpygit.debug,
+    numpygit.load,
+    Recorder,
+)
+HEADING = re.compile(r"^(\w+)\n-+$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_run(name):
+    found = doctest.testmod(importlib.import_module(name))
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+@pytest.mark.parametrize("public", DOCUMENTED, ids=lambda public: public.__name__)
+def test_parameters_are_those_of_the_signature(public):
+    text = inspect.getdoc(public)
+    assert "Examples" in HEADING.findall(text)
+    signature = inspect.signature(public)
+    if not signature.parameters:
+        return
+    section = text.split("Parameters\n----------\n")[1]
+    section = HEADING.split(section)[0]
+    named = [name.lstrip("*") for name in re.findall(r"^(\*?\w+) :", section, re.MULTILINE)]
+    assert named == list(signature.parameters)
+
+
+def test_what_is_shown_of_a_captioner_and_a_recorder_is_short():
+    storybook = numpygit.load("storybook")
+    assert repr(storybook).startswith("Captioner('storybook'")
+    assert "array" not in repr(storybook)
+    recorder = Recorder("text.*")
+    recorder("text.0.q", storybook.model.params.vision.class_embedding)
+    assert repr(recorder) == "Recorder('text.*'): 1 tensors"
+
+
+def test_models_show_their_sizes():
+    lines = repr(numpygit.load("storybook").model).splitlines()
+    assert lines[0].startswith("GitForCausalLM of ")
+    count = sum(array.size for array in numpygit.load("storybook").model.state_dict().values())
+    assert f" {count:,} numbers" in lines[0]
+    assert lines[1] == (
+        "  vision encoder: 4 layers, width 160, 5 heads, MLP 640; 96 x 96 pixels, 64 patches of "
+        "12 x 12"
+    )
+    assert lines[2].startswith("  text decoder: 4 layers, width 160, 5 heads")
+
+
+def test_outputs_show_sizes_and_no_numbers():
+    model = numpygit.load("storybook").model
+    shown = repr(model([[2, 5, 6]], output_attentions=True))
+    assert shown == (
+        "ModelOutput(logits=float32 (1, 3, 154), past_key_values=Cache(4 layers, 1 rows, 0 image "
+        "tokens, 3 words), attentions=4 x float32 (1, 5, 3, 3))"
+    )

@@ -1,0 +1,87 @@
+"""The shape of the house: short functions, short files, few files in a folder, no circles."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "numpygit"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# What is longer still: it may get shorter and leave this list, and nothing may join it.
+LONG_FUNCTIONS = {
+    "causal_lm.py: forward": 43,
+    "play.py: add_command": 46,
+    "comparable.py: made_comparable": 45,
+    "parts.py: wrong_norms": 52,
+    "picture_ends.py: of_patch_tokens": 42,
+    "picture_ends.py: of_embedded": 61,
+    "picture_ends.py: of_clip_tokens": 60,
+    "pictures.py: of_scale": 41,
+    "text_ends.py: of_words": 42,
+    "text_ends.py: of_text_x": 46,
+    "text_ends.py: of_mask": 76,
+    "text_ends.py: of_logits": 56,
+    "map.py: whole_model": 57,
+    "words.py: steps": 47,
+}
+LONG_FILES = {
+    "huggingface/processing/image_processor.py": 415,
+    "inside/diff/mistakes/attention.py": 415,
+    "inside/diff/operations.py": 405,
+    "loading/fields.py": 460,
+}
+FULL_FOLDERS = {"playground": 12, "huggingface/processing": 12}
+
+
+def lines_of(function: ast.FunctionDef) -> int:
+    """Count the lines of a function; a docstring in numpydoc form is documentation, not code."""
+    count = function.end_lineno - function.lineno + 1
+    if "\n----" in (ast.get_docstring(function) or "").replace("    ", ""):
+        count -= function.body[0].end_lineno - function.body[0].lineno + 1
+    return count
+
+
+def test_functions_have_at_most_40_lines():
+    found = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                name = f"{path.name}: {node.name}"
+                if lines_of(node) > LONG_FUNCTIONS.get(name, 40):
+                    found.append(f"{name} has {lines_of(node)} lines")
+    assert not found
+
+
+def test_files_have_at_most_400_lines_and_folders_at_most_11_files():
+    for path in FILES:
+        name = path.relative_to(PACKAGE).as_posix()
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert lines <= LONG_FILES.get(name, 400), name
+    for folder in {path.parent for path in FILES} - {PACKAGE}:
+        name = folder.relative_to(PACKAGE).as_posix()
+        count = len([path for path in FILES if path.parent == folder])
+        assert count <= FULL_FOLDERS.get(name, 11), name
+
+
+def imports_of(path: Path) -> Iterator[Path]:
+    """List the files of the package that a file imports when it is imported."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            for target in (base, *(base / alias.name for alias in node.names)):
+                if target.with_suffix(".py").is_file():
+                    yield target.with_suffix(".py")
+
+
+def test_there_is_no_circle_between_files():
+    arrows = {path: set(imports_of(path)) - {path} for path in FILES}
+    assert sum(map(len, arrows.values())) > 300
+    left = dict(arrows)
+    while True:
+        free = [path for path, to in left.items() if not to & left.keys()]
+        if not free:
+            break
+        for path in free:
+            del left[path]
+    assert not [str(path.relative_to(PACKAGE)) for path in left]
