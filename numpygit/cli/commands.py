@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -24,15 +25,23 @@ from ..huggingface.processing.processor import PREPROCESSING
 from ..inside.explain import check_writable
 from ..loading import catalogue
 from ..loading.official_models import CATALOGUE
-from . import dataset, evaluate, inside, play, train
-from .folder import plan, run
+from . import completion, dataset, evaluate, inside, play, train
+from .folder import Job, plan, run
+from .help_texts import describe, meant
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
+INTERRUPTED = 130  # 128 + SIGINT, as shells expect
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code: 0, or 1 when anything could not be done."""
-    options = parser().parse_args(arguments)
+    described = parser()
+    given = sys.argv[1:] if arguments is None else arguments
+    hint = meant(given, list(commands_of(described)))
+    if hint:
+        complain(hint)
+        return 2
+    options = described.parse_args(arguments)
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # for odd letters in names of files
     try:
@@ -41,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return complain(str(error))
     except KeyboardInterrupt:
-        return complain("stopped")
+        complain("stopped")
+        return INTERRUPTED
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         drop_output()
         return 1
@@ -55,6 +65,7 @@ def shared_options() -> argparse.ArgumentParser:
     """Describe what every command with a model takes."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument(
+        "-m",
         "--model",
         default=DEFAULT_MODEL,
         metavar="NAME",
@@ -117,7 +128,14 @@ def parser() -> argparse.ArgumentParser:
     inside.add_commands(commands, shared)
     play.add_command(commands)
     train.add_commands(commands)
+    completion.add_command(commands)
+    describe(top, commands)
     return top
+
+
+def commands_of(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """List the commands of the parser."""
+    return next(a.choices for a in top._actions if isinstance(a, argparse._SubParsersAction))
 
 
 def add_explain(commands: Any, *, parents: list[argparse.ArgumentParser]) -> None:
@@ -174,6 +192,9 @@ def run_command(options: argparse.Namespace) -> int:
         return play.run_command(options)
     if options.command == "models":
         return print_models(as_json=options.json)
+    if options.command == "completion":
+        print(completion.script(options.shell, commands_of(parser())), end="")
+        return 0
     if options.command in ("trace", "diff", "step"):
         return inside.run_command(options, load_model)
     if options.command in ("train", "lesson"):
@@ -208,14 +229,24 @@ def caption_folder(options: argparse.Namespace) -> int:
     with closing(results(options.output, folder, model=options.model, as_json=options.json)) as to:
         job = plan(folder, to, recursive=options.recursive, report=complain)
         if not job.pictures:
-            return job.failures
-        return run(
+            return summed_up(job, job.failures, 0.0)
+        begun = time.perf_counter()
+        failures = run(
             job,
             load_model(options),
             batch_size=options.batch_size,
             max_length=options.max_length,
             report=complain,
         )
+        return summed_up(job, failures, time.perf_counter() - begun)
+
+
+def summed_up(job: Job, failures: int, seconds: float) -> int:
+    """Say at the end what became of a folder; return the failures."""
+    made = len(job.pictures) - (failures - job.failures)
+    each = f", {seconds / made:.2f} s each" if made else ""
+    complain(f"{made} captioned{each}, {job.done} had one already, {failures} could not be read")
+    return failures
 
 
 def choose_label(options: argparse.Namespace) -> int:

@@ -65,8 +65,8 @@ def add_diff(commands: Any) -> None:
         help="another trace, or a .safetensors or .npz of another program",
     )
     diff.add_argument(
-        "--model", metavar="NAME", help="whose weights help to find the cause (default: the one "
-        "that OURS was made with)",
+        "-m", "--model", metavar="NAME", help="whose weights help to find the cause (default: the "
+        "one that OURS was made with)",
     )  # fmt: skip
     diff.add_argument(
         "--map", metavar="FILE", help="names of theirs: lines `their.{i}.name = text.{i}.q`, or "

@@ -405,7 +405,7 @@ def test_stopping_by_hand_is_one_line(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Captioner, "stream", stop)
-    assert main(["caption", "--model", str(tiny_folder), str(red)]) == 1
+    assert main(["caption", "--model", str(tiny_folder), str(red)]) == 130
     assert capsys.readouterr().err == "numpygit: stopped\n"
 
 

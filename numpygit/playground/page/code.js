@@ -15,7 +15,7 @@ export class Code {
     this.editor = element("textarea", { class: "code", spellcheck: "false", hidden: true, "aria-label": "Source code, to be edited",
       onkeydown: (e) => this.typed(e) });
     this.said = element("p", { class: "verdict", role: "status" });
-    this.numbers = element("div", { class: "numbers" });
+    this.numbers = element("div", { class: "numbers", tabindex: 0, role: "group", "aria-label": "Numbers of the tensor" });
     this.editing = element("span", { class: "row" },
       element("button", { type: "button", id: "edit", onclick: () => this.startEditing() }, "Edit"),
       element("button", { type: "button", id: "run", class: "main", hidden: true, title: "Ctrl+Enter", onclick: () => this.run() }, "Run it"),
