@@ -151,6 +151,28 @@ def test_without_openblas_there_is_one_thread(monkeypatch):
         assert np.ones(2) @ np.ones(2) == 2
 
 
+@pytest.mark.parametrize("found", [True, False])
+def test_without_a_blas_the_plain_functions_run(found, storybook, monkeypatch):
+    built = {"Build Dependencies": {"blas": {"name": "none", "found": found}}}
+    monkeypatch.setattr(np, "show_config", lambda mode: built)
+    threads.has_blas.cache_clear()
+    ran = []
+    image_tokens = towers.vision_tower
+    monkeypatch.setattr(
+        towers, "vision_tower", lambda *a, **k: (ran.append(1), image_tokens(*a, **k))[1]
+    )
+    try:
+        caption = storybook.caption(PICTURE)
+    finally:
+        monkeypatch.undo()
+        threads.has_blas.cache_clear()
+    assert caption == storybook.caption(PICTURE)
+    assert bool(ran) is found
+    assert threads.has_blas() is bool(
+        np.show_config(mode="dicts")["Build Dependencies"]["blas"]["found"]
+    )
+
+
 FAULTS = """
 import resource, sys
 import numpy as np
