@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from io import TextIOWrapper
@@ -25,8 +24,9 @@ from ..huggingface.processing.processor import PREPROCESSING
 from ..huggingface.reading.address import is_address
 from ..inside.explain import check_writable
 from ..loading import catalogue
+from ..loading.find import find
 from ..loading.official_models import CATALOGUE
-from . import completion, dataset, evaluate, inside, play, wording
+from . import completion, dataset, evaluate, inside, play, train, wording
 from .folder import Job, plan, run
 from .help_texts import describe, meant
 
@@ -107,17 +107,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"numpygit {wording.version()}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    caption = commands.add_parser(
-        "caption", parents=[shared, length], help="say what pictures show"
-    )
-    caption.add_argument(
-        "pictures",
-        nargs="+",
-        metavar="PICTURE",
-        help="pictures and clips: files, folders, patterns, addresses, or - for standard input",
-    )
-    wording.add_word_options(caption)
-    wording.add_picture_options(caption)
+    caption = wording.add_caption(commands, [shared, length])
     add_folder_options(caption)
     dataset.add_options(caption)
     answering = [shared_options(ANSWER_MODEL), length]
@@ -132,6 +122,7 @@ def parser() -> argparse.ArgumentParser:
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
     inside.add_commands(commands, shared)
     play.add_command(commands)
+    train.add_commands(commands)
     completion.add_command(commands)
     describe(top, commands)
     return top
@@ -208,6 +199,8 @@ def run_command(options: argparse.Namespace) -> int:
         return 0
     if options.command in ("trace", "diff", "step"):
         return inside.run_command(options, load_model)
+    if options.command in ("train", "lesson"):
+        return train.run_command(options)
     if options.command == "answer":
         captioner = load_model(options)
         seen = captioner.see(options.picture)
@@ -264,7 +257,7 @@ def summed_up(job: Job, failures: int, unreadable: int, seconds: float) -> int:
 
 def choose_label(options: argparse.Namespace) -> int:
     """Print the labels that suit a picture best, each with its share of the probability."""
-    labels = read_labels(Path(options.labels))
+    labels = wording.read_labels(Path(options.labels))
     if options.top < 1:
         raise UserError(f"--top is {options.top}, it must be at least 1")
     captioner = load_model(options)
@@ -301,30 +294,26 @@ def show_progress(done: int, total: int) -> None:
         print(f"measuring what mattered: {done} of {total}", end=end, file=sys.stderr, flush=True)
 
 
-def read_labels(path: Path) -> list[str]:
-    """Read labels, one a line; one that comes again is reported and counts once."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise NotFoundError(f"no such file of labels: {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a text of labels: {error}") from None
-    labels = [line.strip() for line in lines if line.strip()]
-    if not labels:
-        raise UserError(f"{path} has no labels in it; write one a line")
-    again = [label for label, times in Counter(labels).items() if times > 1]
-    if again:
-        complain(f"{path} has labels more than once, each counts once: {', '.join(again)}")
-    return list(dict.fromkeys(labels))
-
-
 def load_model(options: argparse.Namespace) -> Captioner:
     """Load the model that was asked for."""
     pictures = getattr(options, "pictures", None) or [options.picture]
     if not any(is_address(p) or p == "-" or os.path.exists(p) for p in pictures):
         # before a model is downloaded for nothing
         raise NotFoundError(f"no such picture file: {shown(', '.join(pictures), 300)}")
+    announce_download(options)
     return load(**how_to_load(options))
+
+
+def announce_download(options: argparse.Namespace) -> None:
+    """Say how large an official model is before it is downloaded."""
+    entry = next((e for e in CATALOGUE if options.model == e.name), None)
+    if entry is None or options.offline:
+        return
+    try:
+        find(options.model, revision=options.revision, local_files_only=True)
+    except UserError:
+        megabytes = catalogue.describe(entry)["download_bytes"] / 1e6
+        complain(f"{options.model} is not on this computer yet: {megabytes:.0f} MB, once")
 
 
 def how_to_load(options: argparse.Namespace) -> dict[str, Any]:
