@@ -36,6 +36,12 @@ TEXTS = {
     ),
     "models": ("List the official checkpoints: names, sizes, what each was made for.",
                "numpygit models"),
+    "play": (
+        None,
+        "numpygit play                                storybook, in the browser that opens\n"
+        "numpygit play --model microsoft/git-base-coco\n"
+        "numpygit play --static site",
+    ),
     "trace": (
         "Print one line for every tensor of a run, or save all of them for `numpygit diff`.",
         "numpygit trace photo.jpg -m storybook\n"
