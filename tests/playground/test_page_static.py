@@ -62,6 +62,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 def test_it_starts_by_itself_and_fetches_nothing_elsewhere(page: Page) -> None:
     assert page.caption() == "a blue cat above a red house"
+    page.until("(document.getElementById('back').getAttribute('href') || '').startsWith('data:')")
     names = page.js("performance.getEntriesByType('resource').map((one) => one.name)")
     assert names
     assert all(name.startswith(page.url) for name in names)
