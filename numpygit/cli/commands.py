@@ -24,8 +24,9 @@ from ..errors import NotFoundError, UserError, complain
 from ..huggingface.processing.processor import PREPROCESSING
 from ..inside.explain import check_writable
 from ..loading import catalogue
+from ..loading.find import find
 from ..loading.official_models import CATALOGUE
-from . import completion, dataset, evaluate, inside, play
+from . import completion, dataset, evaluate, inside, play, train
 from .folder import Job, plan, run
 from .help_texts import describe, meant
 
@@ -127,6 +128,7 @@ def parser() -> argparse.ArgumentParser:
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
     inside.add_commands(commands, shared)
     play.add_command(commands)
+    train.add_commands(commands)
     completion.add_command(commands)
     describe(top, commands)
     return top
@@ -196,6 +198,8 @@ def run_command(options: argparse.Namespace) -> int:
         return 0
     if options.command in ("trace", "diff", "step"):
         return inside.run_command(options, load_model)
+    if options.command in ("train", "lesson"):
+        return train.run_command(options)
     if options.command == "answer":
         captioner = load_model(options)
         seen = captioner.see(options.picture)
@@ -307,7 +311,20 @@ def load_model(options: argparse.Namespace) -> Captioner:
     pictures = getattr(options, "pictures", None) or [options.picture]
     if not any(map(os.path.exists, pictures)):  # before a model is downloaded for nothing
         raise NotFoundError(f"no such picture file: {', '.join(pictures)}")
+    announce_download(options)
     return load(**how_to_load(options))
+
+
+def announce_download(options: argparse.Namespace) -> None:
+    """Say how large an official model is before it is downloaded."""
+    entry = next((e for e in CATALOGUE if options.model == e.name), None)
+    if entry is None or options.offline:
+        return
+    try:
+        find(options.model, revision=options.revision, local_files_only=True)
+    except UserError:
+        megabytes = catalogue.describe(entry)["download_bytes"] / 1e6
+        complain(f"{options.model} is not on this computer yet: {megabytes:.0f} MB, once")
 
 
 def how_to_load(options: argparse.Namespace) -> dict[str, Any]:
