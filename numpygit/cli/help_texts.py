@@ -36,6 +36,11 @@ TEXTS = {
     ),
     "models": ("List the official checkpoints: names, sizes, what each was made for.",
                "numpygit models"),
+    "train": (
+        None,
+        "numpygit train pictures/ --output my-model --epochs 3\n"
+        "numpygit train pictures/ --answers questions.json --output my-model",
+    ),
     "play": (
         None,
         "numpygit play                                storybook, in the browser that opens\n"
