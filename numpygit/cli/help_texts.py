@@ -39,8 +39,9 @@ TEXTS = {
     "train": (
         None,
         "numpygit train pictures/ --output my-model --epochs 3\n"
-        "numpygit train pictures/ --answers questions.json --output my-model",
+        "numpygit train questions.json --answers answers.json --pictures photos --output my-model",
     ),
+    "lesson": (None, "numpygit lesson kites"),
     "play": (
         None,
         "numpygit play                                storybook, in the browser that opens\n"
