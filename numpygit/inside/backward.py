@@ -2,9 +2,9 @@
 
     run = record_backward(captioner, "picture.png")       # a Run, of mode "backward"
 
-The loss is that of the model's own words: how surprised it is by the caption that it makes. So a
-port that is asked for the same (read `ids`, take the mean over the words after the prompt) must
-find the same gradients, and `numpygit diff` says where it first does not, from the logits backwards.
+The loss is that of the model's own words: how surprised it is by the caption that it makes. A port
+that is asked for the same (read `ids`, take the mean over the words after the prompt) must find the
+same gradients, and `numpygit diff` says where it first does not, from the logits backwards.
 """
 
 from __future__ import annotations
