@@ -62,7 +62,7 @@ def main() -> None:
     options = parser.parse_args()
     shutil.rmtree(PAGES, ignore_errors=True)
     collect()
-    task = ["serve"] if options.serve else ["build", "--clean", "--quiet"]
+    task = ["serve"] if options.serve else ["build", "--clean"]
     command = [sys.executable, "-m", "mkdocs", *task, "--strict", "-f", ROOT / "build/mkdocs.yml"]
     sys.exit(subprocess.run(command, cwd=ROOT).returncode)
 

@@ -6,12 +6,15 @@
 
 Read `model/` in this order: image.py, layers.py, vision.py, text.py, generate.py.
 
-    model/        the mathematics            fast/      the same, arranged for speed
-    loading/      name -> files -> params    decoding/  every way to choose words
+    model/        the mathematics            fast/        the same, arranged for speed
+    loading/      name -> files -> params    decoding/    every way to choose words
     huggingface/  the names that users of transformers know
+    captioner/    picture in, words out      trace.py     the name of every tensor
     inside/       record, step, compare, explain a run
-    captioner.py  picture in, words out      trace.py   the name of every tensor
-    storybook/    the bundled model          cli/       the command line
+    data/         where pictures come from   evaluation/  how good captions are
+    learning/     gradients and training     playground/  the page of `numpygit play`
+    storybook/    the bundled model          scale/       many machines
+    cli/          the command line           errors.py    what a user reads
 
 One letter for each axis, in every shape comment:
 
@@ -28,45 +31,99 @@ residual stream) -> q, k, v -> scores -> weights (after softmax) -> mixed -> joi
 -> logits -> word.
 """
 
-from .captioner import Captioner, classify, load
-from .decoding.options import GenerationConfig
-from .errors import NotFoundError, UserError
-from .huggingface.auto import (
-    AutoConfig,
-    AutoFeatureExtractor,
-    AutoImageProcessor,
-    AutoModel,
-    AutoModelForCausalLM,
-    AutoModelForImageTextToText,
-    AutoModelForVision2Seq,
-    AutoProcessor,
-    AutoTokenizer,
-)
-from .huggingface.models import GitForCausalLM, GitModel, GitVisionModel
-from .huggingface.pipeline import pipeline
-from .huggingface.processing.encoding import BatchEncoding, BatchFeature
-from .huggingface.processing.image_processor import (
-    CLIPImageProcessor,
-    GitImageProcessor,
-    VideoMAEImageProcessor,
-)
-from .huggingface.processing.processor import GitProcessor
-from .huggingface.processing.tokenizer import GitTokenizer
-from .huggingface.processing.tokenizer import GitTokenizer as BertTokenizer
-from .huggingface.processing.tokenizer import GitTokenizer as BertTokenizerFast
-from .huggingface.reading import PictureOptions
-from .huggingface.streamers import (
-    LogitsProcessorList,
-    StoppingCriteriaList,
-    TextIteratorStreamer,
-    TextStreamer,
-    set_seed,
-)
-from .inside.debug import debug
-from .loading.config import GitConfig, GitVisionConfig
-from .model import generate, image, layers, text, vision
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .captioner import Captioner, classify, load
+    from .decoding.options import GenerationConfig
+    from .errors import NotFoundError, UserError
+    from .huggingface.auto import (
+        AutoConfig,
+        AutoFeatureExtractor,
+        AutoImageProcessor,
+        AutoModel,
+        AutoModelForCausalLM,
+        AutoModelForImageTextToText,
+        AutoModelForVision2Seq,
+        AutoProcessor,
+        AutoTokenizer,
+    )
+    from .huggingface.models import GitForCausalLM, GitModel, GitVisionModel
+    from .huggingface.pipeline import pipeline
+    from .huggingface.processing.encoding import BatchEncoding, BatchFeature
+    from .huggingface.processing.image_processor import (
+        CLIPImageProcessor,
+        GitImageProcessor,
+        VideoMAEImageProcessor,
+    )
+    from .huggingface.processing.processor import GitProcessor
+    from .huggingface.processing.tokenizer import GitTokenizer
+    from .huggingface.processing.tokenizer import GitTokenizer as BertTokenizer
+    from .huggingface.processing.tokenizer import GitTokenizer as BertTokenizerFast
+    from .huggingface.reading import PictureOptions
+    from .huggingface.streamers import (
+        LogitsProcessorList,
+        StoppingCriteriaList,
+        TextIteratorStreamer,
+        TextStreamer,
+        set_seed,
+    )
+    from .inside.debug import debug
+    from .loading.config import GitConfig, GitVisionConfig
+    from .model import generate, image, layers, text, vision
 
 __version__ = "0.1.0"
+
+# Where each public name is defined, after a space under which other name. It is imported when it is
+# first asked for, so that nobody waits for what is not used.
+WHERE = {
+    "AutoConfig": ".huggingface.auto",
+    "AutoFeatureExtractor": ".huggingface.auto",
+    "AutoImageProcessor": ".huggingface.auto",
+    "AutoModel": ".huggingface.auto",
+    "AutoModelForCausalLM": ".huggingface.auto",
+    "AutoModelForImageTextToText": ".huggingface.auto",
+    "AutoModelForVision2Seq": ".huggingface.auto",
+    "AutoProcessor": ".huggingface.auto",
+    "AutoTokenizer": ".huggingface.auto",
+    "BatchEncoding": ".huggingface.processing.encoding",
+    "BatchFeature": ".huggingface.processing.encoding",
+    "BertTokenizer": ".huggingface.processing.tokenizer GitTokenizer",
+    "BertTokenizerFast": ".huggingface.processing.tokenizer GitTokenizer",
+    "CLIPImageProcessor": ".huggingface.processing.image_processor",
+    "Captioner": ".captioner",
+    "GenerationConfig": ".decoding.options",
+    "GitConfig": ".loading.config",
+    "GitForCausalLM": ".huggingface.models",
+    "GitImageProcessor": ".huggingface.processing.image_processor",
+    "GitModel": ".huggingface.models",
+    "GitProcessor": ".huggingface.processing.processor",
+    "GitTokenizer": ".huggingface.processing.tokenizer",
+    "GitVisionConfig": ".loading.config",
+    "GitVisionModel": ".huggingface.models",
+    "LogitsProcessorList": ".huggingface.streamers",
+    "NotFoundError": ".errors",
+    "PictureOptions": ".huggingface.reading",
+    "StoppingCriteriaList": ".huggingface.streamers",
+    "TextIteratorStreamer": ".huggingface.streamers",
+    "TextStreamer": ".huggingface.streamers",
+    "UserError": ".errors",
+    "VideoMAEImageProcessor": ".huggingface.processing.image_processor",
+    "classify": ".captioner",
+    "debug": ".inside.debug",
+    "generate": ".model.generate",
+    "image": ".model.image",
+    "layers": ".model.layers",
+    "load": ".captioner",
+    "pipeline": ".huggingface.pipeline",
+    "set_seed": ".huggingface.streamers",
+    "text": ".model.text",
+    "vision": ".model.vision",
+}
 
 __all__ = [
     "AutoConfig",
@@ -112,3 +169,21 @@ __all__ = [
     "text",
     "vision",
 ]
+
+
+if not TYPE_CHECKING:  # for a type checker the imports above say it all
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name, or a room, when it is first asked for."""
+        module, _, original = WHERE.get(name, f".{name}").partition(" ")
+        if name not in WHERE and (name.startswith("_") or not find_spec(module, __name__)):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = import_module(module, __name__)
+        if name in WHERE and not module.startswith(".model."):
+            found = getattr(found, original or name)
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -146,3 +146,47 @@ def test_in_a_batch_each_caption_ends_at_its_own_end_token(tiny, monkeypatch):
     decode = tiny.processor.words.decode
     expected = [decode([40]), decode([40, 41, 42]), ""]
     assert tiny.captions([picture(1), picture(2), picture(3)]) == expected
+
+
+def streamed(tiny: Captioner, monkeypatch, tokens: list[str]) -> tuple[list[str], list[int]]:
+    """Stream these tokens: -> the pieces, and how many tokens had come when each was yielded."""
+    token_id = tiny.processor.words.tokenizer.token_to_id
+    ids, come = [token_id(token) for token in tokens], []
+    assert None not in ids
+
+    def steps(*pixels: object, **settings: object):
+        for count in range(1, len(ids) + 1):
+            come.append(count)
+            row = np.array([[2, *ids[:count]]])
+            yield Step(row, row, row, row, row)
+
+    monkeypatch.setattr(tiny.model, "steps", steps)
+    pieces, when = [], []
+    for piece in tiny.stream(picture(1)):
+        pieces.append(piece)
+        when.append(come[-1])
+    return pieces, when
+
+
+def test_a_piece_waits_for_the_next_token_and_no_longer(tiny, monkeypatch):
+    pieces, when = streamed(tiny, monkeypatch, ["red", "a", "b", "[SEP]"])
+    assert pieces == ["red", " a", " b"]
+    assert when == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        (["red", "?"], ["red", "?"]),
+        (["red", ",", "a"], ["red", ",", " a"]),
+        (["a", "##b", "c"], ["a", "b", " c"]),
+        (["red", "red"], ["red", " red"]),
+        (["red"], ["red"]),
+        (["[SEP]"], []),
+    ],
+)
+def test_what_a_later_token_changes_was_held_back(tiny, monkeypatch, tokens, expected):
+    pieces, _ = streamed(tiny, monkeypatch, tokens)
+    assert pieces == expected
+    ids = [tiny.processor.words.tokenizer.token_to_id(token) for token in tokens]
+    assert "".join(pieces) == tiny.processor.words.decode(ids)

@@ -7,13 +7,13 @@
 
 # %%
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 import numpygit
 from numpygit.huggingface.processing.picture_steps import open_picture
+from numpygit.inside.show import show
 from numpygit.model import text, vision
 from numpygit.storybook import EXAMPLES
 
@@ -40,6 +40,8 @@ mean, std = np.array(settings.image_mean), np.array(settings.image_std)
 by_hand = (small / 255 - mean) / std
 assert np.allclose(by_hand.transpose(2, 0, 1), pixels[0], atol=1e-6)
 assert pixels.shape == (1, 3, 96, 96)
+print(f"{picture.size = }")
+print(f"{pixels.shape = }")
 
 # %% [markdown]
 # ## Patches
@@ -53,6 +55,8 @@ row, column = divmod(27, 8)
 square = pixels[0, :, row * 12 : row * 12 + 12, column * 12 : column * 12 + 12]
 assert config.patch_size == config.image_size // 8 == 12
 assert np.array_equal(square.reshape(432), patches[0, 27])
+print(f"{patches.shape = }")
+print(f"{config.patch_size = }")
 
 # %% [markdown]
 # ## One vector for each patch
@@ -66,6 +70,7 @@ for i in range(160):
     little_picture = params.patch_embedding[i].reshape(3, 12, 12)
     patch_token[i] = (little_picture * square).sum()
 assert np.allclose(patch_token, seen["vision.patch_tokens"][0, 27], atol=1e-4)
+print(f"{params.patch_embedding.shape = }")
 
 # %% [markdown]
 # ## The class token and the places
@@ -79,6 +84,7 @@ assert tokens.shape == (65, 160)
 black = vision.embed_patches(np.zeros_like(pixels), params, patch=12)
 assert np.array_equal(black[0, 0], seen["vision.embedded"][0, 0])
 assert not np.array_equal(black[0, 1], seen["vision.embedded"][0, 1])
+print(f"{tokens.shape = }")
 
 # %% [markdown]
 # ## Surprise: what the model cannot see
@@ -93,6 +99,8 @@ noise = np.random.default_rng(0).standard_normal((64, 272)) @ invisible
 noisy = patches + 0.5 * noise[None]
 assert np.abs(noisy - patches).max() > 1  # loud: colours reach from about -2 to 2
 assert np.allclose(noisy @ params.patch_embedding.T, seen["vision.patch_tokens"], atol=1e-4)
+print(f"{invisible.shape = }")
+print(f"{np.abs(noisy - patches).max() = :.4g}")
 
 # %% [markdown]
 # We put the patches together again. You see the noise at once. The model sees the old picture: its
@@ -107,16 +115,16 @@ moved = vision.image_tokens(disturbed, params, config=config) - image_tokens
 assert np.abs(moved).max() < 0.001
 assert numpygit.GitVisionConfig().hidden_size == 3 * 16 * 16 == 768
 assert storybook.caption_pixels([disturbed]) == ["an orange fish in front of a green boat"]
-
-# %% [markdown]
-# ![The picture, and the picture with noise that the model cannot see](pictures/01_invisible.png)
+print(f"{np.abs(moved).max() = :.4g}")
+print(f"{numpygit.GitVisionConfig().hidden_size = }")
 
 # %%
 both = np.concatenate([pixels[0], disturbed[0]], axis=2).transpose(1, 2, 0) * std + mean
 shown = Image.fromarray((both * 255).clip(0, 255).astype(np.uint8))
 assert np.abs(np.asarray(shown)[:, :96].astype(int) - small).max() <= 1  # the left half
 enlarged = shown.resize((384, 192), Image.Resampling.NEAREST)
-enlarged.save(Path(__file__).parent / "pictures" / "01_invisible.png")
+show(enlarged, "01_invisible.png")
+print(f"{np.abs(np.asarray(shown)[:, :96].astype(int) - small).max() = :d}")
 
 # %% [markdown]
 # ## Places matter
@@ -150,6 +158,8 @@ def say(tokens):
 
 assert say(image_tokens[:, 1:]) == "an orange fish in front of a green boat"
 assert say(image_tokens[:, :1]) == "a"
+print(f"{say(image_tokens[:, 1:]) = }")
+print(f"{say(image_tokens[:, :1]) = }")
 
 # %% [markdown]
 # ## Exercises
@@ -163,7 +173,7 @@ yours = ...
 solution = (224 // 16) ** 2 + 1
 assert numpygit.GitVisionConfig().image_size == 224
 assert numpygit.GitVisionConfig().num_patches + 1 == solution
-assert yours is ... or yours == solution
+assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 
 # %% [markdown]
 # **2.** Undo the preparation: which red, green and blue, from 0 to 255, has the pixel in the
@@ -175,7 +185,7 @@ yours = ...
 # %%
 solution = (pixels[0, :, 48, 48] * std + mean) * 255
 assert np.allclose(solution, small[48, 48], atol=1e-3)
-assert yours is ... or np.allclose(yours, solution, atol=1e-3)
+assert yours is ... or np.allclose(yours, solution, atol=1e-3), f"expected {solution}"
 
 # %% [markdown]
 # **3.** A picture of 100 x 100 pixels does not divide by 12. How many of its columns of pixels
@@ -188,4 +198,7 @@ yours = ...
 solution = 100 % 12
 wide = np.arange(100, dtype=np.float32) * np.ones((1, 1, 100, 1), np.float32)
 assert vision.cut_patches(wide, patch=12).max() == 99 - solution
-assert yours is ... or yours == solution
+assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
+
+# %%
+print("every claim of tutorial 01 holds")

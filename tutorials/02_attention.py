@@ -1,19 +1,20 @@
 # %% [markdown]
 # # 02 Attention by hand
 #
-# After this tutorial you can work out one attention weight, and what it gathers, with a for-loop.
+# After this tutorial you can work out one weight of multi-head self-attention, and what it gathers,
+# with a for-loop.
 #
 # Open `numpygit/model/layers.py` at `attention` beside this file.
 
 # %%
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 import numpygit
+from numpygit.inside.show import show
 from numpygit.model import layers, text
 from numpygit.storybook import EXAMPLES
 
@@ -26,6 +27,8 @@ seen = {}
 logits, _ = text.forward(memory, ids, params, config=config, trace=seen.__setitem__)
 assert logits.shape == (1, 65 + 7, 154)
 assert [logits[0, 67].argmax()] == storybook.processor.words.encode("fish")
+print(f"{logits.shape = }")
+print(f'{storybook.processor.words.encode("fish") = }')
 
 # %% [markdown]
 # ## Questions, keys, values
@@ -42,6 +45,7 @@ k = x @ attention.key.weight[rows].T + attention.key.bias[rows]
 assert np.allclose(q, seen["text.0.q"][0, 1, 67], atol=1e-5)
 assert np.allclose(k, seen["text.0.k"][0, 1], atol=1e-5)
 assert k.shape == (65 + 7, 32)
+print(f"{k.shape = }")
 
 # %% [markdown]
 # ## Scores
@@ -94,6 +98,7 @@ assert joined.shape == (5 * 32,) == (160,)
 assert np.array_equal(joined, seen["text.0.joined"][0, 67])
 attended = attention.out.weight @ joined + attention.out.bias
 assert np.allclose(attended, seen["text.0.attended"][0, 67], atol=1e-5)
+print(f"{joined.shape = }")
 
 # %% [markdown]
 # ## Surprise: the bias of the key does nothing
@@ -113,6 +118,8 @@ lighter = replace(params, blocks=tuple(without_key_bias(block) for block in para
 same, _ = text.forward(memory, ids, lighter, config=config)
 assert np.abs(logits).max() > 10
 assert np.abs(same - logits).max() < 1e-4
+print(f"{max(np.abs(b.attention.key.bias).max() for b in params.blocks) = :.4g}")
+print(f"{np.abs(logits).max() = :.4g}")
 
 # %% [markdown]
 # ## Surprise: attention does not see order
@@ -125,28 +132,32 @@ order = np.random.default_rng(0).permutation(65)
 assert not np.array_equal(order, np.arange(65))
 shuffled, _ = text.forward(memory[:, order], ids, params, config=config)
 assert np.abs(shuffled[:, 65:] - logits[:, 65:]).max() < 1e-4
+print(f"{np.abs(shuffled[:, 65:] - logits[:, 65:]).max() = :.4g}")
 
 # %% [markdown]
 # ## A picture of it
 # Where "orange" looks in the last layer, on its way to "fish": one map for each of the 5 heads.
 # Four of them look most at patch 52, where the fish is. The third looks nearly everywhere, as if
-# it looked at 40 patches alike. (e to the power of the entropy counts patches in this way.)
-#
-# ![Five heads of one word](pictures/02_heads.png)
+# it looked at more than 50 patches alike. (e to the power of the entropy counts patches in this
+# way; the shares of the patches are first made to sum to 1, because some attention goes to words.)
 
 # %%
 maps = seen["text.3.weights"][0, :, 67, 1:65]
 assert maps.shape == (5, 64)
 assert [int(each.argmax()) == 52 for each in maps] == [True, True, False, True, True]
-spread = np.exp(-(maps * np.log(maps + 1e-9)).sum(axis=1))
-assert spread[2] > 40 > 4 > spread[[0, 1, 3, 4]].max()
+shares = maps / maps.sum(axis=1, keepdims=True)
+spread = np.exp(-(shares * np.log(shares + 1e-12)).sum(axis=1))
+assert spread[2] > 50 > 4 > spread[[0, 1, 3, 4]].max()
+print(f"{maps.shape = }")
+print(f"{spread[2] = :.4g}")
 
 # %%
 light = np.sqrt(maps / maps.max(axis=1, keepdims=True)).reshape(5, 8, 8)
 sheet = (255 * light).astype(np.uint8).transpose(1, 0, 2).reshape(8, 5 * 8)
 shown = Image.fromarray(sheet).resize((5 * 96, 96), Image.Resampling.NEAREST)
 assert shown.getpixel((12 * 4, 12 * 6)) == 255  # head 0, patch 52 = 6 * 8 + 4
-shown.save(Path(__file__).parent / "pictures" / "02_heads.png")
+show(shown, "02_heads.png")
+print(f"{shown.getpixel((12 * 4, 12 * 6)) = }")
 
 # %% [markdown]
 # ## Exercises
@@ -158,7 +169,7 @@ yours = ...
 # %%
 solution = weights.index(max(weights))
 assert seen["text.0.weights"][0, 1, 67].argmax() == solution
-assert yours is ... or yours == solution
+assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 
 # %% [markdown]
 # **2.** Write a function of `q` (32,) and `k` (68, 32) that returns the 68 weights. No loop is
@@ -176,7 +187,7 @@ def solution(q, k):
 
 assert np.allclose(solution(q, k[:68]), weights, atol=1e-6)
 assert np.allclose(solution(q, k[:68]), layers.softmax(k[:68] @ q / math.sqrt(32)), atol=1e-6)
-assert yours is ... or np.allclose(yours(q, k[:68]), weights, atol=1e-6)
+assert yours is ... or np.allclose(yours(q, k[:68]), weights, atol=1e-6), f"expected {weights}"
 
 # %% [markdown]
 # **3.** Add 100 to every score before softmax. By how much does the largest weight change?
@@ -188,4 +199,7 @@ yours = ...
 shifted = layers.softmax(np.array(scores) + 100)
 solution = 0
 assert np.allclose(shifted, weights, atol=1e-6)
-assert yours is ... or yours == solution
+assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
+
+# %%
+print("every claim of tutorial 02 holds")

@@ -2,19 +2,20 @@
 # # 03 Norm before, norm after
 #
 # After this tutorial you can say what layer normalisation does, and why the two towers grow
-# differently.
+# differently: the vision encoder is pre-norm, the text decoder post-norm. Between the norms stand
+# attention and the feed-forward part, the MLP.
 #
 # Open `numpygit/model/vision.py` and `numpygit/model/text.py` beside this file, both at `block`.
 # They are twins: the same parameters, in another order.
 
 # %%
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 import numpygit
+from numpygit.inside.show import show
 from numpygit.model import layers, text, vision
 from numpygit.storybook import EXAMPLES
 
@@ -26,6 +27,7 @@ ids = np.array([[2, *storybook.processor.words.encode("an orange fish in front o
 seen = {}
 logits = storybook.model.logits(ids, pixels, trace=seen.__setitem__)
 assert logits.shape == (1, 65 + 7, 154)
+print(f"{logits.shape = }")
 
 # %% [markdown]
 # ## Layer normalisation
@@ -41,6 +43,8 @@ assert abs(normed.mean()) < 1e-5
 assert np.isclose((normed**2).mean(), 1, atol=1e-4)
 expected = seen["vision.2.attention_input"][0, 20]
 assert np.allclose(normed * norm.weight + norm.bias, expected, atol=1e-5)
+print(f"{token.shape = }")
+print(f"{abs(normed.mean()) = :.4g}")
 
 # %% [markdown]
 # It forgets two things: a number added to the whole token, and a factor. Ten times the token is
@@ -63,6 +67,7 @@ added = [seen[f"vision.{i}.{part}"] for i in range(4) for part in ("attended", "
 assert len(added) == 8
 total = seen["vision.x"] + sum(added)
 assert np.allclose(total, seen["vision.3.x"], atol=1e-4)
+print(f"{len(added) = }")
 
 # %% [markdown]
 # ## Norm after: the text tower
@@ -92,9 +97,7 @@ after = [size(seen[name]) for name in ("text.x", *(f"text.{i}.x" for i in range(
 assert (round(before[0], 1), round(before[4], 1)) == (1.1, 8.4)
 assert all(a < b for a, b in pairwise(before))
 assert max(after) < 1.4
-
-# %% [markdown]
-# ![The size of the stream: picture tower orange, text tower blue](pictures/03_sizes.png)
+print(f"{max(after) = :.4g}")
 
 # %%
 chart = Image.new("RGB", (360, 180), "white")
@@ -103,7 +106,8 @@ for i, (first, second) in enumerate(zip(before, after, strict=True)):
     pen.rectangle((20 + 68 * i, 170 - 18 * first, 44 + 68 * i, 170), fill=(230, 120, 30))
     pen.rectangle((48 + 68 * i, 170 - 18 * second, 72 + 68 * i, 170), fill=(40, 100, 200))
 assert chart.getpixel((20 + 68 * 4, 170 - 18 * 8)) == (230, 120, 30)  # the last bar is high
-chart.save(Path(__file__).parent / "pictures" / "03_sizes.png")
+show(chart, "03_sizes.png")
+print(f"{chart.getpixel((20 + 68 * 4, 170 - 18 * 8)) = }")
 
 # %% [markdown]
 # ## Why it matters: a layer in a grown stream has less to say
@@ -116,6 +120,8 @@ pieces = {f"{i}.{part}": size(seen[f"vision.{i}.{part}"]) for i in range(4)
 assert max(pieces, key=pieces.get) == "3.thought"
 inputs = [size(seen[f"vision.{i}.attention_input"]) for i in range(4)]
 assert max(inputs) < 2 * min(inputs)
+print(f"{max(pieces, key=pieces.get) = }")
+print(f"{max(inputs) = :.4g}")
 
 # %% [markdown]
 # ## The wrong twin
@@ -130,6 +136,7 @@ wrong, _ = text.block(seen["vision.x"], params.vision.blocks[0], **settings)
 assert np.array_equal(right, seen["vision.0.x"])
 assert wrong.shape == right.shape
 assert not np.isclose(wrong, right, atol=0.01).all(axis=-1).any()  # not one token is right
+print(f"{wrong.shape = }")
 
 # %% [markdown]
 # ## The last norm
@@ -141,6 +148,8 @@ last = layers.layer_norm(seen["vision.3.x"], params.vision.post_norm, eps=1e-5)
 assert np.array_equal(last, seen["vision.image_tokens"])
 assert last.shape[1] == 65
 assert size(last) < size(seen["vision.3.x"])
+print(f"{last.shape[1] = }")
+print(f"{size(last) = :.4g}")
 
 # %% [markdown]
 # ## Exercises
@@ -155,7 +164,7 @@ ones, zeros = np.ones(2, np.float32), np.zeros(2, np.float32)
 pair = np.array([[1, 3]], np.float32)
 two = layers.layer_norm(pair, numpygit.model.params.LayerNorm(ones, zeros), eps=1e-5)
 assert np.allclose(two, solution, atol=1e-4)
-assert yours is ... or list(yours) == solution
+assert yours is ... or list(yours) == solution, f"expected {solution}, got {yours}"
 
 # %% [markdown]
 # **2.** The stream after the first layer of the picture tower is `seen["vision.0.x"]`. Work out
@@ -167,4 +176,7 @@ yours = ...
 # %%
 solution = seen["vision.0.x"] - seen["vision.0.thought"] - seen["vision.0.attended"]
 assert np.allclose(solution, seen["vision.x"], atol=1e-5)
-assert yours is ... or np.allclose(yours, solution, atol=1e-5)
+assert yours is ... or np.allclose(yours, solution, atol=1e-5), f"expected {solution}"
+
+# %%
+print("every claim of tutorial 03 holds")

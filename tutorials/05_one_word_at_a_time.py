@@ -1,18 +1,20 @@
 # %% [markdown]
 # # 05 One word at a time
 #
-# After this tutorial you can write the loop that makes a sentence, and say what it throws away.
+# After this tutorial you can write the loop that makes a sentence (autoregressive decoding), and
+# say what it throws away.
 #
 # Open `numpygit/model/generate.py` beside this file. We use the slow definition, `text.forward`,
-# which reads everything anew for each word. Tutorial 06 makes it fast.
+# which reads everything anew for each word. Given a whole known text it scores all next words at
+# once, as in training (teacher forcing). Tutorial 06 makes it fast.
 
 # %%
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 import numpygit
+from numpygit.inside.show import show
 from numpygit.model import layers, text
 from numpygit.storybook import EXAMPLES
 
@@ -33,6 +35,8 @@ assert words.encode("an orange fish") == [80, 127, 136]
 assert words.decode([80, 127, 136]) == "an orange fish"
 pieces = [words.tokenizer.id_to_token(i) for i in words.encode("rain")]
 assert pieces == ["r", "##a", "##i", "##n"]
+print(f"{len(params.word_embedding) = }")
+print(f'{words.encode("an orange fish") = }')
 
 # %% [markdown]
 # ## The loop
@@ -47,6 +51,8 @@ while ids[0, -1] != 3:
     ids = np.append(ids, [[logits[0, -1].argmax()]], axis=1)
 assert words.decode(ids[0].tolist()) == "an orange fish in front of a green boat"
 assert ids[0, 0] == 2
+print(f"{words.decode(ids[0].tolist()) = }")
+print(f"{ids[0, 0] = :d}")
 
 # %% [markdown]
 # ![The logits of each step, a row a word; the chosen one is orange](pictures/05_logits.png)
@@ -60,7 +66,8 @@ light = ((table - table.min()) / (table.max() - table.min()) * 255).astype(np.ui
 colours = np.stack([light] * 3, axis=2)
 colours[np.arange(10), table.argmax(axis=1)] = (255, 140, 0)
 shown = Image.fromarray(colours).resize((154 * 4, 10 * 12), Image.Resampling.NEAREST)
-shown.save(Path(__file__).parent / "pictures" / "05_logits.png")
+show(shown, "05_logits.png")
+print(f"{table.shape = }")
 
 # %% [markdown]
 # ## The package says the same
@@ -72,6 +79,7 @@ steps = list(storybook.model.steps(storybook.pixels(picture)))
 assert len(steps) == 10
 assert np.array_equal(steps[-1].ids, ids)
 assert np.allclose([step.logits[0] for step in steps], table, atol=1e-4)
+print(f"{len(steps) = }")
 
 # %% [markdown]
 # ## Greedy search needs no softmax
@@ -83,6 +91,8 @@ probabilities = layers.softmax(table)
 assert np.array_equal(probabilities.argmax(axis=1), table.argmax(axis=1))
 assert probabilities.max(axis=1).min() > 0.999  # on its own world the model is very sure
 assert np.log(probabilities.max(axis=1)).sum() > -0.001
+print(f"{probabilities.max(axis=1).min() = :.4g}")
+print(f"{np.log(probabilities.max(axis=1)).sum() = :.4g}")
 
 # %% [markdown]
 # ## Surprise: nearly all results are thrown away
@@ -95,6 +105,8 @@ assert logits.shape == (1, 65 + 10, 154) == (1, 75, 154)
 one, _ = text.forward(memory, ids[:, :-1], params, config=config, keep=1)
 assert one.shape == (1, 1, 154)
 assert np.allclose(one[0, 0], logits[0, -1], atol=1e-5)
+print(f"{logits.shape = }")
+print(f"{one.shape = }")
 
 # %% [markdown]
 # It goes further: the last layer need not think about any token but the last. The others are there
@@ -135,6 +147,8 @@ def go_on(beginning):
 assert go_on("an orange cat") == "an orange cat in front of a green boat"
 assert go_on("a green") == "a green fish in front of a green boat"
 assert go_on("five") == "five big green boat in of a green boat"
+print(f'{go_on("an orange cat") = }')
+print(f'{go_on("a green") = }')
 
 # %% [markdown]
 # ## When does it stop?
@@ -145,6 +159,8 @@ assert go_on("five") == "five big green boat in of a green boat"
 assert len(params.position_embedding) == config.max_position_embeddings == 32
 assert ids[0, -1] == 3
 assert storybook.caption(picture, max_length=4) == "an orange fish"
+print(f"{len(params.position_embedding) = }")
+print(f"{ids[0, -1] = :d}")
 
 # %% [markdown]
 # ## Exercises
@@ -157,7 +173,7 @@ yours = ...
 # %%
 solution = sum(65 + n for n in range(1, 11))
 assert solution == sum(len(step.ids[0]) - 1 + 65 for step in steps)
-assert yours is ... or yours == solution
+assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 
 # %% [markdown]
 # **2.** Which word is the second-likeliest at the very beginning of the caption?
@@ -168,7 +184,7 @@ yours = ...
 # %%
 solution = words.decode([int(table[0].argsort()[-2])])
 assert solution == "a"
-assert yours is ... or yours == solution
+assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 
 # %% [markdown]
 # **3.** Write a function that turns logits (V,) into log-probabilities.
@@ -185,4 +201,8 @@ def solution(logits):
 
 assert np.isclose(np.exp(solution(table[0])).sum(), 1)
 assert np.allclose(np.exp(solution(table[0])), probabilities[0], atol=1e-6)
-assert yours is ... or np.allclose(yours(table[0]), solution(table[0]), atol=1e-4)
+expected = solution(table[0])
+assert yours is ... or np.allclose(yours(table[0]), expected, atol=1e-4), f"expected {expected}"
+
+# %%
+print("every claim of tutorial 05 holds")

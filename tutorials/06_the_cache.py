@@ -7,12 +7,12 @@
 # Open `numpygit/model/text.py` at `prefill` and `decode_step` beside this file.
 
 # %%
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 import numpygit
+from numpygit.inside.show import show
 from numpygit.model import layers, text
 from numpygit.storybook import EXAMPLES
 
@@ -25,6 +25,7 @@ ids = np.array([[2, *words.encode("an orange fish in front of a green boat")]])
 seen = {}
 logits, _ = text.forward(memory, ids, params, config=config, trace=seen.__setitem__)
 assert ids.shape == (1, 10)
+print(f"{ids.shape = }")
 
 # %% [markdown]
 # ## What is worth keeping
@@ -39,6 +40,8 @@ assert cache.image_kv[0].k.shape == (1, 5, 65, 32)
 for i in range(4):
     assert np.allclose(cache.image_kv[i].k, seen[f"text.{i}.k"][:, :, :65], atol=1e-4)
     assert np.allclose(cache.image_kv[i].v, seen[f"text.{i}.v"][:, :, :65], atol=1e-4)
+print(f"{len(cache.image_kv) = }")
+print(f"{cache.image_kv[0].k.shape = }")
 
 # %% [markdown]
 # ## Reading on
@@ -71,16 +74,16 @@ def count(name, value):
 for n in range(1, 11):
     text.forward(memory, ids[:, :n], params, config=config, trace=count)
 assert sum(counted) == 705
+print(f"{sum(counted) = }")
 
 # %%
 counted.clear()
 assert len(list(storybook.stream(EXAMPLES / "relation.png", trace=count))) == 9
 assert sum(counted) == 75
+print(f"{sum(counted) = }")
 
 # %% [markdown]
 # A row a step: orange is computed, blue comes from the cache.
-#
-# ![The timeline of the cache](pictures/06_timeline.png)
 
 # %%
 timeline = np.full((11, 75, 3), 255, np.uint8)
@@ -90,11 +93,13 @@ for step in range(10):
     timeline[step + 1, 65 + step] = (235, 130, 30)
 computed = (timeline == (235, 130, 30)).all(axis=2)
 assert computed.sum() == 75
+print(f"{computed.sum() = :d}")
 
 # %%
 shown = Image.fromarray(timeline).resize((75 * 6, 11 * 12), Image.Resampling.NEAREST)
 assert shown.getpixel((449, 131)) == (235, 130, 30)  # the last word is computed
-shown.save(Path(__file__).parent / "pictures" / "06_timeline.png")
+show(shown, "06_timeline.png")
+print(f"{shown.getpixel((449, 131)) = }")
 
 # %% [markdown]
 # ## What it costs
@@ -109,6 +114,8 @@ def size(cache):
 
 assert size(known) == 75 * 4 * 2 * 160 * 4 == 384000
 assert size(cache) == 65 * 4 * 2 * 160 * 4
+print(f"{size(known) = }")
+print(f"{size(cache) = }")
 
 # %% [markdown]
 # ## Surprise: nearly equal, not equal
@@ -123,6 +130,8 @@ assert np.abs(logits).max() > 10
 large, one = np.float32(1e8), np.float32(1)
 assert (large + one) - large == 0
 assert (large - large) + one == 1
+print(f"{difference = :.4g}")
+print(f"{np.abs(logits).max() = :.4g}")
 
 # %% [markdown]
 # So a test must never ask whether cached and uncached are equal, but whether they are near. The
@@ -132,6 +141,7 @@ assert (large - large) + one == 1
 best, second = np.sort(logits[0, 65:], axis=1)[:, [-1, -2]].T
 assert (best - second).min() > 1000 * difference
 assert np.array_equal(one_by_one.argmax(axis=2), logits[:, 65:].argmax(axis=2))
+print(f"{(best - second).min() = :.4g}")
 
 # %% [markdown]
 # ## Words in pieces
@@ -142,6 +152,7 @@ first, after_four = text.decode_step(ids[:, :4], cache, params, config=config)
 rest, after_ten = text.decode_step(ids[:, 4:], after_four, params, config=config)
 assert np.allclose(np.concatenate([first, rest], axis=1), one_by_one, atol=1e-4)
 assert after_ten.attention_mask.shape == (1, 10)
+print(f"{after_ten.attention_mask.shape = }")
 
 # %% [markdown]
 # ## The old cache still stands
@@ -154,6 +165,7 @@ green, _ = text.decode_step(np.array([words.encode("green")]), cache, params, co
 assert not np.allclose(orange, green, atol=1)
 assert cache.text_kv[0].k.shape[2] == 0
 assert after_ten.image_kv[0].k is cache.image_kv[0].k
+print(f"{cache.text_kv[0].k.shape[2] = }")
 
 # %% [markdown]
 # ## A cache by hand
@@ -167,6 +179,7 @@ keys = np.concatenate([cache.image_kv[0].k[0, 2], old, new])
 assert keys.shape == (75, 32)
 weights = layers.softmax(keys @ q / np.float32(32**0.5))
 assert np.allclose(weights, seen["text.0.weights"][0, 2, -1], atol=1e-5)
+print(f"{keys.shape = }")
 
 # %% [markdown]
 # ## Exercises
@@ -181,7 +194,7 @@ base = numpygit.GitConfig()
 solution = 197 * 6 * 2 * 768 * 4
 assert (base.num_hidden_layers, base.hidden_size) == (6, 768)
 assert solution == (base.vision_config.num_patches + 1) * 6 * 2 * base.hidden_size * 4
-assert yours is ... or yours == solution
+assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 
 # %% [markdown]
 # **2.** What does the model say after "a big" about our picture? Use `text.decode_step` on the
@@ -195,4 +208,7 @@ prompt = np.array([[2, *words.encode("a big")]])
 after, _ = text.decode_step(prompt, cache, params, config=config)
 solution = words.decode([int(after[0, -1].argmax())])
 assert solution == "green"
-assert yours is ... or yours == solution
+assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
+
+# %%
+print("every claim of tutorial 06 holds")

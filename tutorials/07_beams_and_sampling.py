@@ -1,20 +1,22 @@
 # %% [markdown]
 # # 07 Beams and sampling
 #
-# After this tutorial you can write a beam search of two functions and a loop, and draw words like
-# a lottery.
+# After this tutorial you can write a beam search of two functions and a loop, whose finished texts
+# are called hypotheses, and draw words like a lottery: temperature, top-k, top-p (nucleus), min-p.
+# All of these change logits before a token is chosen: they are logits processors, as is the
+# diversity penalty between groups of beams.
 #
 # Open `numpygit/model/generate.py` at `keep_rows`, and `numpygit/decoding/sampling.py` beside
 # this file.
 
 # %%
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 import numpygit
 from numpygit.decoding.sampling import filter_top_k, filter_top_p
+from numpygit.inside.show import show
 from numpygit.model import layers, text
 from numpygit.model.generate import keep_rows
 from numpygit.storybook import EXAMPLES
@@ -33,6 +35,7 @@ mixture = Image.blend(row, sign, 0.5)
 pixels = storybook.pixels(mixture)
 memory = storybook.model.memory(pixels)
 assert storybook.caption(mixture) == "a big blue tree"
+print(f"{storybook.caption(mixture) = }")
 
 # %% [markdown]
 # ## Not sure at all
@@ -46,9 +49,6 @@ first = layers.softmax(logits[0, -1])
 a, four = words.encode("a four")
 assert (round(float(first[a]), 2), round(float(first[four]), 2)) == (0.50, 0.49)
 
-# %% [markdown]
-# ![The ten likeliest first words](pictures/07_first_word.png)
-
 # %%
 chart = Image.new("RGB", (320, 160), "white")
 pen = ImageDraw.Draw(chart)
@@ -56,7 +56,8 @@ for i, probability in enumerate(np.sort(first)[::-1][:10]):
     top = 149 - int(280 * probability)
     pen.rectangle((10 + 30 * i, top, 34 + 30 * i, 150), fill=(40, 100, 200))
 assert chart.getpixel((45, 15)) == (40, 100, 200)  # the second bar is as high as the first
-chart.save(Path(__file__).parent / "pictures" / "07_first_word.png")
+show(chart, "07_first_word.png")
+print(f"{chart.getpixel((45, 15)) = }")
 
 # %% [markdown]
 # ## How likely is a text?
@@ -77,7 +78,7 @@ def worth(caption):
 
 
 assert round(worth("a big blue tree"), 1) == -2.1
-
+print(f'{round(worth("a big blue tree"), 1) = :.4g}')
 
 # %% [markdown]
 # ## Surprise: the greedy text is not the likeliest text
@@ -86,6 +87,7 @@ assert round(worth("a big blue tree"), 1) == -2.1
 
 # %%
 assert worth("four blue tree") > worth("a big blue tree")
+print(f'{worth("four blue tree") = :.4g}')
 
 # %% [markdown]
 # ## A beam search by hand
@@ -123,6 +125,7 @@ while len(ended) < 2:
     finished, beams = sort_out(beams, found)
     ended += finished
 assert words.decode(max(ended)[1]) == "four blue tree"
+print(f"{words.decode(max(ended)[1]) = }")
 
 # %% [markdown]
 # The package finds the same. `length_penalty=0` compares plain sums, as we did; positive values
@@ -132,6 +135,7 @@ assert words.decode(max(ended)[1]) == "four blue tree"
 ids = storybook.model.generate(pixel_values=pixels, num_beams=2, length_penalty=0.0)
 assert words.decode(ids[0].tolist()) == "four blue tree"
 assert np.isclose(max(ended)[0], worth("four blue tree"), atol=1e-3)
+print(f"{words.decode(ids[0].tolist()) = }")
 
 # %% [markdown]
 # ## Drawing words
@@ -144,6 +148,7 @@ start = np.log(first)
 drawn = (start + rng.gumbel(size=(20000, 154))).argmax(axis=1)
 share = np.bincount(drawn, minlength=154) / 20000
 assert np.abs(share - first).max() < 0.01
+print(f"{np.abs(share - first).max() = :.4g}")
 
 # %% [markdown]
 # ## Temperature
@@ -155,6 +160,8 @@ cold, warm, hot = (layers.softmax(start / t) for t in (0.01, 1, 2))
 assert cold[a] > 5 * cold[four]
 assert np.allclose(warm, first, atol=1e-6)
 assert hot[a] < first[a]
+print(f"{cold[a] = :.4g}")
+print(f"{hot[a] = :.4g}")
 
 # %% [markdown]
 # ## Filters
@@ -167,6 +174,8 @@ assert np.isfinite(filter_top_k(ids, logits, count=3)).sum() == 3
 kept = np.isfinite(filter_top_p(ids, logits, mass=0.9, keep=1))[0]
 assert kept.sum() == 2
 assert first[kept].sum() >= 0.9
+print(f"{np.isfinite(filter_top_k(ids, logits, count=3)).sum() = :d}")
+print(f"{kept.sum() = :d}")
 
 # %% [markdown]
 # ## Exercises
@@ -179,7 +188,7 @@ yours = ...
 # %%
 solution = round(float(np.exp(worth("four blue tree") - worth("a big blue tree"))), 1)
 assert 1.0 < solution < 1.2
-assert yours is ... or yours == solution
+assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 
 # %% [markdown]
 # **2.** Draw 5 captions with `storybook.model.generate` and the options `do_sample`, `seed=1` and
@@ -193,4 +202,7 @@ ids = storybook.model.generate(pixel_values=pixels, do_sample=True, seed=1, num_
 solution = [words.decode(row.tolist()) for row in ids]
 assert len(solution) == 5
 assert len(set(solution)) > 1
-assert yours is ... or yours == solution
+assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
+
+# %%
+print("every claim of tutorial 07 holds")

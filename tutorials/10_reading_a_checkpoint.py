@@ -19,6 +19,7 @@ import safetensors.numpy
 from PIL import Image
 
 from numpygit import loading
+from numpygit.inside.show import show
 from numpygit.storybook import CHECKPOINT
 
 # %% [markdown]
@@ -32,6 +33,8 @@ header = json.loads(data[8 : 8 + length])
 header.pop("__metadata__", None)
 assert len(data) == 5290332
 assert len(header) == 149
+print(f"{len(data) = }")
+print(f"{len(header) = }")
 
 # %% [markdown]
 # ## One tensor
@@ -45,6 +48,8 @@ begin, end = entry["data_offsets"]
 assert entry["dtype"] == "F16"
 assert entry["shape"] == [154, 160]
 assert end - begin == 154 * 160 * 2
+print(f'{entry["dtype"] = }')
+print(f'{entry["shape"] = }')
 
 # %% [markdown]
 # ## One word
@@ -58,6 +63,7 @@ row = struct.unpack("<160e", data[start : start + 320])
 vocabulary = (CHECKPOINT / "vocab.txt").read_text().split("\n")
 assert vocabulary[136] == "fish"
 assert np.array_equal(np.array(row, np.float32), params.text.word_embedding[136])
+print(f"{vocabulary[136] = }")
 
 # %% [markdown]
 # ## From 2 bytes to 4
@@ -73,6 +79,7 @@ numbers = np.random.default_rng(0).uniform(0.01, 2, 10000).astype(np.float32)
 rounded = numbers.astype(np.float16).astype(np.float32)
 assert (np.abs(rounded - numbers) <= numbers * 2.0**-11).all()
 assert not np.array_equal(rounded, numbers)
+print(f"{embedding.dtype = }")
 
 # %% [markdown]
 # ## Names, with their mistakes
@@ -97,6 +104,7 @@ assert kernel["shape"] == [160, 3, 12, 12]
 begin, end = kernel["data_offsets"]
 matrix = np.frombuffer(data[8 + length + begin : 8 + length + end], "<f2").reshape(160, 432)
 assert np.array_equal(matrix, params.vision.patch_embedding)
+print(f'{kernel["shape"] = }')
 
 # %% [markdown]
 # ## Where the numbers are
@@ -111,6 +119,8 @@ in_mlp = [n for name, n in in_layers.items() if ".mlp.fc" in name or "mediate" i
           or ".output.dense" in name.replace("attention.output", "")]  # fmt: skip
 assert int(100 * sum(in_layers.values()) / 2636154) == 93
 assert round(3 * sum(in_mlp) / sum(in_layers.values()), 1) == 2.0
+print(f"{sum(counts.values()) = }")
+print(f"{int(100 * sum(in_layers.values()) / 2636154) = }")
 
 # %% [markdown]
 # ## Surprise: the model knows the order of numbers
@@ -130,6 +140,8 @@ count = cosines("two", "three", "four", "five")
 assert np.allclose(np.diag(count, 1), 0.7, atol=0.06)
 assert count[0, 2] < 0.4
 assert count[0, 3] < 0.2
+print(f"{count[0, 2] = :.4g}")
+print(f"{count[0, 3] = :.4g}")
 
 # %% [markdown]
 # ![Cosines of colours, numbers and things](pictures/10_words.png)
@@ -145,12 +157,15 @@ near = cosines(*colours, *numbers, *things)
 assert near[:7, :7].mean() > 0.3 > near[:7, 12:].max()
 assert near[12:, 12:].mean() > 0.3 > near[12:, :7].max()
 assert near[7, 8:12].max() < near[12:, 12:].min()
+print(f"{near[:7, :7].mean() = :.4g}")
+print(f"{near[12:, 12:].mean() = :.4g}")
 
 # %%
 shown = Image.fromarray((near.clip(0, 1) * 255).astype(np.uint8))
 shown = shown.resize((20 * 12, 20 * 12), Image.Resampling.NEAREST)
 assert shown.getpixel((5, 5)) >= 254  # a word is nearest to itself
-shown.save(Path(__file__).parent / "pictures" / "10_words.png")
+show(shown, "10_words.png")
+print(f"{shown.getpixel((5, 5)) = }")
 
 # %% [markdown]
 # ## Write one yourself
@@ -163,6 +178,7 @@ entries = {"a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
 text = json.dumps(entries).encode()
 ours = struct.pack("<Q", len(text)) + text + b"".join(bodies)
 assert safetensors.numpy.load(ours)["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
+print(f'{safetensors.numpy.load(ours)["a"].tolist() = }')
 
 # %%
 with TemporaryDirectory() as folder:
@@ -183,7 +199,7 @@ yours = ...
 # %%
 solution = min(header, key=lambda name: header[name]["data_offsets"][0])
 assert header[solution]["data_offsets"][0] == 0
-assert yours is ... or yours == solution
+assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 
 # %% [markdown]
 # **2.** At which byte of the file, counted from 0, does the tensor `output.bias` begin?
@@ -195,4 +211,7 @@ yours = ...
 solution = 8 + length + header["output.bias"]["data_offsets"][0]
 bias = np.frombuffer(data, "<f2", count=154, offset=solution)
 assert np.array_equal(bias, params.text.head.bias)
-assert yours is ... or yours == solution
+assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
+
+# %%
+print("every claim of tutorial 10 holds")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import loading
 from ..decoding.options import AUTHORS, GenerationConfig, load_options
-from ..decoding.wording import Wording, chosen, common_start
+from ..decoding.wording import Wording, common_start
 from ..errors import UserError
 from ..fast.threads import check_threads
 from ..huggingface.models import GitForCausalLM
@@ -109,16 +109,15 @@ class Captioner:
         """
         text: list[int] = []
         pixels = picture if isinstance(picture, Cache) else self.pixels(picture)
-        prompt = self.caption_prompt(begin)
+        begin = self.wording.begin if begin is None else begin
+        prompt = self.processor.prompt(begin=begin)
         for ids in self.say(pixels, prompt, max_length=max_length, **options):
             text = ids[0, 1:].tolist()
         return self.wording.around(self.processor.words.decode(text))
 
     def caption_prompt(self, begin: str | None = None) -> Array:
         """Write the words that a caption starts with: the start token, then `begin` -> (1, T)."""
-        words = self.processor.words
-        begin = self.wording.begin if begin is None else begin
-        return np.array([[words.start_id, *(words.encode(begin) if begin else ())]], np.int64)
+        return self.processor.prompt(begin=self.wording.begin if begin is None else begin)
 
     def captions(
         self,
@@ -273,6 +272,40 @@ class Captioner:
             max_length=max_length,
             asked=options,
         )
+
+
+def chosen(
+    base: GenerationConfig,
+    wording: Wording,
+    encode: Callable[[str], list[int]],
+    *,
+    placeholders: Sequence[int],
+    max_length: int | None,
+    asked: Mapping[str, Any],
+) -> GenerationConfig:
+    """Say how one text for each prompt is chosen: `base`, then the wording's options, then `asked`.
+
+    Placeholders of the vocabulary are never chosen. Raises UserError for several texts, and for
+    forbidden words that are empty.
+    """
+    options = {**wording.options, **asked}
+    if options.pop("num_return_sequences", 1) != 1:
+        raise UserError(
+            "a caption is one text; for several with their scores use numpygit.captioner.captions"
+        )
+    quiet = [*(base.suppress_tokens or ()), *options.pop("suppress_tokens", ()), *placeholders]
+    banned = [*(base.bad_words_ids or ()), *(options.pop("bad_words_ids", None) or ())]
+    for word in wording.forbid:
+        ids = encode(word)
+        if not ids:
+            raise UserError(f"forbid has {word!r}, which has no words in it")
+        banned.append(ids)
+    if max_length is not None:
+        options |= {"max_length": max_length, "max_new_tokens": None}
+    if banned:
+        options["bad_words_ids"] = banned
+    one = {"num_return_sequences": 1, "return_dict_in_generate": False}
+    return base.change({"suppress_tokens": quiet, **one, **options})
 
 
 def load(

@@ -8,7 +8,7 @@ import argparse
 import json
 import os
 import sys
-from collections import Counter
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from io import TextIOWrapper
@@ -24,17 +24,26 @@ from ..huggingface.processing.processor import PREPROCESSING
 from ..huggingface.reading.address import is_address
 from ..inside.explain import check_writable
 from ..loading import catalogue
+from ..loading.find import find
 from ..loading.official_models import CATALOGUE
-from . import dataset, evaluate, inside, play, wording
+from . import completion, dataset, evaluate, inside, play, train, wording
 from .folder import Job, plan, run
+from .help_texts import describe, meant
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
 ANSWER_MODEL = "microsoft/git-base-vqav2"
+INTERRUPTED = 130  # 128 + SIGINT, as shells expect
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code: 0, or 1 when anything could not be done."""
-    options = parser().parse_args(arguments)
+    described = parser()
+    given = sys.argv[1:] if arguments is None else arguments
+    hint = meant(given, list(commands_of(described)))
+    if hint:
+        complain(hint)
+        return 2
+    options = described.parse_args(arguments)
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # for odd letters in names of files
     try:
@@ -43,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return complain(str(error))
     except KeyboardInterrupt:
-        return complain("stopped")
+        complain("stopped")
+        return INTERRUPTED
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         drop_output()
         return 1
@@ -57,6 +67,7 @@ def shared_options(model: str = DEFAULT_MODEL) -> argparse.ArgumentParser:
     """Describe what every command with a model takes."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument(
+        "-m",
         "--model",
         default=model,
         metavar="NAME",
@@ -94,19 +105,9 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="numpygit", description="Captions and answers for pictures, in NumPy."
     )
-    top.add_argument("--version", action="version", version=f"numpygit {numpygit_version()}")
+    top.add_argument("--version", action="version", version=f"numpygit {wording.version()}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    caption = commands.add_parser(
-        "caption", parents=[shared, length], help="say what pictures show"
-    )
-    caption.add_argument(
-        "pictures",
-        nargs="+",
-        metavar="PICTURE",
-        help="pictures and clips: files, folders, patterns, addresses, or - for standard input",
-    )
-    wording.add_word_options(caption)
-    wording.add_picture_options(caption)
+    caption = wording.add_caption(commands, [shared, length])
     add_folder_options(caption)
     dataset.add_options(caption)
     answering = [shared_options(ANSWER_MODEL), length]
@@ -114,19 +115,22 @@ def parser() -> argparse.ArgumentParser:
     wording.add_picture_options(answer)
     answer.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
     answer.add_argument("questions", nargs="+", metavar="QUESTION", help="a question, in quotes")
-    choose = commands.add_parser("classify", parents=[shared], help="choose from labels")
-    choose.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
-    choose.add_argument("--labels", required=True, metavar="FILE", help="one label a line")
-    choose.add_argument(
-        "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
-    )
+    wording.add_classify(commands, shared)
     add_explain(commands, parents=[shared, length])
     evaluate.add_command(commands, [shared_options()])
     models = commands.add_parser("models", help="list the official checkpoints")
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
     inside.add_commands(commands, shared)
     play.add_command(commands)
+    train.add_commands(commands)
+    completion.add_command(commands)
+    describe(top, commands)
     return top
+
+
+def commands_of(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """List the commands of the parser."""
+    return next(a.choices for a in top._actions if isinstance(a, argparse._SubParsersAction))
 
 
 def add_explain(commands: Any, *, parents: list[argparse.ArgumentParser]) -> None:
@@ -190,8 +194,13 @@ def run_command(options: argparse.Namespace) -> int:
         return play.run_command(options)
     if options.command == "models":
         return print_models(as_json=options.json)
+    if options.command == "completion":
+        print(completion.script(options.shell, commands_of(parser())), end="")
+        return 0
     if options.command in ("trace", "diff", "step"):
         return inside.run_command(options, load_model)
+    if options.command in ("train", "lesson"):
+        return train.run_command(options)
     if options.command == "answer":
         captioner = load_model(options)
         seen = captioner.see(options.picture)
@@ -223,8 +232,8 @@ def caption_folder(options: argparse.Namespace) -> int:
     with closing(results(options.output, folder, **given)) as to:
         job = plan(folder, to, recursive=options.recursive, report=complain)
         if not job.pictures:
-            return summary(job, job.failures, 0)
-        unreadable: list[str] = []
+            return summed_up(job, job.failures, 0, 0.0)
+        begun, unreadable = time.perf_counter(), list[str]()
         failures = run(
             job,
             load_model(options),
@@ -233,22 +242,22 @@ def caption_folder(options: argparse.Namespace) -> int:
             report=complain,
             unreadable=unreadable,
         )
-    return summary(job, failures, len(unreadable))
+        return summed_up(job, failures, len(unreadable), time.perf_counter() - begun)
 
 
-def summary(job: Job, failures: int, unreadable: int) -> int:
-    """Print the last line of a folder: how many were captioned, had a caption, failed."""
-    captioned = len(job.pictures) + job.failures - failures
-    complain(
-        f"{captioned} captioned, {job.done} had one already, {failures - unreadable} failed, "
-        f"{unreadable} not readable here"
-    )
+def summed_up(job: Job, failures: int, unreadable: int, seconds: float) -> int:
+    """Say at the end what became of a folder; return the failures."""
+    made = len(job.pictures) - (failures - job.failures)
+    each = f", {seconds / made:.2f} s each" if made else ""
+    need = f"{unreadable} not readable here, " if unreadable else ""
+    had, broken = f"{job.done} had one already", f"{failures - unreadable} could not be read"
+    complain(f"{made} captioned{each}, {had}, {need}{broken}")
     return failures
 
 
 def choose_label(options: argparse.Namespace) -> int:
     """Print the labels that suit a picture best, each with its share of the probability."""
-    labels = read_labels(Path(options.labels))
+    labels = wording.read_labels(Path(options.labels))
     if options.top < 1:
         raise UserError(f"--top is {options.top}, it must be at least 1")
     captioner = load_model(options)
@@ -285,30 +294,26 @@ def show_progress(done: int, total: int) -> None:
         print(f"measuring what mattered: {done} of {total}", end=end, file=sys.stderr, flush=True)
 
 
-def read_labels(path: Path) -> list[str]:
-    """Read labels, one a line; one that comes again is reported and counts once."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise NotFoundError(f"no such file of labels: {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a text of labels: {error}") from None
-    labels = [line.strip() for line in lines if line.strip()]
-    if not labels:
-        raise UserError(f"{path} has no labels in it; write one a line")
-    again = [label for label, times in Counter(labels).items() if times > 1]
-    if again:
-        complain(f"{path} has labels more than once, each counts once: {', '.join(again)}")
-    return list(dict.fromkeys(labels))
-
-
 def load_model(options: argparse.Namespace) -> Captioner:
     """Load the model that was asked for."""
     pictures = getattr(options, "pictures", None) or [options.picture]
     if not any(is_address(p) or p == "-" or os.path.exists(p) for p in pictures):
         # before a model is downloaded for nothing
         raise NotFoundError(f"no such picture file: {shown(', '.join(pictures), 300)}")
+    announce_download(options)
     return load(**how_to_load(options))
+
+
+def announce_download(options: argparse.Namespace) -> None:
+    """Say how large an official model is before it is downloaded."""
+    entry = next((e for e in CATALOGUE if options.model == e.name), None)
+    if entry is None or options.offline:
+        return
+    try:
+        find(options.model, revision=options.revision, local_files_only=True)
+    except UserError:
+        megabytes = catalogue.describe(entry)["download_bytes"] / 1e6
+        complain(f"{options.model} is not on this computer yet: {megabytes:.0f} MB, once")
 
 
 def how_to_load(options: argparse.Namespace) -> dict[str, Any]:
@@ -373,13 +378,6 @@ def tell(
     except UserError as error:
         return complain(str(error))
     return 0
-
-
-def numpygit_version() -> str:
-    """Look up the version of this package."""
-    from .. import __version__  # the package is complete when a command runs
-
-    return __version__
 
 
 def drop_output() -> None:

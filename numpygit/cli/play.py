@@ -6,10 +6,13 @@ import argparse
 import signal
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..captioner import load
 from ..errors import UserError, complain
+
+if TYPE_CHECKING:
+    from ..playground import Server
 
 
 def add_command(commands: Any) -> None:
@@ -20,7 +23,15 @@ def add_command(commands: Any) -> None:
         description="Open a page where pictures are composed or dropped, words come one by one, "
         "and all that led to them can be seen and changed. Ends with Ctrl-C.",
     )
+    add_model_options(play)
+    add_server_options(play)
+    add_static_options(play)
+
+
+def add_model_options(play: argparse.ArgumentParser) -> None:
+    """Describe which model plays."""
     play.add_argument(
+        "-m",
         "--model",
         default="storybook",
         metavar="NAME",
@@ -30,6 +41,10 @@ def add_command(commands: Any) -> None:
     play.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub")
     play.add_argument("--offline", action="store_true", help="use the cache, no network")
     play.add_argument("--threads", type=int, metavar="N", help="cores to use (default: all)")
+
+
+def add_server_options(play: argparse.ArgumentParser) -> None:
+    """Describe where the page is answered."""
     play.add_argument(
         "--port", type=int, default=8742, metavar="P", help="0 for any (default: 8742)"
     )
@@ -47,6 +62,10 @@ def add_command(commands: Any) -> None:
         metavar="NAME",
         help="a name under which the page may be asked for, behind a proxy",
     )
+
+
+def add_static_options(play: argparse.ArgumentParser) -> None:
+    """Describe the page as files."""
     static = play.add_argument_group("files in place of a server")
     static.add_argument(
         "--static",
@@ -83,27 +102,27 @@ def run_command(options: argparse.Namespace) -> int:
     server = Server(
         Playground(captioner), host=options.host, port=options.port, names=options.allow_host
     )
+    try:
+        announce(server, opens=not options.no_browser)
+        server.serve_forever(poll_interval=0.1)
+    except KeyboardInterrupt:
+        print()
+    finally:
+        server.server_close()
+    return 0
+
+
+def announce(server: Server, *, opens: bool) -> None:
+    """Print the address, warn if others can use it, and open it."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if not server.is_local:
         complain(
             "warning: whoever is in this network and has the address can use this machine to "
             "caption pictures"
         )
     print(f"{server.url}\nCtrl-C ends it", flush=True)
-    if not options.no_browser:
+    if opens:
         import webbrowser
 
         threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
-    serve(server)
-    return 0
-
-
-def serve(server: Any) -> None:
-    """Answer until Ctrl-C, or until the process is asked to end."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        server.serve_forever(poll_interval=0.1)
-    except KeyboardInterrupt:
-        print()
-    finally:
-        server.server_close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from ..decoding.wording import Wording
-from ..errors import UserError
+from ..errors import NotFoundError, UserError, complain
 from ..huggingface.reading import PictureOptions
 from ..huggingface.reading.options import DEPTHS, FITS, SAMPLES
 
@@ -86,3 +88,53 @@ def wording(options: argparse.Namespace) -> Wording:
     if options.do_sample or any(name in given for name in DRAWN):
         given["do_sample"] = True
     return Wording(options.begin, options.prefix, options.suffix, tuple(options.forbid), given)
+
+
+def version() -> str:
+    """Look up the version of this package."""
+    from .. import __version__  # the package is complete when a command runs
+
+    return __version__
+
+
+def add_classify(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Describe the command that chooses from labels."""
+    choose = commands.add_parser("classify", parents=[shared], help="choose from labels")
+    choose.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
+    choose.add_argument("--labels", required=True, metavar="FILE", help="one label a line")
+    choose.add_argument(
+        "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
+    )
+
+
+def add_caption(commands: Any, parents: list[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Describe the command that captions, but for what is said of folders and data sets."""
+    caption: argparse.ArgumentParser = commands.add_parser(
+        "caption", parents=parents, help="say what pictures show"
+    )
+    caption.add_argument(
+        "pictures",
+        nargs="+",
+        metavar="PICTURE",
+        help="pictures and clips: files, folders, patterns, addresses, or - for standard input",
+    )
+    add_word_options(caption)
+    add_picture_options(caption)
+    return caption
+
+
+def read_labels(path: Path) -> list[str]:
+    """Read labels, one a line; one that comes again is reported and counts once."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except FileNotFoundError:
+        raise NotFoundError(f"no such file of labels: {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a text of labels: {error}") from None
+    labels = [line.strip() for line in lines if line.strip()]
+    if not labels:
+        raise UserError(f"{path} has no labels in it; write one a line")
+    again = [label for label, times in Counter(labels).items() if times > 1]
+    if again:
+        complain(f"{path} has labels more than once, each counts once: {', '.join(again)}")
+    return list(dict.fromkeys(labels))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UserError
-from .options import GenerationConfig
 
 
 @dataclass(frozen=True)
@@ -43,40 +42,6 @@ class Wording:
     def around(self, caption: str) -> str:
         """Put prefix and suffix around a caption."""
         return f"{self.prefix}{caption}{self.suffix}"
-
-
-def chosen(
-    base: GenerationConfig,
-    wording: Wording,
-    encode: Callable[[str], list[int]],
-    *,
-    placeholders: Sequence[int],
-    max_length: int | None,
-    asked: Mapping[str, Any],
-) -> GenerationConfig:
-    """Say how one text for each prompt is chosen: `base`, then the wording's options, then `asked`.
-
-    Placeholders of the vocabulary are never chosen. Raises UserError for several texts, and for
-    forbidden words that are empty.
-    """
-    options = {**wording.options, **asked}
-    if options.pop("num_return_sequences", 1) != 1:
-        raise UserError(
-            "a caption is one text; for several with their scores use numpygit.captioner.captions"
-        )
-    quiet = [*(base.suppress_tokens or ()), *options.pop("suppress_tokens", ()), *placeholders]
-    banned = [*(base.bad_words_ids or ()), *(options.pop("bad_words_ids", None) or ())]
-    for word in wording.forbid:
-        ids = encode(word)
-        if not ids:
-            raise UserError(f"forbid has {word!r}, which has no words in it")
-        banned.append(ids)
-    if max_length is not None:
-        options |= {"max_length": max_length, "max_new_tokens": None}
-    if banned:
-        options["bad_words_ids"] = banned
-    one = {"num_return_sequences": 1, "return_dict_in_generate": False}
-    return base.change({"suppress_tokens": quiet, **one, **options})
 
 
 def common_start(a: str, b: str) -> str:

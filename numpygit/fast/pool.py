@@ -115,7 +115,7 @@ def groups(count: int, *, threads: int) -> tuple[list[slice], list[slice]]:
     """
     left = count % threads
     whole = count - left
-    if 3 * left > 2 * threads or (whole == 0 and 2 * left >= threads):
+    if 3 * left > 2 * threads or (whole == 0 and left > 1 and 2 * left >= threads):
         whole = count
     if threads == 1 or find_openblas() is None:
         whole = 0

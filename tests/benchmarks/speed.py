@@ -1,14 +1,17 @@
 """How fast numpygit is, beside transformers on PyTorch and beside the products alone.
 
-    python tests/benchmarks/speed.py [--peers FOLDER] [--cores 4] [--rounds 5] [--job NAME ...]
+    python tests/benchmarks/speed.py [--peers FOLDER | --peer NAME=PYTHON] [--cores 1 2 4 8]
+        [--rounds 5] [--job NAME ...] [--output FILE]
 
-FOLDER holds the environments that make_peers.sh makes; without it only numpygit and the floor are
-measured. All programs run the same seeded checkpoint in git-base's geometry, float32, on the same
-cores. They take turns within every round; a turn in which other programs used more than a tenth of
-the cores is measured again. What the programs answer must be equal before any time counts.
-The floor is the time of the matrix products that nobody can avoid, in NumPy's own BLAS.
+FOLDER holds the environments that make_peers.sh makes; PYTHON is one that has torch and
+transformers already. Without either only numpygit and the floor are measured. All programs run the
+same seeded checkpoint in git-base's geometry, float32, on the same cores. They take turns within
+every round; a turn in which other programs used more than a tenth of the cores is measured again.
+What the programs answer must be equal before any time counts: where words differ, both are asked
+for the two logits, and only a tie, a difference within rounding, is let pass and told.
+The floors are the times of the matrix products that nobody can avoid, in NumPy's BLAS and torch's.
 
-Prints a table, and writes it with all numbers to FILE.md and FILE.json (--output FILE).
+Prints a table for each number of cores, and writes them with all numbers to FILE.md and FILE.json.
 """
 
 from __future__ import annotations
@@ -30,9 +33,13 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-SLOW = {
-    "transformers 4.37.2": {"batch 8, greedy 20", "batch 32, greedy 20", "folder of 64"}
-}  # minutes
+sys.path[:0] = [str(ROOT), str(ROOT / "golden")]
+SLOW = {  # takes minutes
+    "transformers 4.37.2": {"batch 8, greedy 20", "batch 32, greedy 20", "folder, 8 at once",
+                            "folder, 32 at once"},
+}  # fmt: skip
+TIE = 2e-4  # logits closer than this may change places by rounding; they are of size 1
+FLOORS = ("floor", "torch-floor")
 COLD_START = "cold start"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 COLD = {
@@ -58,9 +65,8 @@ print(line.split()[1])
 """
 
 
-def make_checkpoint(folder: Path, size: str) -> None:
-    """Write a whole seeded checkpoint of an official size, and 64 pictures."""
-    sys.path[:0] = [str(ROOT), str(ROOT / "golden")]
+def make_checkpoint(folder: Path, size: str, pictures: int) -> None:
+    """Write a whole seeded checkpoint of an official size, and some pictures."""
     from safetensors.numpy import save_file
     from seeded import seeded_tensors
 
@@ -87,9 +93,9 @@ def make_checkpoint(folder: Path, size: str) -> None:
         (folder / name).write_text(json.dumps(values))
     (folder / "pictures").mkdir()
     rng = np.random.default_rng(1)
-    for number in range(64):
+    for number in range(pictures):
         small = Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8))
-        small.resize((640, 480)).save(folder / "pictures" / f"{number:02}.jpg", quality=90)
+        small.resize((640, 480)).save(folder / "pictures" / f"{number:03}.jpg", quality=90)
 
 
 def environment(cores: int) -> dict[str, str]:
@@ -98,31 +104,36 @@ def environment(cores: int) -> dict[str, str]:
     return kept | dict.fromkeys(THREADS, str(cores))
 
 
-def pinned(cores: int) -> list[str]:
-    """Keep a program on the first cores, so that it cannot use more."""
-    return ["taskset", "--cpu-list", f"0-{cores - 1}"]
+def pinned(cores: range) -> list[str]:
+    """Keep a program on these cores, so that it cannot use more."""
+    return ["taskset", "--cpu-list", f"{cores.start}-{cores.stop - 1}"]
 
 
 class Program:
     """A worker that waits for jobs."""
 
-    def __init__(self, python: str, kind: str, folder: Path, cores: int) -> None:
+    def __init__(self, python: str, kind: str, folder: Path, cores: range) -> None:
+        self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open while the program runs)
         self.process = subprocess.Popen(
             [*pinned(cores), python, str(HERE / "worker.py"), kind, str(folder)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env=environment(cores),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said, text=True,
+            env=environment(len(cores)),
         )  # fmt: skip
         self.jobs = self.answer()["jobs"]
 
     def answer(self) -> dict:
         line = self.process.stdout.readline()
         if not line:
-            sys.exit("a program has died; run worker.py by hand to see why")
+            self.said.seek(0)
+            sys.exit(f"{self.process.args[-2]} has died:\n{self.said.read()[-2000:]}")
         return json.loads(line)
 
-    def do(self, job: str, repeats: int) -> dict:
-        print(json.dumps({"job": job, "repeats": repeats}), file=self.process.stdin, flush=True)
+    def ask(self, **question: object) -> dict:
+        print(json.dumps(question), file=self.process.stdin, flush=True)
         return self.answer()
+
+    def do(self, job: str, repeats: int) -> dict:
+        return self.ask(job=job, repeats=repeats)
 
 
 def busy() -> float:
@@ -141,9 +152,54 @@ def quiet_turn(program: Program, job: str, repeats: int, used: float) -> tuple[d
     return found, foreign < 0.1 * wall * os.cpu_count()
 
 
-def measure(programs: dict[str, Program], jobs: list[str], rounds: int) -> dict:
-    """Let the programs take turns: -> {job: {program: [seconds]}}; answers must agree."""
-    times: dict[str, dict[str, list[float]]] = {}
+def compare(job: str, answers: dict, programs: dict[str, Program], wrong: bool) -> list[str]:
+    """Check that all programs answer alike; tell of ties, and end where it is more than that."""
+    notes = []
+    mine = answers["numpygit"]
+    for name, theirs in answers.items():
+        if job == "vision tower":
+            same = np.allclose(theirs, mine, atol=2e-3)
+        else:
+            same = theirs == mine
+            if not same and job.endswith("greedy 20"):
+                pair = {"numpygit": programs["numpygit"], name: programs[name]}
+                notes += [f"{job}: {note}" for note in ties(mine, theirs, pair, wrong)]
+                same = True
+        if not same and wrong:
+            notes.append(f"{job}: {name} answers otherwise than numpygit")
+        elif not same:
+            sys.exit(f"{job}: {name} answers otherwise than numpygit; no time counts")
+    return notes
+
+
+def ties(mine: list, theirs: list, pair: dict[str, Program], wrong: bool) -> list[str]:
+    """Say of each picture with other words whether the two best logits are a tie in both."""
+    notes = []
+    for picture, (one, other) in enumerate(zip(mine, theirs, strict=True)):
+        if one == other:
+            continue
+        place = next(i for i in range(len(one)) if one[i] != other[i])
+        words = [one[place], other[place]]
+        gaps = {}
+        for name, program in pair.items():
+            best, second = program.ask(picture=picture, ids=one[:place], words=words)["logits"]
+            gaps[name] = best - second
+        told = ", ".join(f"{gap:+.1e} in {name}" for name, gap in gaps.items())
+        note = f"picture {picture}, word {place}: {words[0]} or {words[1]}, apart by {told}"
+        if max(abs(gap) for gap in gaps.values()) <= TIE:
+            notes.append(f"a tie. {note}")
+        elif wrong:
+            notes.append(f"no tie. {note}")
+        else:
+            sys.exit(f"{note}: more than rounding; no time counts")
+    return notes
+
+
+def measure(
+    programs: dict[str, Program], jobs: list[str], rounds: int, *, alone: bool, wrong: bool
+) -> dict:
+    """Let the programs take turns: -> seconds and peaks of each job and program, and ties."""
+    found: dict = {"times": {}, "peaks": {}, "ties": []}
     for job in jobs:
         able = {
             name: p
@@ -151,31 +207,30 @@ def measure(programs: dict[str, Program], jobs: list[str], rounds: int) -> dict:
             if job in p.jobs and job not in SLOW.get(name, ())
         }
         warm = {name: program.do(job, 1) for name, program in able.items()}
-        used = {name: found["used"] for name, found in warm.items()}
-        answers = {name: found["result"] for name, found in warm.items() if name != "floor"}
-        for name, answer in answers.items():
-            same = np.allclose(answer, answers["numpygit"], atol=2e-3) if job == "vision tower" \
-                else answer == answers["numpygit"]  # fmt: skip
-            if not same:
-                sys.exit(f"{job}: {name} answers otherwise than numpygit; no time counts")
-        times[job] = {name: [] for name in able}
+        used = {name: answer["used"] for name, answer in warm.items()}
+        answers = {name: answer["result"] for name, answer in warm.items() if name not in FLOORS}
+        found["ties"] += compare(job, answers, able, wrong)
+        times: dict[str, list[float]] = {name: [] for name in able}
         rejected = 0
         for _ in range(rounds):
             for name, program in able.items():
-                for _attempt in range(4):
-                    found, quiet = quiet_turn(program, job, 1, used[name])
-                    used[name] = found["used"]
-                    if quiet:
+                for _attempt in range(4 if alone else 1):
+                    answer, quiet = quiet_turn(program, job, 1, used[name])
+                    used[name] = answer["used"]
+                    if quiet or not alone:
                         break
                     rejected += 1
-                times[job][name] += found["seconds"]
-        print(f"{job}: {rejected} turns measured again", file=sys.stderr)
-    return times
+                times[name] += answer["seconds"]
+                found["peaks"].setdefault(job, {})[name] = answer["peak"]
+        found["times"][job] = times
+        middle = {name: round(statistics.median(times[name]), 4) for name in times}
+        print(f"{job}: {middle}, {rejected} turns measured again", file=sys.stderr, flush=True)
+    return found
 
 
-def cold_starts(pythons: dict[str, str], folder: Path, cores: int, rounds: int) -> dict:
+def cold_starts(pythons: dict[str, str], folder: Path, cores: range, rounds: int) -> dict:
     """Start, load, caption one JPEG and end, in processes of their own."""
-    picture = str(folder / "pictures" / "00.jpg")
+    picture = str(folder / "pictures" / "000.jpg")
     found: dict[str, dict[str, list[float]]] = {
         name: {"seconds": [], "peak": []} for name in pythons
     }
@@ -187,7 +242,7 @@ def cold_starts(pythons: dict[str, str], folder: Path, cores: int, rounds: int) 
             start = time.perf_counter()
             run = subprocess.run(
                 [*pinned(cores), python, "-c", code, str(folder), picture],
-                capture_output=True, text=True, check=True, env=environment(cores),
+                capture_output=True, text=True, check=True, env=environment(len(cores)),
             )  # fmt: skip
             if turn:
                 found[name]["seconds"].append(time.perf_counter() - start)
@@ -217,7 +272,7 @@ def table(times: dict, cold: dict, weights: int) -> list[str]:
                 cells += ["", ""]
                 continue
             mine = middle["numpygit"]
-            ratio = mine / middle[name] if name == "floor" else middle[name] / mine
+            ratio = mine / middle[name] if name in FLOORS else middle[name] / mine
             cells += [f"{middle[name]:.3f} s", f"{ratio:.2f}"]
         lines.append(f"| {job} | " + " | ".join(cells) + " |")
     for name, found in cold.items():
@@ -229,60 +284,106 @@ def table(times: dict, cold: dict, weights: int) -> list[str]:
     return lines
 
 
-def machine(cores: int, size: str) -> str:
+def blas() -> str:
+    """Name the library that NumPy multiplies with, and the processor it chose."""
+    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    from numpygit.fast.threads import find_openblas
+
+    found = find_openblas()
+    return f"{built.get('name')} {built.get('version')}, {found.core if found else 'no OpenBLAS'}"
+
+
+def machine(size: str) -> str:
     """Say what this was measured on."""
     info = Path("/proc/cpuinfo").read_text()
-    model = next(line for line in info.splitlines() if "model name" in line).split(":")[1].strip()
+    lines = dict(line.split("\t: ", 1) for line in info.splitlines() if "\t: " in line)
     width = "AVX-512" if "avx512f" in info else "AVX2" if "avx2" in info else "no AVX2"
-    return (
-        f"{date.today()}, {cores} cores of {model} ({width}), load {os.getloadavg()[0]:.1f}, "
-        f"Python {platform.python_version()}, NumPy {np.__version__}; float32, seeded {size}; "
-        "medians; ratio = peer / numpygit, floor: numpygit / floor"
+    kind = ", ".join(
+        f"{key.strip()} {lines[key]}" for key in lines if key.strip() in ("cpu family", "model")
     )
+    name = next(value for key, value in lines.items() if key.strip() == "model name")
+    return (
+        f"{date.today()}, {os.cpu_count()} cores of {name} ({kind}, {width}), "
+        f"load {os.getloadavg()[0]:.1f}, "
+        f"Python {platform.python_version()}, NumPy {np.__version__} ({blas()}); float32, seeded "
+        f"{size}; medians; ratio = peer / numpygit, floors: numpygit / floor"
+    )
+
+
+def options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peers", type=Path, metavar="FOLDER")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
+    parser.add_argument("--cores", type=int, nargs="+", default=[min(4, os.cpu_count() or 1)])
+    parser.add_argument("--first", type=int, default=0, help="the first core to use")
+    parser.add_argument("--shared", action="store_true",
+                        help="other cores are in use: do not measure turns again")  # fmt: skip
+    parser.add_argument("--wrong-words", action="store_true",
+                        help="a peer is known to write other words (transformers 5.0 to 5.17): "
+                        "measure it all the same, and tell")  # fmt: skip
+    parser.add_argument("--size", choices=["base-224", "large-224"], default="base-224")
+    parser.add_argument("--pictures", type=int, default=64, help="in the folder")
+    parser.add_argument("--folder", type=Path, help="keep the checkpoint here, or find it here")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--job", action="append", metavar="NAME", help="only this one")
+    parser.add_argument("--output", type=Path, metavar="FILE")
+    return parser.parse_args()
+
+
+def peers(asked: argparse.Namespace) -> dict[str, str]:
+    """Name every program and its Python."""
+    pythons = {"numpygit": sys.executable}
+    if asked.peers:
+        for path in sorted(asked.peers.iterdir(), reverse=True):
+            pythons[f"transformers {path.name}"] = str(path / "bin" / "python")
+    return pythons | dict(peer.split("=", 1) for peer in asked.peer)
+
+
+def on_cores(asked: argparse.Namespace, cores: range, folder: Path) -> dict:
+    """Measure all programs on these cores."""
+    pythons = peers(asked)
+    programs = {
+        name: Program(python, "numpygit" if name == "numpygit" else "transformers", folder, cores)
+        for name, python in pythons.items()
+    }
+    if asked.size == "base-224":
+        programs["floor"] = Program(sys.executable, "floor", folder, cores)
+        newest = [python for name, python in pythons.items() if name != "numpygit"][:1]
+        for python in newest:
+            programs["torch-floor"] = Program(python, "torch-floor", folder, cores)
+    jobs = asked.job or [*programs["numpygit"].jobs, COLD_START]
+    named = [job for job in jobs if job != COLD_START]
+    found = measure(programs, named, asked.rounds, alone=not asked.shared, wrong=asked.wrong_words)
+    for program in programs.values():
+        program.process.kill()
+    found["cold"] = {}
+    if COLD_START in jobs:
+        found["cold"] = cold_starts(pythons, folder, cores, asked.rounds)
+    return found
 
 
 def main() -> None:
     """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peers", type=Path, metavar="FOLDER")
-    parser.add_argument("--cores", type=int, default=min(4, os.cpu_count() or 1))
-    parser.add_argument("--size", choices=["base-224", "large-224"], default="base-224")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--job", action="append", metavar="NAME", help="only this one")
-    parser.add_argument("--output", type=Path, metavar="FILE")
-    options = parser.parse_args()
-    pythons = {"numpygit": sys.executable}
-    if options.peers:
-        pythons |= {
-            f"transformers {path.name}": str(path / "bin" / "python")
-            for path in sorted(options.peers.iterdir(), reverse=True)
-        }
+    asked = options()
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        make_checkpoint(folder, options.size)
-        programs = {
-            name: Program(
-                python, "numpygit" if name == "numpygit" else "transformers", folder, options.cores
-            )
-            for name, python in pythons.items()
-        }
-        if options.size == "base-224":
-            programs["floor"] = Program(sys.executable, "floor", folder, options.cores)
-        jobs = options.job or [*programs["numpygit"].jobs, COLD_START]
-        times = measure(programs, [job for job in jobs if job != COLD_START], options.rounds)
-        for program in programs.values():
-            program.process.kill()
-        cold = {}
-        if COLD_START in jobs:
-            cold = cold_starts(pythons, folder, options.cores, options.rounds)
+        folder = asked.folder or Path(place)
+        if not (folder / "pictures").exists():
+            folder.mkdir(exist_ok=True)
+            make_checkpoint(folder, asked.size, asked.pictures)
+        lines, everything = [machine(asked.size)], {}
         weights = (folder / "model.safetensors").stat().st_size
-    lines = [machine(options.cores, options.size), "", *table(times, cold, weights)]
+        for cores in asked.cores:
+            found = on_cores(asked, range(asked.first, asked.first + cores), folder)
+            everything[cores] = found
+            lines += ["", f"## {cores} cores", "", *table(found["times"], found["cold"], weights)]
+            lines += [f"\n{note}" for note in found["ties"]]
+            if asked.output:
+                asked.output.with_suffix(".md").write_text("\n".join(lines) + "\n")
+                asked.output.with_suffix(".json").write_text(
+                    json.dumps({"machine": lines[0], "cores": everything}, indent=1) + "\n"
+                )
     print("\n".join(lines))
-    if options.output:
-        options.output.with_suffix(".md").write_text("\n".join(lines) + "\n")
-        options.output.with_suffix(".json").write_text(
-            json.dumps({"machine": lines[0], "times": times, "cold": cold}, indent=1) + "\n"
-        )
 
 
 if __name__ == "__main__":

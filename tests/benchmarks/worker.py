@@ -1,8 +1,9 @@
 """One of the programs that speed.py measures: it waits for a job, does it, and reports.
 
-    python worker.py (numpygit|transformers|floor) FOLDER
+    python worker.py (numpygit|transformers|floor|torch-floor) FOLDER
 
-Reads one JSON object a line, {"job": NAME, "repeats": N}, and answers with seconds and result.
+Reads one JSON object a line, {"job": NAME, "repeats": N}, and answers with seconds and result; or
+{"picture": N, "ids": [...], "words": [...]}, and answers with the logits of these words there.
 Runs in the peers' environments too, so that only what a program needs is imported.
 """
 
@@ -10,9 +11,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +24,10 @@ import numpy as np
 WORDS = 20
 QUESTIONS = [[101, *range(2000 + 40 * i, 2000 + 40 * i + 7)] for i in range(10)]
 ANSWER = 5  # words
-BATCH = 8  # pictures at once, of a folder
+BATCHES = (8, 32)  # pictures at once, of a folder
 
 Jobs = dict[str, Callable[[], Any]]
+Logits = Callable[[int, list[int]], Any]  # of a picture and the words so far
 
 
 def pixels_of(count: int) -> np.ndarray:
@@ -31,13 +35,13 @@ def pixels_of(count: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal((count, 3, 224, 224), np.float32)
 
 
-def batches(folder: Path) -> list[list[str]]:
+def batches(folder: Path, size: int) -> list[list[str]]:
     """List the pictures of a folder, a few at a time."""
     paths = sorted(str(path) for path in (folder / "pictures").glob("*.jpg"))
-    return [paths[i : i + BATCH] for i in range(0, len(paths), BATCH)]
+    return [paths[i : i + size] for i in range(0, len(paths), size)]
 
 
-def jobs_of_numpygit(folder: Path) -> Jobs:
+def jobs_of_numpygit(folder: Path) -> tuple[Jobs, Logits]:
     """Do the jobs with numpygit."""
     import numpygit
 
@@ -62,17 +66,23 @@ def jobs_of_numpygit(folder: Path) -> Jobs:
             for question in QUESTIONS
         ]  # fmt: skip
 
-    def caption_folder() -> list[str]:
+    def caption_folder(size: int) -> list[str]:
         return [
             text
-            for batch in batches(folder)
+            for batch in batches(folder, size)
             for text in captioner.captions(batch, max_length=WORDS + 1)
         ]
 
-    return jobs_named(lambda: tower(pixels[:1]).last_hidden_state, write, questions, caption_folder)
+    def logits(picture: int, ids: list[int]) -> Any:
+        return model.logits(np.array([ids]), pixels[picture : picture + 1])[0, -1]
+
+    def see() -> Any:
+        return tower(pixels[:1]).last_hidden_state
+
+    return jobs_named(see, write, questions, caption_folder), logits
 
 
-def jobs_of_transformers(folder: Path) -> Jobs:
+def jobs_of_transformers(folder: Path) -> tuple[Jobs, Logits]:
     """Do the jobs with transformers and torch."""
     import torch
     import transformers
@@ -82,7 +92,6 @@ def jobs_of_transformers(folder: Path) -> Jobs:
     torch.set_grad_enabled(False)
     transformers.logging.set_verbosity_error()
     model = transformers.GitForCausalLM.from_pretrained(folder, torch_dtype=torch.float32).eval()
-    processor = transformers.GitProcessor.from_pretrained(folder)
     pixels, start = torch.from_numpy(pixels_of(32)), torch.tensor([[101]])
     ends = {"eos_token_id": 102, "pad_token_id": 0}
 
@@ -102,9 +111,10 @@ def jobs_of_transformers(folder: Path) -> Jobs:
             for question in QUESTIONS
         ]  # fmt: skip
 
-    def caption_folder() -> list[str]:
+    def caption_folder(size: int) -> list[str]:
+        processor = transformers.GitProcessor.from_pretrained(folder)
         texts = []
-        for batch in batches(folder):
+        for batch in batches(folder, size):
             opened = [Image.open(path) for path in batch]
             prepared = processor(images=opened, return_tensors="pt").pixel_values
             ids = model.generate(
@@ -116,14 +126,18 @@ def jobs_of_transformers(folder: Path) -> Jobs:
     def tower() -> Any:
         return model.git.image_encoder(pixels[:1]).last_hidden_state.numpy()
 
-    return jobs_named(tower, write, questions, caption_folder)
+    def logits(picture: int, ids: list[int]) -> Any:
+        seen = pixels[picture : picture + 1]
+        return model(input_ids=torch.tensor([ids]), pixel_values=seen).logits[0, -1].numpy()
+
+    return jobs_named(tower, write, questions, caption_folder), logits
 
 
 def jobs_named(
     tower: Callable[[], Any],
     write: Callable[..., Any],
     questions: Callable[[], Any],
-    folder: Callable[[], Any],
+    folder: Callable[[int], Any],
 ) -> Jobs:
     """Give the jobs their names. What a job returns is compared between the programs."""
     return {
@@ -134,15 +148,29 @@ def jobs_named(
         "batch 8, greedy 20": lambda: write(8).tolist(),
         "batch 32, greedy 20": lambda: write(32).tolist(),
         "ten questions": questions,
-        "folder of 64": folder,
+        **{f"folder, {size} at once": partial(folder, size) for size in BATCHES},
     }
 
 
-def jobs_of_floor(folder: Path) -> Jobs:
-    """Do nothing but the matrix products that no program can avoid, in NumPy."""
+def in_numpy() -> Callable[[np.ndarray], Any]:
+    """Multiply in NumPy: arrays stay as they are."""
+    return np.asarray
+
+
+def in_torch() -> Callable[[np.ndarray], Any]:
+    """Multiply in torch: arrays become tensors."""
+    import torch
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    torch.set_grad_enabled(False)
+    return torch.from_numpy
+
+
+def jobs_of_floor(folder: Path, of: Callable[[np.ndarray], Any]) -> Jobs:
+    """Do nothing but the matrix products that no program can avoid."""
     from safetensors.numpy import load_file
 
-    tensors = load_file(folder / "model.safetensors")
+    tensors = {name: of(t) for name, t in load_file(folder / "model.safetensors").items()}
     towers = {
         "vision": "git.image_encoder.vision_model.encoder.layers.",
         "text": "git.encoder.layer.",
@@ -155,16 +183,19 @@ def jobs_of_floor(folder: Path) -> Jobs:
     width = word_list.shape[1]
     heads, tokens = 12, 197
 
-    def multiply(weights: list[np.ndarray], rows: int) -> None:
-        inputs = {size: np.ones((rows, size), np.float32) for size in {w.shape[1] for w in weights}}
+    def ones(*shape: int) -> Any:
+        return of(np.ones(shape, np.float32))
+
+    def multiply(weights: list[Any], rows: int) -> None:
+        inputs = {size: ones(rows, size) for size in {w.shape[1] for w in weights}}
         for weight in weights:
             inputs[weight.shape[1]] @ weight.T
 
     def attend(rows: int, queries: int, layers: int) -> None:
-        q = np.ones((rows, heads, queries, width // heads), np.float32)
-        kv = np.ones((rows, heads, tokens, width // heads), np.float32)
+        q = ones(rows, heads, queries, width // heads)
+        kv = ones(rows, heads, tokens, width // heads)
         for _ in range(layers):
-            q @ kv.transpose(0, 1, 3, 2) @ kv
+            q @ kv.swapaxes(2, 3) @ kv
 
     def look(pictures: int) -> None:
         multiply(matrices["vision"], pictures * tokens)
@@ -193,24 +224,36 @@ def jobs_of_floor(folder: Path) -> Jobs:
     }
 
 
+def no_logits(picture: int, ids: list[int]) -> Any:
+    """Say that products alone have no words."""
+    raise SystemExit("products alone have no logits")
+
+
 def main() -> None:
     """Answer until nobody asks."""
-    makers = {
-        "numpygit": jobs_of_numpygit,
-        "transformers": jobs_of_transformers,
-        "floor": jobs_of_floor,
-    }
-    jobs = makers[sys.argv[1]](Path(sys.argv[2]))
+    kind, folder = sys.argv[1], Path(sys.argv[2])
+    if kind in ("floor", "torch-floor"):
+        library = in_numpy() if kind == "floor" else in_torch()
+        jobs, logits = jobs_of_floor(folder, library), no_logits
+    else:
+        makers = {"numpygit": jobs_of_numpygit, "transformers": jobs_of_transformers}
+        jobs, logits = makers[kind](folder)
     print(json.dumps({"jobs": list(jobs)}), flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
+        if "picture" in asked:
+            found = logits(asked["picture"], asked["ids"])[asked["words"]]
+            print(json.dumps({"logits": found.tolist()}), flush=True)
+            continue
         job, seconds, result = jobs[asked["job"]], [], None
         for _ in range(asked["repeats"]):
             start = time.perf_counter()
             result = job()
             seconds.append(time.perf_counter() - start)
         used = time.process_time()
-        print(json.dumps({"seconds": seconds, "result": result, "used": used}), flush=True)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        answer = {"seconds": seconds, "result": result, "used": used, "peak": peak}
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

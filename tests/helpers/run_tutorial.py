@@ -1,8 +1,8 @@
 """Run one tutorial cell by cell in this process, offline, and try wrong answers in its exercises.
 
-    python tests/helpers/run_tutorial.py tutorials/00_one_caption.py
+    python tests/helpers/run_tutorial.py tutorials/00_forty_lines.py
 
-Its pictures are written beside the file, into `pictures/`. Ends with status 0 if all cells run, the
+Its pictures are written where NUMPYGIT_PICTURES says. Ends with status 0 if all cells run, the
 right answer passes in every exercise and a wrong one fails. Prints the number of exercises, and the
 seconds that the processor worked.
 """

@@ -251,7 +251,7 @@ def test_switches(page: Page) -> None:
     before = page.js("playground.run().log_probability")
     for head in range(5):
         page.click(f'[data-head="3,{head}"]')
-    page.settled()
+        page.settled()
     assert page.state()["heads_off"] == [[3, head] for head in range(5)]
     assert page.js("playground.run().log_probability") < before
     page.click("#as-it-was")
@@ -284,6 +284,11 @@ def test_the_code_beside_shows_the_line_and_the_numbers(page: Page) -> None:
     page.until("document.querySelectorAll('#panel-code .line').length > 10")
     page.until("document.querySelector('#panel-code .line.now') !== null")
     assert 'trace("weights", weights)' in page.text(".line.now")
+    low, high = page.js(
+        "[...document.querySelectorAll('#panel-code .line')].slice(0, 2)"
+        ".map((one) => one.getBoundingClientRect().top)"
+    )
+    assert high > low + 8  # a line under the other
     page.until("document.querySelector('#panel-code .numbers code') !== null")
     assert page.text("#panel-code .numbers code").endswith("text.0.weights")
     assert page.js("document.getElementById('edit')") is None  # not on a server

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from numpygit.cli.play import announce
 from numpygit.errors import UserError
 from numpygit.playground import Live, Playground, Server, server
 from numpygit.playground.protocol import Event
@@ -285,6 +286,24 @@ def test_it_listens_to_this_machine_only(live: Live) -> None:
     assert live.url.startswith("http://127.0.0.1:")
     with pytest.raises(UserError, match="another --port may be free"):
         Server(live.server.playground, port=port_of(live))
+
+
+def test_others_are_let_in_only_when_asked_and_with_a_warning(
+    storybook: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    made = Server(Playground(storybook), host="0.0.0.0")
+    try:
+        assert made.accepts("192.168.1.5:8742")  # an address cannot be rebound
+        assert not made.accepts("evil.example")
+        announce(made, opens=False)
+    finally:
+        made.server_close()
+        signal.signal(signal.SIGTERM, before)
+    said = capsys.readouterr()
+    assert "warning: whoever is in this network" in said.err
+    assert f"#token={made.token}" in said.out
+    assert "0.0.0.0" not in said.out
 
 
 def test_a_notebook_shows_the_page_in_a_frame(live: Live) -> None:

@@ -19,7 +19,7 @@ TUTORIALS = sorted((ROOT / "tutorials").glob("*.py"))
 PICTURES = ROOT / "tutorials" / "pictures"
 INDEX = (ROOT / "tutorials" / "README.md").read_text(encoding="utf-8")
 BLANK = "yours = ..."
-LONGEST = 8  # lines of code in a cell
+LONGEST = 18  # lines of code in a cell
 FROM_ELSEWHERE = ("numpy", "PIL", "numpygit", "safetensors")
 
 by_name = pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
@@ -39,16 +39,21 @@ def run(path: Path, offline: dict[str, str]) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_there_are_eleven_numbered_from_00():
-    assert [path.name[:3] for path in TUTORIALS] == [f"{i:02}_" for i in range(11)]
+def test_they_are_numbered_and_the_first_eleven_are_a_course():
+    numbers = [path.name[:3] for path in TUTORIALS]
+    assert numbers[:11] == [f"{i:02}_" for i in range(11)]
+    assert len(set(numbers)) == len(numbers)
+    assert "14_" in numbers
 
 
 @by_name
 def test_it_runs_offline_exercises_judge_and_pictures_come_out_again(path, offline, tmp_path):
     copy = shutil.copy(path, tmp_path)
-    (tmp_path / "pictures").mkdir()
-    ran = run(Path(copy), offline)
+    ran = run(Path(copy), offline | {"NUMPYGIT_PICTURES": str(tmp_path / "pictures")})
     assert ran.returncode == 0, ran.stderr
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([path.name, "pictures"])
+    assert f"every claim of tutorial {path.name[:2]} holds" in ran.stdout
+    assert len(ran.stdout.splitlines()) > 6  # it says what it finds
     exercises, seconds = ran.stdout.splitlines()[-1].split()
     assert int(exercises) >= 2
     assert float(seconds) < 20  # of the processor, so that a busy machine does not count
@@ -66,9 +71,36 @@ def test_it_runs_offline_exercises_judge_and_pictures_come_out_again(path, offli
 
 def test_one_runs_as_a_plain_script(offline, tmp_path):
     copy = shutil.copy(TUTORIALS[10], tmp_path)
-    (tmp_path / "pictures").mkdir()
     command = [sys.executable, "-W", "error", copy]
-    subprocess.run(command, env=offline, cwd=tmp_path, check=True, timeout=120)
+    environment = offline | {"NUMPYGIT_PICTURES": str(tmp_path / "made")}
+    subprocess.run(command, env=environment, cwd=tmp_path, check=True, timeout=120)
+    assert [each.name for each in (tmp_path / "made").iterdir()] == ["10_words.png"]
+
+
+@by_name
+def test_it_runs_as_a_notebook_and_shows_its_pictures_in_place(path, tmp_path):
+    pytest.importorskip("nbconvert", reason="pip install numpygit[test]")
+    pytest.importorskip("ipykernel", reason="pip install numpygit[test]")
+    from notebook import count_pictures, execute, outputs_of
+
+    made = execute(path, tmp_path)
+    assert count_pictures(made) == path.read_text(encoding="utf-8").count("\nshow(") > 0
+    said = "".join(out.get("text", "") for out in outputs_of(made))
+    assert said.endswith(f"every claim of tutorial {path.name[:2]} holds\n")
+    assert list(tmp_path.iterdir()) == []  # no file is written anywhere near
+
+
+@by_name
+def test_a_wrong_answer_is_told_what_was_expected(path):
+    """The assert of every exercise has a message, so that it says more than AssertionError."""
+    judges = [
+        node
+        for cell in code_of(path)
+        for node in ast.walk(ast.parse(cell.text))
+        if isinstance(node, ast.Assert) and "yours is ..." in ast.unparse(node)
+    ]
+    assert len(judges) >= 2
+    assert all(node.msg is not None for node in judges)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +122,7 @@ def test_the_runner_tells_what_is_wrong(cells, complaint, offline, tmp_path):
 
 @by_name
 def test_its_length_and_its_cells(path):
-    assert 120 <= len(path.read_text(encoding="utf-8").splitlines()) <= 220
+    assert 120 <= len(path.read_text(encoding="utf-8").splitlines()) <= 230
     for cell in code_of(path):
         lines = [line for line in cell.text.splitlines() if line.strip()]
         assert len([line for line in lines if not line.strip().startswith("#")]) <= LONGEST, cell
@@ -98,12 +130,14 @@ def test_its_length_and_its_cells(path):
 
 @by_name
 def test_every_cell_claims_something(path):
-    """Only cells of imports and blanks to be filled in have no assert."""
+    """Only imports, functions, blanks to be filled in and the end have no assert."""
     for cell in code_of(path):
         tree = ast.parse(cell.text)
-        imports = all(isinstance(node, ast.Import | ast.ImportFrom) for node in tree.body)
+        exempt = (ast.Import, ast.ImportFrom, ast.FunctionDef)
+        has_none = all(isinstance(node, exempt) for node in tree.body)
         asserts = any(isinstance(node, ast.Assert) for node in ast.walk(tree))
-        assert imports or asserts or cell.text.strip() == BLANK, f"line {cell.line}"
+        is_end = cell.text.startswith('print("every claim')
+        assert has_none or asserts or is_end or cell.text.strip() == BLANK, f"line {cell.line}"
 
 
 @by_name
@@ -150,7 +184,8 @@ def test_it_begins_with_what_one_learns_and_ends_with_exercises(path):
     assert re.match(r"After this tutorial you can .*?[.]\n\nOpen `numpygit/", promise, re.DOTALL)
     headings = [line for cell in cells for line in cell.text.splitlines() if line[:3] == "## "]
     assert headings[-1] == "## Exercises"
-    assert "solution" in cells[-1].text
+    assert "solution" in cells[-2].text
+    assert "every claim" in cells[-1].text
 
 
 @by_name
@@ -170,7 +205,7 @@ def test_the_index_names_it_and_its_picture(path):
     assert f"[{title}]({path.name})" in INDEX
     for picture in PICTURES.glob(f"{path.name[:2]}_*"):
         assert f"](pictures/{picture.name})" in INDEX
-        assert f"](pictures/{picture.name})" in path.read_text(encoding="utf-8")
+        assert f'"{picture.name}")' in path.read_text(encoding="utf-8")
     for opened in re.findall(r"`(numpygit/[\w/]+\.py)`", cells[0].text):
         assert (ROOT / opened).is_file()
 

@@ -44,8 +44,24 @@ GROUPS = ("text_kwargs", "images_kwargs", "videos_kwargs", "common_kwargs")  # o
 class GitProcessor:
     """Everything that stands between a person's picture and text and the model's numbers.
 
-    Source: transformers 4.37.2, `processing_git.py`. Bare settings, the authors' too, and a bare
-    vocabulary are taken as well, as `image_processor` and `tokenizer`.
+    Parameters
+    ----------
+    image_processor
+        A GitImageProcessor, or bare settings, the authors' too.
+    tokenizer
+        A GitTokenizer, or a bare vocabulary.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> from numpygit.storybook import EXAMPLES
+    >>> processor = numpygit.GitProcessor.from_pretrained("storybook")
+    >>> picture = EXAMPLES / "sign.png"
+    >>> given = processor(text="what is it?", images=picture, return_tensors="np")
+    >>> given["input_ids"].shape, given["pixel_values"].shape
+    ((1, 6), (1, 3, 96, 96))
+
+    Source: transformers 4.37.2, `processing_git.py`.
     """
 
     model_input_names = ("input_ids", "attention_mask", "pixel_values")
@@ -254,10 +270,10 @@ class GitProcessor:
             raise UserError("the frames of a clip must all be of one size")
         return np.stack(prepared)[None]
 
-    def prompt(self, question: str | None = None) -> Array:
-        """Write the words a text starts with: the start token, then the question -> (1, T)."""
-        ids = self.words.encode(question) if question else []
-        if self.original:
+    def prompt(self, question: str | None = None, *, begin: str = "") -> Array:
+        """Write the words a text starts with: start token, question or `begin` -> (1, T)."""
+        ids = self.words.encode(question or begin) if question or begin else []
+        if self.original and question:
             ids = cut_question(ids)
         return np.array([[self.words.start_id, *ids]], np.int64)
 

@@ -1,20 +1,18 @@
 # %% [markdown]
-# # 00 One caption, five breakpoints
+# # 14 One caption, five breakpoints
 #
 # After this tutorial you can stop the model at five places and say what every array there is.
 #
-# Open `numpygit/model/generate.py` and `numpygit/model/layers.py` beside this file. Run the cells
-# one after the other (VS Code, Spyder and Jupyter with jupytext know the `# %%` marks), or all at
-# once with `python`. Every claim is an `assert`: change something and see which one breaks.
+# Open `numpygit/model/generate.py` and `numpygit/model/layers.py` beside this file.
 
 # %%
 import sys
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 import numpygit
+from numpygit.inside.show import show
 from numpygit.model import image, text, vision
 from numpygit.model.generate import Choice
 from numpygit.storybook import EXAMPLES
@@ -54,6 +52,8 @@ picture = EXAMPLES / "relation.png"
 pieces = list(storybook.stream(picture))
 assert "".join(pieces) == "an orange fish in front of a green boat"
 assert len(pieces) == 9
+print(f'{"".join(pieces) = }')
+print(f"{len(pieces) = }")
 
 # %% [markdown]
 # ## An observer
@@ -66,6 +66,8 @@ names = []
 watched = list(storybook.stream(picture, trace=lambda name, value: names.append(name)))
 assert watched == pieces
 assert len(names) == len(set(names)) == 700
+print(f"{watched = }")
+print(f"{len(names) = }")
 
 # %% [markdown]
 # ## The picture is seen once, the words are read one by one
@@ -77,6 +79,8 @@ assert names.count("vision.0.x") == names.count("image.text.0.x") == 1
 assert sum(name.endswith(".word") for name in names) == 10
 assert names[0] == "pixels"
 assert names[-1] == "word.9.word"
+print(f'{names.count("vision.0.x") = }')
+print(f'{sum(name.endswith(".word") for name in names) = }')
 
 # %% [markdown]
 # ## An observer is a breakpoint
@@ -95,6 +99,7 @@ def pause(name, value):
 
 
 assert list(storybook.stream(picture, trace=pause)) == pieces
+print(f"{list(storybook.stream(picture, trace=pause)) = }")
 
 # %% [markdown]
 # ## Stop 1: `vision.block`
@@ -108,6 +113,8 @@ assert local["x"].shape == local["attended"].shape == local["thought"].shape == 
 assert stops["vision.patches"][1]["patches"].shape[1] == 64
 before = stops["vision.x"][1]["x"]
 assert np.allclose(before + local["attended"] + local["thought"], local["x"], atol=1e-5)
+print(f"{function = }")
+print(f'{local["x"].shape = }')
 
 # %% [markdown]
 # ## Stop 2: `text.block`
@@ -119,6 +126,8 @@ function, local, frame = stops["word.2.text.0.x"]
 assert function == "block"
 assert local["x"].shape == (1, 1, 160)
 assert frame.f_code.co_filename.endswith("text.py")
+print(f"{function = }")
+print(f'{local["x"].shape = }')
 
 # %% [markdown]
 # ## Stop 3: `layers.attention`, after `weights`
@@ -132,6 +141,8 @@ assert function == "attention"
 assert [local[letter] for letter in "BNTSA"] == [1, 5, 1, 68, 32]
 assert local["S"] == 65 + 3
 assert np.allclose(local["weights"].sum(axis=-1), 1)
+print(f"{function = }")
+print(f'{local["S"] = }')
 
 # %% [markdown]
 # ## Stop 4: `text.word_mask`
@@ -142,6 +153,7 @@ assert np.allclose(local["weights"].sum(axis=-1), 1)
 masks = [stops[f"word.{i}.text.mask"][1]["mask"] for i in range(10)]
 assert [mask.shape[-1] for mask in masks] == list(range(66, 76))
 assert all((mask == 0).all() for mask in masks)
+print(f"{list(range(66, 76)) = }")
 
 # %% [markdown]
 # ## Stop 5: `generate.generate`, at `choose`
@@ -159,6 +171,8 @@ def stubborn(logits, ids):
 assert last.logits.shape == (1, 154)
 said = storybook.processor.words.decode(last.ids[0].tolist())
 assert said == "a orange fish in front of a green boat"
+print(f"{last.logits.shape = }")
+print(f"{said = }")
 
 # %% [markdown]
 # ## How deep is it?
@@ -170,12 +184,11 @@ while frame is not None:
     stack.append(frame.f_code.co_name)
     frame = frame.f_back
 assert stack[:5] == ["attention", "block", "text_tower", "decode_step", "generate"]
+print(f"{stack[:5] = }")
 
 # %% [markdown]
 # ## A picture of it
 # For each word: where the last layer looked, the mean of the heads, brighter is more.
-#
-# ![Where each of the nine words looked](pictures/00_words.png)
 
 # %%
 maps = [stops[f"word.{i}.text.3.weights"][1]["weights"][0, :, 0, 1:65].mean(0) for i in range(9)]
@@ -184,13 +197,11 @@ colours = np.asarray(Image.open(picture).resize((96, 96)))
 tiles = [each.repeat(12, axis=0).repeat(12, axis=1) * colours for each in light]
 strip = Image.fromarray(np.concatenate(tiles, axis=1).astype(np.uint8))
 assert strip.size == (9 * 96, 96)
-strip.save(Path(__file__).parent / "pictures" / "00_words.png")
+show(strip, "14_words.png")
+print(f"{strip.size = }")
 
 # %% [markdown]
 # ## Exercises
-# In each, put your answer in the place of `...` and run the cell after it. It checks your answer,
-# and it holds a solution: do not look too early.
-#
 # **1.** What is the shape of `word.5.text.1.hidden`? Inside the MLP a token is four times as wide.
 
 # %%
@@ -199,7 +210,7 @@ yours = ...
 # %%
 solution = (1, 1, 4 * 160)
 assert stops["word.5.text.1.hidden"][1]["hidden"].shape == solution
-assert yours is ... or yours == solution
+assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 
 # %% [markdown]
 # **2.** How many of the 700 names end in `.weights`? Both towers have four layers.
@@ -210,4 +221,7 @@ yours = ...
 # %%
 solution = 4 + 4 + 10 * 4  # the picture tower; the text tower over the image; ten words
 assert sum(name.endswith(".weights") for name in names) == solution
-assert yours is ... or yours == solution
+assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
+
+# %%
+print("every claim of tutorial 14 holds")
