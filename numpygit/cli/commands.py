@@ -24,6 +24,7 @@ from ..errors import NotFoundError, UserError, complain
 from ..huggingface.processing.processor import PREPROCESSING
 from ..inside.explain import check_writable
 from ..loading import catalogue
+from ..loading.find import find
 from ..loading.official_models import CATALOGUE
 from . import completion, dataset, evaluate, inside, play
 from .folder import Job, plan, run
@@ -307,7 +308,20 @@ def load_model(options: argparse.Namespace) -> Captioner:
     pictures = getattr(options, "pictures", None) or [options.picture]
     if not any(map(os.path.exists, pictures)):  # before a model is downloaded for nothing
         raise NotFoundError(f"no such picture file: {', '.join(pictures)}")
+    announce_download(options)
     return load(**how_to_load(options))
+
+
+def announce_download(options: argparse.Namespace) -> None:
+    """Say how large an official model is before it is downloaded."""
+    entry = next((e for e in CATALOGUE if options.model == e.name), None)
+    if entry is None or options.offline:
+        return
+    try:
+        find(options.model, revision=options.revision, local_files_only=True)
+    except UserError:
+        megabytes = catalogue.describe(entry)["download_bytes"] / 1e6
+        complain(f"{options.model} is not on this computer yet: {megabytes:.0f} MB, once")
 
 
 def how_to_load(options: argparse.Namespace) -> dict[str, Any]:
