@@ -151,9 +151,10 @@ def test_without_openblas_there_is_one_thread(monkeypatch):
         assert np.ones(2) @ np.ones(2) == 2
 
 
-@pytest.mark.parametrize("found", [True, False])
+@pytest.mark.parametrize("found", [True, False, None])  # None: not told, as in a browser
 def test_without_a_blas_the_plain_functions_run(found, storybook, monkeypatch):
-    built = {"Build Dependencies": {"blas": {"name": "none", "found": found}}}
+    told = {"name": "none"} if found is None else {"name": "none", "found": found}
+    built = {"Build Dependencies": {"blas": told}}
     monkeypatch.setattr(np, "show_config", lambda mode: built)
     threads.has_blas.cache_clear()
     ran = []
@@ -167,7 +168,7 @@ def test_without_a_blas_the_plain_functions_run(found, storybook, monkeypatch):
         monkeypatch.undo()
         threads.has_blas.cache_clear()
     assert caption == storybook.caption(PICTURE)
-    assert bool(ran) is found
+    assert bool(ran) is bool(found)
     assert threads.has_blas() is bool(
         np.show_config(mode="dicts")["Build Dependencies"]["blas"]["found"]
     )
@@ -199,3 +200,13 @@ def test_freed_memory_is_kept_for_the_next_array():
         faults[what] = int(run.stdout)
     assert faults["keep"] < 100
     assert faults["not"] > 10 * faults["keep"]
+
+
+@pytest.mark.parametrize(
+    ("counted", "limit", "expected"), [(6, None, 6), (None, None, 1), (6, 4, 4), (2, 4, 2)]
+)
+def test_cores_of_a_system_without_affinity(monkeypatch, counted, limit, expected):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: counted)
+    monkeypatch.setattr(threads, "container_limit", lambda: limit)
+    assert cores() == expected
