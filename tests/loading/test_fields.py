@@ -135,7 +135,7 @@ def test_numbers_are_bounded_before_any_work(
     file: str, values: dict, message: str, tiny: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        numpygit.load(changed(tiny, tmp_path, file, **values))
+        numpygit.load(changed(tiny, tmp_path, file, **values)).caption(np.zeros((9, 9), np.uint8))
     assert file in str(caught.value)
 
 
