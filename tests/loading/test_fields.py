@@ -22,7 +22,7 @@ import numpygit
 from numpygit.decoding.options import GenerationConfig
 from numpygit.errors import UserError
 from numpygit.huggingface.processing.picture_steps import SETTINGS
-from numpygit.huggingface.processing.tokenizer_file import read_tokenizer_file
+from numpygit.huggingface.processing.texts.tokenizer_json import read_tokenizer_file
 from numpygit.loading import fields
 from numpygit.loading.config import GitConfig, GitVisionConfig
 from numpygit.loading.fields import checked
