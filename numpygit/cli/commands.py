@@ -19,7 +19,7 @@ import numpy as np
 
 from ..captioner import Captioner, Subject, captions, classify, load
 from ..data.sinks.files import EXISTING, results
-from ..errors import NotFoundError, UserError, complain, shown
+from ..errors import NotFoundError, UserError, complain, is_watched, shown
 from ..huggingface.processing.processor import PREPROCESSING
 from ..huggingface.reading.address import is_address
 from ..inside.explain import check_writable
@@ -289,7 +289,7 @@ def write_page(options: argparse.Namespace) -> int:
 
 def show_progress(done: int, total: int) -> None:
     """Say how far the measuring is, where a person watches."""
-    if sys.stderr.isatty():
+    if is_watched():
         end = "\r" if done < total else "\n"
         print(f"measuring what mattered: {done} of {total}", end=end, file=sys.stderr, flush=True)
 
