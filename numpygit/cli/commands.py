@@ -26,7 +26,7 @@ from ..inside.explain import check_writable
 from ..loading import catalogue
 from ..loading.find import find
 from ..loading.official_models import CATALOGUE
-from . import completion, dataset, evaluate, inside, play
+from . import completion, dataset, evaluate, inside, play, train
 from .folder import Job, plan, run
 from .help_texts import describe, meant
 
@@ -128,6 +128,7 @@ def parser() -> argparse.ArgumentParser:
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
     inside.add_commands(commands, shared)
     play.add_command(commands)
+    train.add_commands(commands)
     completion.add_command(commands)
     describe(top, commands)
     return top
@@ -197,6 +198,8 @@ def run_command(options: argparse.Namespace) -> int:
         return 0
     if options.command in ("trace", "diff", "step"):
         return inside.run_command(options, load_model)
+    if options.command in ("train", "lesson"):
+        return train.run_command(options)
     if options.command == "answer":
         captioner = load_model(options)
         seen = captioner.see(options.picture)
