@@ -36,6 +36,18 @@ TEXTS = {
     ),
     "models": ("List the official checkpoints: names, sizes, what each was made for.",
                "numpygit models"),
+    "train": (
+        None,
+        "numpygit train pictures/ --output my-model --epochs 3\n"
+        "numpygit train questions.json --answers answers.json --pictures photos --output my-model",
+    ),
+    "lesson": (None, "numpygit lesson kites"),
+    "play": (
+        None,
+        "numpygit play                                storybook, in the browser that opens\n"
+        "numpygit play --model microsoft/git-base-coco\n"
+        "numpygit play --static site",
+    ),
     "trace": (
         "Print one line for every tensor of a run, or save all of them for `numpygit diff`.",
         "numpygit trace photo.jpg -m storybook\n"

@@ -13,6 +13,7 @@ from PIL import Image
 from ..captioner import Captioner, load
 from ..errors import UserError
 from ..huggingface.processing.picture_steps import open_picture
+from ..inside.backward import record_backward
 from ..inside.diff.compare import Report, Row, compare
 from ..inside.diff.foreign_names import read_map
 from ..inside.diff.report import report_lines, table_lines
@@ -44,6 +45,10 @@ def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
     trace.add_argument(
         "--no-noise", action="store_true", help="save without the second run, in float64, that "
         "measures the rounding of each tensor for `diff`",
+    )  # fmt: skip
+    trace.add_argument(
+        "--backward", action="store_true", help="gradients of the loss of its own words, of every "
+        "tensor, in place of the tensors",
     )  # fmt: skip
     trace.add_argument("--table", action="store_true", help="list the names and their meanings")
     add_diff(commands)
@@ -111,13 +116,18 @@ def trace_command(options: argparse.Namespace, load_model: Load) -> int:
     if options.picture is None:
         raise UserError("give a picture to trace, or --table for the names")
     check_question(options.question)
-    asked: dict[str, Any] = {"patterns": options.only, "cached": options.cached}
+    asked: dict[str, Any] = {"patterns": options.only}
+    if options.backward and options.cached:
+        raise UserError("gradients are those of the whole text at once: leave --cached out")
+    if not options.backward:
+        asked["cached"] = options.cached
     if options.output is None:
         asked["trace"] = print_json if options.json else Printer()
     else:
         asked["noise"] = not options.no_noise
         check_target(options.output)
-    run = record(load_model(options), options.picture, options.question, **asked)
+    keep = record_backward if options.backward else record
+    run = keep(load_model(options), options.picture, options.question, **asked)
     if options.output is not None:
         save(options.output, run)
         size = sum(array.nbytes for array in run.tensors.values()) / 1e6
