@@ -21,7 +21,7 @@ from ..captioner import Captioner, Subject, captions, classify, load
 from ..data.sinks.files import EXISTING, results
 from ..errors import NotFoundError, UserError, complain, is_watched, shown
 from ..huggingface.processing.processor import PREPROCESSING
-from ..huggingface.reading.address import is_address
+from ..huggingface.reading.address import is_address, is_offline
 from ..inside.explain import check_writable
 from ..loading import catalogue
 from ..loading.find import find
@@ -307,7 +307,7 @@ def load_model(options: argparse.Namespace) -> Captioner:
 def announce_download(options: argparse.Namespace) -> None:
     """Say how large an official model is before it is downloaded."""
     entry = next((e for e in CATALOGUE if options.model == e.name), None)
-    if entry is None or options.offline:
+    if entry is None or options.offline or is_offline():
         return
     try:
         find(options.model, revision=options.revision, local_files_only=True)
