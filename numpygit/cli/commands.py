@@ -14,20 +14,16 @@ from collections.abc import Sequence
 from contextlib import closing
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..captioner import Captioner, Subject, classify, load
-from ..data.sinks.files import results
 from ..errors import NotFoundError, UserError, complain
-from ..huggingface.processing.processor import PREPROCESSING
-from ..inside.explain import check_writable
-from ..loading import catalogue
-from ..loading.official_models import CATALOGUE
-from . import completion, dataset, evaluate, inside, play
-from .folder import Job, plan, run
+from . import completion, play
 from .help_texts import describe, meant
+from .options import PREPROCESSING, add_dataset_options, add_evaluate, add_inside
+
+if TYPE_CHECKING:
+    from ..captioner import Captioner, Subject
+    from .folder import Job
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
 INTERRUPTED = 130  # 128 + SIGINT, as shells expect
@@ -45,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # for odd letters in names of files
     try:
+        import numpy as np  # here and below: rooms are imported by the command that needs them
+
         with np.errstate(all="ignore"):  # numbers that are not finite end in one sentence
             failures = run_command(options)
     except UserError as error:
@@ -111,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
         "pictures", nargs="+", metavar="PICTURE", help="a picture or clip file, or one folder"
     )
     add_folder_options(caption)
-    dataset.add_options(caption)
+    add_dataset_options(caption)
     answer = commands.add_parser("answer", parents=[shared, length], help="answer about a picture")
     answer.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
     answer.add_argument("questions", nargs="+", metavar="QUESTION", help="a question, in quotes")
@@ -122,10 +120,10 @@ def parser() -> argparse.ArgumentParser:
         "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
     )
     add_explain(commands, parents=[shared, length])
-    evaluate.add_command(commands, [shared_options()])
+    add_evaluate(commands, [shared_options()])
     models = commands.add_parser("models", help="list the official checkpoints")
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
-    inside.add_commands(commands, shared)
+    add_inside(commands, shared)
     play.add_command(commands)
     completion.add_command(commands)
     describe(top, commands)
@@ -157,6 +155,9 @@ def add_explain(commands: Any, *, parents: list[argparse.ArgumentParser]) -> Non
 
 def print_models(*, as_json: bool) -> int:
     """Print the table of the official checkpoints; return the exit code."""
+    from ..loading import catalogue
+    from ..loading.official_models import CATALOGUE
+
     if as_json:
         for entry in CATALOGUE:
             print(json.dumps(catalogue.describe(entry)))
@@ -195,6 +196,8 @@ def run_command(options: argparse.Namespace) -> int:
         print(completion.script(options.shell, commands_of(parser())), end="")
         return 0
     if options.command in ("trace", "diff", "step"):
+        from . import inside
+
         return inside.run_command(options, load_model)
     if options.command == "answer":
         captioner = load_model(options)
@@ -205,7 +208,11 @@ def run_command(options: argparse.Namespace) -> int:
     if options.command == "classify":
         return choose_label(options)
     if options.command == "evaluate":
+        from . import evaluate
+
         return evaluate.evaluate(options, how_to_load(options))
+    from . import dataset
+
     if dataset.is_meant(options):
         return dataset.caption(options, how_to_load(options))
     if options.output or options.recursive or any(map(os.path.isdir, options.pictures)):
@@ -222,6 +229,9 @@ def caption_folder(options: argparse.Namespace) -> int:
         )
     if options.batch_size < 1:
         raise UserError(f"--batch-size is {options.batch_size}, it must be at least 1")
+    from ..data.sinks.files import results
+    from .folder import plan, run
+
     folder = Path(options.pictures[0])
     with closing(results(options.output, folder, model=options.model, as_json=options.json)) as to:
         job = plan(folder, to, recursive=options.recursive, report=complain)
@@ -251,6 +261,8 @@ def choose_label(options: argparse.Namespace) -> int:
     labels = read_labels(Path(options.labels))
     if options.top < 1:
         raise UserError(f"--top is {options.top}, it must be at least 1")
+    from ..captioner import classify
+
     captioner = load_model(options)
     for found in classify(captioner, options.picture, labels, top=options.top):
         if options.json:
@@ -263,6 +275,8 @@ def choose_label(options: argparse.Namespace) -> int:
 
 def write_page(options: argparse.Namespace) -> int:
     """Write the page that explains a caption or an answer, and print the words."""
+    from ..inside.explain import check_writable
+
     check_writable(options.output)
     captioner = load_model(options)
     made = captioner.explain(
@@ -307,6 +321,8 @@ def load_model(options: argparse.Namespace) -> Captioner:
     pictures = getattr(options, "pictures", None) or [options.picture]
     if not any(map(os.path.exists, pictures)):  # before a model is downloaded for nothing
         raise NotFoundError(f"no such picture file: {', '.join(pictures)}")
+    from ..captioner import load
+
     return load(**how_to_load(options))
 
 

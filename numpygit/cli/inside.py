@@ -22,66 +22,6 @@ from ..trace import Printer
 
 Load = Callable[[argparse.Namespace], Captioner]
 
-EXIT_CODES = "The exit code is 0 if all tensors that both hold agree, and else 1."
-
-
-def add_commands(commands: Any, shared: argparse.ArgumentParser) -> None:
-    """Describe the three commands."""
-    run = argparse.ArgumentParser(add_help=False)
-    run.add_argument("--question", metavar="Q", help="answer this question, else caption")
-    run.add_argument(
-        "--cached", action="store_true", help="word by word, as captions are made: word.0.logits"
-    )
-    trace = commands.add_parser(
-        "trace", parents=[shared, run], help="print or save every tensor of a run"
-    )
-    trace.add_argument("picture", nargs="?", metavar="PICTURE", help="a picture or clip file")
-    trace.add_argument("-o", "--output", metavar="FILE", help="save as FILE.safetensors")
-    trace.add_argument(
-        "--only", action="append", default=[], metavar="NAME",
-        help="only these names, such as 'text.*.weights'; may be given several times",
-    )  # fmt: skip
-    trace.add_argument(
-        "--no-noise", action="store_true", help="save without the second run, in float64, that "
-        "measures the rounding of each tensor for `diff`",
-    )  # fmt: skip
-    trace.add_argument("--table", action="store_true", help="list the names and their meanings")
-    add_diff(commands)
-    step = commands.add_parser(
-        "step", parents=[shared, run], help="walk through a run, tensor by tensor"
-    )
-    step.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
-
-
-def add_diff(commands: Any) -> None:
-    """Describe `diff`."""
-    diff = commands.add_parser(
-        "diff", help="find the first tensor in which two runs differ", epilog=EXIT_CODES
-    )
-    diff.add_argument("ours", metavar="OURS", help="a trace of numpygit")
-    diff.add_argument(
-        "theirs",
-        metavar="THEIRS",
-        help="another trace, or a .safetensors or .npz of another program",
-    )
-    diff.add_argument(
-        "-m", "--model", metavar="NAME", help="whose weights help to find the cause (default: the "
-        "one that OURS was made with)",
-    )  # fmt: skip
-    diff.add_argument(
-        "--map", metavar="FILE", help="names of theirs: lines `their.{i}.name = text.{i}.q`, or "
-        "JSON; our own names and those of Hugging Face and TransformerLens need none",
-    )  # fmt: skip
-    diff.add_argument(
-        "--tolerance", type=float, metavar="X", help="how far apart tensors may be, relative to "
-        "their size, for ports that are not float32 by design (bfloat16: 0.05)",
-    )  # fmt: skip
-    diff.add_argument("--all", action="store_true", help="go on after the first difference")
-    diff.add_argument(
-        "--json", action="store_true", help="print one JSON object a tensor, and a last one with "
-        "the first difference, its causes and the notes",
-    )  # fmt: skip
-
 
 def run_command(options: argparse.Namespace, load_model: Load) -> int:
     """Do what was asked; return the exit code."""
