@@ -1,7 +1,8 @@
 # %% [markdown]
 # # 02 Attention by hand
 #
-# After this tutorial you can work out one attention weight, and what it gathers, with a for-loop.
+# After this tutorial you can work out one weight of multi-head self-attention, and what it gathers,
+# with a for-loop.
 #
 # Open `numpygit/model/layers.py` at `attention` beside this file.
 

@@ -2,7 +2,8 @@
 # # 03 Norm before, norm after
 #
 # After this tutorial you can say what layer normalisation does, and why the two towers grow
-# differently.
+# differently: the vision encoder is pre-norm, the text decoder post-norm. Between the norms stand
+# attention and the feed-forward part, the MLP.
 #
 # Open `numpygit/model/vision.py` and `numpygit/model/text.py` beside this file, both at `block`.
 # They are twins: the same parameters, in another order.

@@ -1,10 +1,12 @@
 # %% [markdown]
 # # 05 One word at a time
 #
-# After this tutorial you can write the loop that makes a sentence, and say what it throws away.
+# After this tutorial you can write the loop that makes a sentence (autoregressive decoding), and
+# say what it throws away.
 #
 # Open `numpygit/model/generate.py` beside this file. We use the slow definition, `text.forward`,
-# which reads everything anew for each word. Tutorial 06 makes it fast.
+# which reads everything anew for each word. Given a whole known text it scores all next words at
+# once, as in training (teacher forcing). Tutorial 06 makes it fast.
 
 # %%
 

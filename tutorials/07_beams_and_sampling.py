@@ -1,8 +1,10 @@
 # %% [markdown]
 # # 07 Beams and sampling
 #
-# After this tutorial you can write a beam search of two functions and a loop, and draw words like
-# a lottery.
+# After this tutorial you can write a beam search of two functions and a loop, whose finished texts
+# are called hypotheses, and draw words like a lottery: temperature, top-k, top-p (nucleus), min-p.
+# All of these change logits before a token is chosen: they are logits processors, as is the
+# diversity penalty between groups of beams.
 #
 # Open `numpygit/model/generate.py` at `keep_rows`, and `numpygit/decoding/sampling.py` beside
 # this file.

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFoundError, UserError, complain
-from . import completion, play
+from . import completion, play, train
 from .help_texts import describe, meant
 from .options import PREPROCESSING, add_dataset_options, add_evaluate, add_inside
 
@@ -125,6 +125,7 @@ def parser() -> argparse.ArgumentParser:
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
     add_inside(commands, shared)
     play.add_command(commands)
+    train.add_commands(commands)
     completion.add_command(commands)
     describe(top, commands)
     return top
@@ -199,6 +200,8 @@ def run_command(options: argparse.Namespace) -> int:
         from . import inside
 
         return inside.run_command(options, load_model)
+    if options.command in ("train", "lesson"):
+        return train.run_command(options)
     if options.command == "answer":
         captioner = load_model(options)
         seen = captioner.see(options.picture)
@@ -323,7 +326,24 @@ def load_model(options: argparse.Namespace) -> Captioner:
         raise NotFoundError(f"no such picture file: {', '.join(pictures)}")
     from ..captioner import load
 
+    announce_download(options)
     return load(**how_to_load(options))
+
+
+def announce_download(options: argparse.Namespace) -> None:
+    """Say how large an official model is before it is downloaded."""
+    from ..loading import catalogue
+    from ..loading.find import find
+    from ..loading.official_models import CATALOGUE
+
+    entry = next((e for e in CATALOGUE if options.model == e.name), None)
+    if entry is None or options.offline:
+        return
+    try:
+        find(options.model, revision=options.revision, local_files_only=True)
+    except UserError:
+        megabytes = catalogue.describe(entry)["download_bytes"] / 1e6
+        complain(f"{options.model} is not on this computer yet: {megabytes:.0f} MB, once")
 
 
 def how_to_load(options: argparse.Namespace) -> dict[str, Any]:

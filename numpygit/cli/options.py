@@ -7,6 +7,8 @@ from typing import Any
 
 FORMATS = ("jsonl", "csv", "coco", "vqa", "tar", "parquet")  # as in data/sinks
 PREPROCESSING = ("hf", "original")  # as in huggingface/processing/processor.py
+KINDS = ("all", "text", "last:N", "head", "lora:R")  # as in learning/parameters.py
+SCHEDULES = ("linear", "cosine", "constant")  # as in learning/optimizers.py
 ENGINES = ("local", "ray")
 EXIT_CODES = "The exit code is 0 if all tensors that both hold agree, and else 1."
 

@@ -26,6 +26,9 @@ class Speaker(Protocol):
     def caption_pixels(self, prepared: Sequence[Any], /, *, max_length: int | None) -> list[str]:
         """Caption what was prepared, all at once."""
 
+    def see(self, picture: Any, /) -> Any:
+        """Encode a picture once, to ask several things about it."""
+
     def answer(self, picture: Any, question: str, /, *, max_length: int | None) -> str:
         """Answer a question."""
 
@@ -47,6 +50,7 @@ def speak(
     """
     said: list[Spoken] = []
     waiting: dict[int, Any] = {}
+    looked_at, seen = None, None  # questions about one picture mostly follow each other
     for place, row in enumerate(rows):
         picture = None
         try:
@@ -55,7 +59,9 @@ def speak(
                 waiting[place] = captioner.pixels(picture)
                 said.append(Spoken(row, None))
             else:
-                text = captioner.answer(picture, row.question, max_length=max_length)
+                if row.picture != looked_at:
+                    looked_at, seen = row.picture, captioner.see(picture)
+                text = captioner.answer(seen, row.question, max_length=max_length)
                 said.append(Spoken(row, text))
         except (UserError, OSError) as error:
             name = f"{row.key}: " if isinstance(picture, bytes) else ""  # bytes have none

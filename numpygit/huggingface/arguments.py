@@ -60,7 +60,7 @@ class Prompt(NamedTuple):
         return cls(ids, **{name: options.pop(name) for name in cls._fields if name in options})
 
     @property
-    def seen(self) -> Pixels | Cache | None:
+    def subject(self) -> Pixels | Cache | None:
         """What the words are about: a cache, else pictures."""
         return self.pixel_values if self.past_key_values is None else self.past_key_values
 
@@ -113,9 +113,9 @@ def same_rows(memory: Array, input_ids: Array) -> Array:
     )
 
 
-def count_rows(seen: Pixels | Cache) -> int:
+def count_rows(subject: Pixels | Cache) -> int:
     """Count the pictures in pixels or in a Cache."""
-    return len(seen.attention_mask if isinstance(seen, Cache) else pictures(seen))
+    return len(subject.attention_mask if isinstance(subject, Cache) else pictures(subject))
 
 
 def words_of(input_ids: Array | None, inputs_embeds: Array | None, width: int) -> Array:
@@ -193,12 +193,12 @@ def mask_of_new_words(
     if attention_mask is None:
         return None, past
     mask = (np.asarray(attention_mask) != 0).astype(np.int64)
-    known = 0 if past is None else past.attention_mask.shape[1]
+    cached_length = 0 if past is None else past.attention_mask.shape[1]
     B, T = shape
-    if past is not None and known and mask.shape == (B, known + T):
-        return mask[:, known:], past._replace(attention_mask=mask[:, :known])
+    if past is not None and cached_length and mask.shape == (B, cached_length + T):
+        return mask[:, cached_length:], past._replace(attention_mask=mask[:, :cached_length])
     if mask.shape != (B, T):
-        both = f" or {(B, known + T)}, with the cached words" if known else ""
+        both = f" or {(B, cached_length + T)}, with the cached words" if cached_length else ""
         raise UserError(
             f"attention_mask must be of shape {(B, T)}{both}: words only, image tokens are never "
             f"masked; got {mask.shape}"

@@ -72,7 +72,7 @@ def run(
 ) -> Ran:
     """Run the text tower once: words (B, T) or (B, T, D), memory (B, M, D) unless in `past`."""
     recorder = Recorder("words", "text.x", "text.*.x", "text.*.weights", "text.*.k", "text.*.v")
-    seen = together(recorder, trace)
+    observer = together(recorder, trace)
     if head_mask is not None:
         params = mask_heads(params, head_mask, heads=config.num_attention_heads)
     p, shape = params.text, words.shape[:2]
@@ -80,14 +80,14 @@ def run(
     if past is None:
         logits, hidden = text_of(config).forward(
             memory, words, p, config=config, attention_mask=attention_mask, positions=positions,
-            keep=keep, trace=seen,
+            keep=keep, trace=observer,
         )  # fmt: skip
         first = recorder.tensors["text.x"]
         cache = cut_cache(recorder, p, attention_mask, image=memory.shape[1], words=shape)
     else:
         logits, cache = text_of(config).decode_step(
             words, past, p, config=config, attention_mask=attention_mask, positions=positions,
-            trace=seen,
+            trace=observer,
         )  # fmt: skip
         logits = logits[:, -keep:]
         first = recorder.tensors["words"]
@@ -252,7 +252,7 @@ def outputs_of(ran: Ran, asked: Mapping[str, bool], **first: Any) -> Outputs:
 
 def loss_of(ran: Ran, past: Cache | None, labels: Array, *, smoothing: float) -> Any:
     """Hold the logits of the words that went in against their labels."""
-    known = 0 if past is None else past.text_kv[0].k.shape[2]
-    words = ran.cache.text_kv[0].k.shape[2] - known
+    cached_length = 0 if past is None else past.text_kv[0].k.shape[2]
+    words = ran.cache.text_kv[0].k.shape[2] - cached_length
     of_words = ran.logits[:, ran.logits.shape[1] - words :]
     return next_word_loss(of_words, np.asarray(labels), smoothing=smoothing)

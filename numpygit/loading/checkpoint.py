@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UserError
 from ..model.params import Array, Git, Linear, Vision
 from .config import GitConfig, GitVisionConfig, read_config
 from .formats import read_tensors
@@ -45,8 +46,18 @@ def fitting(folder: Path, make: Callable[..., Any], config: Any) -> Any:
     Names and shapes are held against the config before a number is read, so that a file that does
     not fit costs nothing.
     """
+    check_config(config, folder)
     make(read_tensors(folder, look_only=True), config, source=str(folder))
     return make(read_tensors(folder), config, source=str(folder))
+
+
+def check_config(config: Any, folder: Path | None) -> None:
+    """Refuse sizes that no model can have, naming the file that says so."""
+    try:
+        config.check()
+    except UserError as error:
+        where = "" if folder is None else f"{folder / 'config.json'}: "
+        raise UserError(f"{where}{error}") from None
 
 
 # ---------------------------------------------------------------- tensors -> params

@@ -112,7 +112,7 @@ def memory_of(model: str) -> dict[str, int]:
     return {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith(wanted)}
 
 
-def with_ray(folder: Path, model: str, actors: int) -> float:
+def with_ray(folder: Path, model: str, actors: int, length: int | None, rows: int = 8) -> float:
     """Caption a folder by Ray; the whole time of the job, without the start of Ray."""
     import ray
 
@@ -120,8 +120,8 @@ def with_ray(folder: Path, model: str, actors: int) -> float:
 
     start = time.perf_counter()
     pictures = ray.data.read_binary_files(str(folder), include_paths=True)
-    said = pictures.repartition(target_num_rows_per_block=8).map_batches(
-        Caption, batch_size=8, **strategy(actors, model=model, threads=1)
+    said = pictures.repartition(target_num_rows_per_block=rows).map_batches(
+        Caption, batch_size=rows, **strategy(actors, model=model, threads=1, max_length=length)
     )
     count = sum(1 for row in said.iter_rows() if row["caption"])
     if count == 0:
@@ -135,6 +135,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=500)
     parser.add_argument("--base", type=int, default=12, help="pictures for git-base's geometry")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--words", type=int, default=20, help="for git-base's geometry")
     parser.add_argument("--ray", action="store_true")
     options = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores")
@@ -156,7 +157,10 @@ def measure(place: Path, options: argparse.Namespace) -> None:
         for name, source in (("folder", "pictures"), ("tar", "s.tar"))
     }, options.rounds))  # fmt: skip
     rows = list(read(place / "s.tar", with_texts=False))
-    for model, some, length in (("storybook", rows, None), (str(base), rows[: options.base], 20)):
+    for model, some, length in (
+        ("storybook", rows, None),
+        (str(base), rows[: options.base], options.words),
+    ):
         found = best({
             f"{workers or 1} process, {threads} threads": captioning(
                 some, {"name": model, "threads": threads}, workers, length
@@ -170,8 +174,16 @@ def measure(place: Path, options: argparse.Namespace) -> None:
         import ray
 
         ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
-        seconds = {f"Ray, {n} actors": with_ray(place / "pictures", "storybook", n) for n in (1, 2)}
-        tell("storybook", len(rows), seconds)
+        few = place / "few"
+        few.mkdir()
+        for path in sorted((place / "pictures").iterdir())[: options.base]:
+            (few / path.name).write_bytes(path.read_bytes())
+        for model, some, length, block in (
+            ("storybook", place / "pictures", None, 8),
+            (str(base), few, options.words, 2),
+        ):
+            seconds = {f"Ray, {n} actors": with_ray(some, model, n, length, block) for n in (1, 2)}
+            tell(Path(model).name, len(list(some.iterdir())), seconds)
 
 
 def tell(what: str, count: int, found: dict[str, float]) -> None:

@@ -93,3 +93,15 @@ def test_python_dash_m_is_the_same():
     )
     assert ran.returncode == 0
     assert b"_numpygit" in ran.stdout
+
+
+def test_the_size_is_said_before_a_download(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("numpygit.captioner.load", lambda **given: None)
+    options = parser().parse_args(["caption", PICTURE, "-m", "microsoft/git-base-coco"])
+    commands.load_model(options)
+    said = capsys.readouterr().err
+    assert said == "numpygit: microsoft/git-base-coco is not on this computer yet: 706 MB, once\n"
+    options.offline = True
+    commands.load_model(options)
+    assert capsys.readouterr().err == ""

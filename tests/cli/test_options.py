@@ -10,6 +10,7 @@ import numpygit
 from numpygit.cli import options
 from numpygit.data import sinks
 from numpygit.huggingface.processing import processor
+from numpygit.learning import optimizers, parameters
 
 ROOT = Path(numpygit.__file__).parents[1]
 
@@ -17,6 +18,8 @@ ROOT = Path(numpygit.__file__).parents[1]
 def test_the_choices_are_those_of_the_rooms():
     assert options.FORMATS == sinks.FORMATS
     assert options.PREPROCESSING == processor.PREPROCESSING
+    assert options.KINDS == parameters.KINDS
+    assert options.SCHEDULES == optimizers.SCHEDULES
 
 
 @pytest.mark.parametrize("command", ["--help", "caption --help", "evaluate --help", "diff --help"])

@@ -59,6 +59,26 @@ def test_an_answer_belongs_to_its_own_picture(tmp_path: Path, storybook: Caption
     assert said[2].text == storybook.answer(rows[1].picture, question)
 
 
+def test_a_picture_is_encoded_once_for_questions_that_follow_each_other(
+    tmp_path: Path, storybook: Captioner, monkeypatch
+):
+    made_sets.scenes(tmp_path / "p", 2)
+    seen = []
+    see = storybook.see
+    monkeypatch.setattr(storybook, "see", lambda picture: seen.append(picture) or see(picture))
+    questions = ["is it day or night?", "how many things are there?", "is it day or night?"]
+    rows = [
+        Row(f"{i} {question}", tmp_path / f"p/{i:03}.png", question=question)
+        for i in range(2)
+        for question in questions
+    ]
+    said = speak(storybook, rows)
+    assert seen == [rows[0].picture, rows[3].picture]
+    assert [one.text for one in said] == [
+        storybook.answer(row.picture, row.question) for row in rows
+    ]
+
+
 def test_batches():
     assert list(batches("abcde", 2)) == [["a", "b"], ["c", "d"], ["e"]]
     assert list(batches("", 2)) == []

@@ -128,8 +128,14 @@ def test_a_function_is_edited_run_mistaken_and_reset(page: Page) -> None:
     page.click("#run")
     page.until(f"{verdict}.includes('With your layers.softmax')", 30)
     assert page.settled() != before
+    page.js(write, "np.exp(0 * scores)", "np.exp(scores)\n    while True:\n        pass")
+    page.click("#run")
+    page.until("!document.getElementById('halt').hidden", 30)
+    page.click("#halt")
+    page.until(f"{verdict}.includes('Your text is still here')", 90)
+    assert page.settled() == before
     page.click("#reset")
-    page.until(f"{verdict}.includes('original')", 30)
+    page.until(f"{verdict}.includes('are the original ones again')", 30)
     assert page.settled() == before
 
 

@@ -16,6 +16,8 @@ MODULES = (
     "numpygit.trace",
     "numpygit.inside.debug",
     "numpygit.huggingface.models.causal_lm",
+    "numpygit.huggingface.processing.processor",
+    "numpygit.loading.config.configs",
 )
 DOCUMENTED = (
     numpygit.Captioner,

@@ -38,12 +38,12 @@ TOKEN_OPTIONS = ("bad_words_ids", "sequence_bias", "suppress_tokens", "begin_sup
 
 @dataclass(slots=True)
 class GenerationConfig:
-    """How to generate. `None` stands for "off", or for what the model's config says.
+    """How to generate: `model.generate(..., num_beams=4)`. `None` stands for "off", or for what the
+    model's config says. Every field is a parameter, with its default.
 
     Source: transformers 4.37.2, `generation/configuration_utils.py`. `min_p` is from 5.x; new
     here are `seed`, `generator`, `beam_form`, `per_node_beam_size`, `output_logits` and
-    `output_log_probabilities`. `max_length` defaults to 50 here, or to all places of a smaller
-    model, and not to 20.
+    `output_log_probabilities`. `max_length` defaults to 50, or to all positions of a smaller model.
     """
 
     # how long: lengths count text tokens, the prompt and its padding included; "new" ones do not

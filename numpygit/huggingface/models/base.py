@@ -299,6 +299,11 @@ class HasWords:
     config: Any
     params: Any
 
+    @property
+    def vocab_size(self) -> int:
+        """The number of tokens in the vocabulary."""
+        return len(self.params.text.word_embedding)
+
     def prune_heads(self, heads_to_prune: Mapping[int, Sequence[int]]) -> None:
         """Silence heads of the text decoder for good: {layer: [head, ...]}, -1 for the last.
 
@@ -342,8 +347,10 @@ class HasWords:
         size = new_num_tokens
         if pad_to_multiple_of is not None:
             if not isinstance(pad_to_multiple_of, int) or pad_to_multiple_of < 1:
-                raise UserError(f"pad_to_multiple_of is {pad_to_multiple_of!r}; it must be a whole "
-                                "number from 1 on")  # fmt: skip
+                raise UserError(  # in the words of 4.37.2
+                    f"Asking to pad the embedding matrix to a multiple of `{pad_to_multiple_of}`, "
+                    "which is not and integer. Please make sure to pass an integer"
+                )
             least = len(self.params.text.word_embedding) if size is None else size
             size = -(-least // pad_to_multiple_of) * pad_to_multiple_of
         if size is not None and size != len(self.params.text.word_embedding):

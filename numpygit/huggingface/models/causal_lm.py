@@ -131,7 +131,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
         position_ids (B, T); pixel_values: stills (B, C, H, W), clips (B, frames, C, H, W), a list
         of frames, or none; head_mask (N,) or (L, N), 0 silences a head; labels (B, T), see
         `loss.next_word_loss`; past_key_values of an earlier call, then only new words go in.
-        -> loss, logits (B, M + T, V), past_key_values, hidden_states (B, M + T, D), attentions.
+        -> loss, logits (B, M + T, V), past_key_values, hidden_states, attentions.
         """
         refuse_more(more)
         logits_to_keep = logits_to_keep or 0
@@ -253,8 +253,8 @@ class GitForCausalLM(HasWords, PretrainedModel):
             chosen = chosen.change(options)
         plan = self.plan(pixel_values, input_ids, attention_mask, chosen, Calls())
         try:
-            known = self.known(pixel_values, interpolate_pos_encoding, trace)
-            steps = lazily(known, self.params.text, plan, choose=choose, trace=trace)
+            encoded = self.encoded(pixel_values, interpolate_pos_encoding, trace)
+            steps = lazily(encoded, self.params.text, plan, choose=choose, trace=trace)
             if not self.plain:
                 steps = limited(steps, threads_of(self))
             yield from steps
@@ -296,11 +296,11 @@ class GitForCausalLM(HasWords, PretrainedModel):
         calls = Calls(processors, criteria, prefix_allowed_tokens_fn, streamer)
         params, stand_ins = self.prepared(given.head_mask, given.inputs_embeds)
         chosen = (generation_config or self.options()).change(options)
-        plan = self.plan(given.seen, given.ids, given.attention_mask, chosen, calls, stand_ins)
+        plan = self.plan(given.subject, given.ids, given.attention_mask, chosen, calls, stand_ins)
         try:
-            known = self.known(given.seen, given.interpolate_pos_encoding, given.trace)
+            encoded = self.encoded(given.subject, given.interpolate_pos_encoding, given.trace)
             with blas_threads(threads_of(self)):
-                found = decode(known, params.text, plan, trace=given.trace)
+                found = decode(encoded, params.text, plan, trace=given.trace)
         except NotFiniteError:
             raise self.why_not_finite() from None
         shown = GenerateOutput.of(show_heads(found, given.head_mask, self.config))
@@ -340,9 +340,9 @@ class GitForCausalLM(HasWords, PretrainedModel):
         """Put together what one decoding step is called with: after a cache, the last words."""
         ids = np.asarray(input_ids)
         mask = np.ones(ids.shape, np.int64) if attention_mask is None else attention_mask
-        known = 0 if past_key_values is None else past_key_values.attention_mask.shape[1]
+        cached_length = 0 if past_key_values is None else past_key_values.attention_mask.shape[1]
         pixels = more.get("pixel_values") if past_key_values is None else None
-        return {"input_ids": ids[:, known:], "attention_mask": mask, "pixel_values": pixels,
+        return {"input_ids": ids[:, cached_length:], "attention_mask": mask, "pixel_values": pixels,
                 "past_key_values": past_key_values, "use_cache": use_cache}  # fmt: skip
 
     greedy_search = searches.greedy_search
@@ -364,15 +364,15 @@ class GitForCausalLM(HasWords, PretrainedModel):
             return params, None
         return edit_params.with_vectors(params, as_vectors(inputs_embeds, self.config.hidden_size))
 
-    def known(self, seen: Pixels | Cache | None, interpolate: bool, trace: Trace) -> Array | Cache:
+    def encoded(self, subject: Pixels | Cache | None, stretch: bool, trace: Trace) -> Array | Cache:
         """Encode pictures, unless they have been looked at before."""
-        if isinstance(seen, Cache):
-            return seen
-        return self.memory(seen, interpolate_pos_encoding=interpolate, trace=trace)
+        if isinstance(subject, Cache):
+            return subject
+        return self.memory(subject, interpolate_pos_encoding=stretch, trace=trace)
 
     def plan(
         self,
-        seen: Pixels | Cache | None,
+        subject: Pixels | Cache | None,
         input_ids: Array | None,
         attention_mask: Array | None,
         chosen: GenerationConfig,
@@ -387,7 +387,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
             start = start if chosen.bos_token_id is None else chosen.bos_token_id
             if start is None:
                 raise UserError("there is no bos_token_id to start from: pass input_ids, or set it")
-            input_ids = np.full((1 if seen is None else count_rows(seen), 1), start, np.int64)
+            input_ids = np.full((1 if subject is None else count_rows(subject), 1), start, np.int64)
             attention_mask = np.ones(input_ids.shape, np.int64)
         return make_plan(
             as_ids(input_ids),

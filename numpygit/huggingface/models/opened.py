@@ -17,6 +17,7 @@ from ... import loading
 from ...decoding.options import GenerationConfig, load_options
 from ...errors import UserError
 from ...loading.authors import authors_config
+from ...loading.checkpoint import check_config
 from ...loading.config import GitConfig, GitVisionConfig, stored
 from ...loading.hub.keywords import sort_keywords
 from ...loading.random_weights import random_model, random_tower
@@ -85,6 +86,7 @@ def opened(
     if file and not loose:  # what does not fit costs nothing
         params_from(look, config, source=str(folder))
     tensors = loading.read_tensors(file, **files) if file else dict(state)
+    check_config(config, folder)
     if name is not None:
         config.name_or_path = str(name)
     tensors = {n: np.asarray(a) for n, a in tensors.items()} if state is not None else tensors

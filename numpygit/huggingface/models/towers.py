@@ -79,11 +79,11 @@ class GitVisionModel(PretrainedModel):
                 "Clips go into GitModel or GitForCausalLM"
             )
         asked = chosen(self.config, output_attentions, output_hidden_states, return_dict)
-        recorder, seen = Recorder("vision.x", "vision.*.x", "vision.*.weights"), trace
+        recorder, observer = Recorder("vision.x", "vision.*.x", "vision.*.weights"), trace
         if asked["hidden_states"] or asked["attentions"]:
-            seen = together(recorder, trace)
+            observer = together(recorder, trace)
         tower, stretch = towers_of(self).image_tokens, interpolate_pos_encoding
-        last = tower(pixels, self.params, config=self.config, interpolate=stretch, trace=seen)
+        last = tower(pixels, self.params, config=self.config, interpolate=stretch, trace=observer)
         check_finite(last, self.params)
         states = recorder.like("vision.x", "vision.*.x")
         attentions = recorder.like("vision.*.weights")

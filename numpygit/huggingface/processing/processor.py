@@ -44,8 +44,24 @@ GROUPS = ("text_kwargs", "images_kwargs", "videos_kwargs", "common_kwargs")  # o
 class GitProcessor:
     """Everything that stands between a person's picture and text and the model's numbers.
 
-    Source: transformers 4.37.2, `processing_git.py`. Bare settings, the authors' too, and a bare
-    vocabulary are taken as well, as `image_processor` and `tokenizer`.
+    Parameters
+    ----------
+    image_processor
+        A GitImageProcessor, or bare settings, the authors' too.
+    tokenizer
+        A GitTokenizer, or a bare vocabulary.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> from numpygit.storybook import EXAMPLES
+    >>> processor = numpygit.GitProcessor.from_pretrained("storybook")
+    >>> picture = EXAMPLES / "sign.png"
+    >>> given = processor(text="what is it?", images=picture, return_tensors="np")
+    >>> given["input_ids"].shape, given["pixel_values"].shape
+    ((1, 6), (1, 3, 96, 96))
+
+    Source: transformers 4.37.2, `processing_git.py`.
     """
 
     model_input_names = ("input_ids", "attention_mask", "pixel_values")

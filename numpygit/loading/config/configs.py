@@ -46,8 +46,25 @@ class GitVisionConfig(Settings, VisionConfig):
 class GitConfig(Settings, Config):
     """The whole model: the text decoder's fields, and the vision encoder's in `vision_config`.
 
-    `vision_config` may be given as a dict, as a GitVisionConfig, or not at all. Any other keyword
-    is kept as an attribute. Raises UserError for sizes and names that cannot be.
+    Parameters
+    ----------
+    vision_config
+        A GitVisionConfig, a dict, or nothing: then that of `microsoft/git-base`.
+    hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, vocab_size
+        Width D, layers L, heads N, MLP width F and words V of the text decoder.
+    max_position_embeddings, num_image_with_embedding
+        The most words of a text, and the most frames of a clip, None for stills alone.
+
+    Any other keyword is kept as an attribute. Raises UserError for sizes and names that cannot be.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> config = numpygit.GitConfig.from_pretrained("storybook")
+    >>> config.hidden_size, config.vision_config.num_patches
+    (160, 64)
+
+    Source: transformers 4.37.2, `configuration_git.py`.
     """
 
     vision_config: GitVisionConfig = None  # type: ignore[assignment]
@@ -83,7 +100,6 @@ def usable(kind: Any, values: Mapping[str, Any], path: Path) -> Any:
     """Make settings of what a file holds, after its fields were checked one by one."""
     try:
         config = kind.from_dict(values)
-        config.check()
         vision = config.vision_config if kind is GitConfig else config
         if vision.num_patches > MOST_PATCHES:
             raise UserError(

@@ -282,7 +282,8 @@ def keep_unknown(config_class: type[Kind]) -> type[Kind]:
 def as_official(name: str, value: Any) -> Any:
     """Read what JSON cannot say: the keys of two tables are numbers."""
     if name in ("pruned_heads", "id2label") and isinstance(value, Mapping):
-        return {int(key): each for key, each in value.items()}
+        is_number = all(str(key).lstrip("-").isdigit() for key in value)
+        return {int(key): each for key, each in value.items()} if is_number else dict(value)
     return value
 
 

@@ -450,6 +450,14 @@ async function main() {
     await settled();
     if (page.failed && !(page.failed instanceof Stopped)) throw page.failed;
     return run.text;
+  }, async () => {
+    again = false;
+    server.restart();
+    await settled();
+    await server.ask({ op: "hello" }, () => {});
+    await ask();
+    await settled();
+    return run.text;
   });
   build();
   lessons = new Lessons(page);

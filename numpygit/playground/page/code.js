@@ -5,8 +5,8 @@ import { element } from "./words.js";
 const $ = (id) => document.getElementById(id);
 
 export class Code {
-  constructor(ready, ask, onEdit) {
-    Object.assign(this, { ready, ask, onEdit, name: "", line: "" });
+  constructor(ready, ask, onEdit, onHalt) {
+    Object.assign(this, { ready, ask, onEdit, onHalt, name: "", line: "" });
     this.tensors = new Map(ready.tensors.map((row) => [row.name, row]));
     this.pick = element("select", { "aria-label": "Function", onchange: () => this.open(this.pick.value) },
       ...ready.functions.map((name) => element("option", { value: name }, name)));
@@ -19,6 +19,7 @@ export class Code {
     this.editing = element("span", { class: "row" },
       element("button", { type: "button", id: "edit", onclick: () => this.startEditing() }, "Edit"),
       element("button", { type: "button", id: "run", class: "main", hidden: true, title: "Ctrl+Enter", onclick: () => this.run() }, "Run it"),
+      element("button", { type: "button", id: "halt", hidden: true, title: "Ends Python and starts it anew", onclick: () => this.halt() }, "Stop"),
       element("button", { type: "button", id: "reset", hidden: true, onclick: () => this.reset() }, "Reset"));
     if (!ready.editable) this.editing.replaceChildren(element("span", { class: "note" }, "To be read here. In the browser version (numpygit play --static) it can be edited and run."));
     $("panel-code").replaceChildren(element("p", { class: "row" }, this.pick, this.where, this.editing), this.said, this.text, this.editor, this.numbers);
@@ -103,14 +104,27 @@ export class Code {
   async run() {
     this.said.className = "verdict";
     this.said.textContent = "running …";
+    this.halted = false;
+    const late = setTimeout(() => { $("halt").hidden = false; }, 3000); // a loop may never end
     try {
       await this.ask({ op: "edit", name: this.name, source: this.editor.value }, () => {});
       const text = await this.onEdit();
-      this.said.textContent = `With your ${this.name}: “${text}”`;
+      if (!this.halted) this.said.textContent = `With your ${this.name}: “${text}”`;
     } catch (error) {
+      if (this.halted) return;
       this.said.classList.add("wrong");
       this.said.textContent = error.message;
+    } finally {
+      clearTimeout(late);
+      $("halt").hidden = true;
     }
+  }
+
+  async halt() {
+    this.halted = true;
+    this.said.textContent = "Stopped. Python starts anew, with the original functions …";
+    const text = await this.onHalt();
+    this.said.textContent = `Stopped. With the original functions: “${text}”. Your text is still here.`;
   }
 
   async reset() {

@@ -148,7 +148,7 @@ def test_the_vocabulary_is_resized_in_full() -> None:
     headless = GitModel(GitConfig(**SIZES), seed=3)
     assert headless.resize_token_embeddings(70).shape == (70, 24)
     assert headless.get_output_embeddings() is None
-    with pytest.raises(UserError, match=r"pad_to_multiple_of is 2\.5"):
+    with pytest.raises(UserError, match=r"multiple of `2\.5`"):
         model.resize_token_embeddings(9, pad_to_multiple_of=2.5)
 
 
