@@ -6,12 +6,15 @@
 
 Read `model/` in this order: image.py, layers.py, vision.py, text.py, generate.py.
 
-    model/        the mathematics            fast/      the same, arranged for speed
-    loading/      name -> files -> params    decoding/  every way to choose words
+    model/        the mathematics            fast/        the same, arranged for speed
+    loading/      name -> files -> params    decoding/    every way to choose words
     huggingface/  the names that users of transformers know
+    captioner/    picture in, words out      trace.py     the name of every tensor
     inside/       record, step, compare, explain a run
-    captioner.py  picture in, words out      trace.py   the name of every tensor
-    storybook/    the bundled model          cli/       the command line
+    data/         where pictures come from   evaluation/  how good captions are
+    learning/     gradients and training     playground/  the page of `numpygit play`
+    storybook/    the bundled model          scale/       many machines
+    cli/          the command line           errors.py    what a user reads
 
 One letter for each axis, in every shape comment:
 

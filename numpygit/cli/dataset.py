@@ -58,7 +58,7 @@ def caption(options: argparse.Namespace, how: dict[str, Any]) -> int:
         batch_size=options.batch_size,
         as_json=options.json,
     )
-    print(f"numpygit: {counts}", file=sys.stderr)
+    complain(str(counts))
     return counts.failed
 
 
@@ -92,7 +92,8 @@ def caption_rows(
     try:
         from tqdm import tqdm  # inside a browser there is none
 
-        with tqdm(unit="picture", disable=not sys.stderr.isatty()) as bar:
+        is_watched = sys.stderr is not None and sys.stderr.isatty()
+        with tqdm(unit="picture", disable=not is_watched) as bar:
 
             def report(why: str) -> None:
                 with tqdm.external_write_mode(file=sys.stderr):

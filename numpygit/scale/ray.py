@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -208,11 +207,10 @@ def write(captions: Any, output: str | None, *, had: int) -> int:
     else:
         captions.write_json(output)
     rows = read_back(output)
-    failed = sum(bool(row["error"]) for row in rows)
-    said = len(rows) - failed
-    print(f"numpygit: {said - had} captioned, {had} had one already, {failed} failed",
-          file=sys.stderr)  # fmt: skip
-    return failed
+    said = {key_of(row) for row in rows if not row["error"]}
+    broken = {key_of(row) for row in rows} - said
+    complain(f"{len(said) - had} captioned, {had} had one already, {len(broken)} failed")
+    return len(broken)
 
 
 def quieten(ray: Any) -> None:

@@ -199,3 +199,13 @@ def test_freed_memory_is_kept_for_the_next_array():
         faults[what] = int(run.stdout)
     assert faults["keep"] < 100
     assert faults["not"] > 10 * faults["keep"]
+
+
+@pytest.mark.parametrize(
+    ("counted", "limit", "expected"), [(6, None, 6), (None, None, 1), (6, 4, 4), (2, 4, 2)]
+)
+def test_cores_of_a_system_without_affinity(monkeypatch, counted, limit, expected):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: counted)
+    monkeypatch.setattr(threads, "container_limit", lambda: limit)
+    assert cores() == expected
