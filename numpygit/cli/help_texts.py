@@ -59,6 +59,15 @@ TEXTS = {
         "numpygit completion zsh  >> ~/.zshrc\n"
         "numpygit completion fish > ~/.config/fish/completions/numpygit.fish",
     ),
+    "train": (
+        "Teach a model from pictures with texts; stopped, the same command goes on.",
+        "numpygit lesson kites/\n"
+        "numpygit train kites/ --output my-model --train text --epochs 3",
+    ),
+    "lesson": (
+        "Draw pictures of a word that storybook does not know, with their texts.",
+        "numpygit lesson kites/ --pictures 256 --old 256",
+    ),
 }  # fmt: skip
 
 FIRST = (
