@@ -61,7 +61,6 @@ TEXTS = {
     ),
     "train": (
         "Teach a model from pictures with texts; stopped, the same command goes on.",
-        "numpygit lesson kites/\n"
         "numpygit train kites/ --output my-model --train text --epochs 3",
     ),
     "lesson": (
