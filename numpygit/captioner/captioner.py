@@ -293,8 +293,10 @@ def load(
     """
     check_threads(threads)
     where: dict[str, Any] = {"revision": revision, "token": token, "cache_dir": cache_dir}
-    folder = loading.find(name, local_files_only=local_files_only, **where)
-    processor = GitProcessor.from_folder(folder, preprocessing=preprocessing)
+    where["local_files_only"] = local_files_only
+    small = loading.find(name, files=loading.SMALL_FILES, **where)  # before any weight is fetched
+    processor = GitProcessor.from_folder(small, preprocessing=preprocessing)
+    folder = loading.find(name, **where)
     how = PictureOptions() if pictures is None else pictures
     offline = how.local_files_only or local_files_only
     processor.read_with(replace(how, local_files_only=offline))

@@ -36,6 +36,18 @@ TEXTS = {
     ),
     "models": ("List the official checkpoints: names, sizes, what each was made for.",
                "numpygit models"),
+    "train": (
+        None,
+        "numpygit train pictures/ --output my-model --epochs 3\n"
+        "numpygit train questions.json --answers answers.json --pictures photos --output my-model",
+    ),
+    "lesson": (None, "numpygit lesson kites"),
+    "play": (
+        None,
+        "numpygit play                                storybook, in the browser that opens\n"
+        "numpygit play --model microsoft/git-base-coco\n"
+        "numpygit play --static site",
+    ),
     "trace": (
         "Print one line for every tensor of a run, or save all of them for `numpygit diff`.",
         "numpygit trace photo.jpg -m storybook\n"
@@ -58,14 +70,6 @@ TEXTS = {
         "numpygit completion bash >> ~/.bashrc\n"
         "numpygit completion zsh  >> ~/.zshrc\n"
         "numpygit completion fish > ~/.config/fish/completions/numpygit.fish",
-    ),
-    "train": (
-        "Teach a model from pictures with texts; stopped, the same command goes on.",
-        "numpygit train kites/ --output my-model --train text --epochs 3",
-    ),
-    "lesson": (
-        "Draw pictures of a word that storybook does not know, with their texts.",
-        "numpygit lesson kites/ --pictures 256 --old 256",
     ),
 }  # fmt: skip
 

@@ -13,6 +13,7 @@ from PIL import Image
 from ..captioner import Captioner, load
 from ..errors import UserError
 from ..huggingface.processing.picture_steps import open_picture
+from ..inside.backward import record_backward
 from ..inside.diff.compare import Report, Row, compare
 from ..inside.diff.foreign_names import read_map
 from ..inside.diff.report import report_lines, table_lines
@@ -51,13 +52,18 @@ def trace_command(options: argparse.Namespace, load_model: Load) -> int:
     if options.picture is None:
         raise UserError("give a picture to trace, or --table for the names")
     check_question(options.question)
-    asked: dict[str, Any] = {"patterns": options.only, "cached": options.cached}
+    asked: dict[str, Any] = {"patterns": options.only}
+    if options.backward and options.cached:
+        raise UserError("gradients are those of the whole text at once: leave --cached out")
+    if not options.backward:
+        asked["cached"] = options.cached
     if options.output is None:
         asked["trace"] = print_json if options.json else Printer()
     else:
         asked["noise"] = not options.no_noise
         check_target(options.output)
-    run = record(load_model(options), options.picture, options.question, **asked)
+    keep = record_backward if options.backward else record
+    run = keep(load_model(options), options.picture, options.question, **asked)
     if options.output is not None:
         save(options.output, run)
         size = sum(array.nbytes for array in run.tensors.values()) / 1e6

@@ -88,6 +88,10 @@ def add_inside(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--no-noise", action="store_true", help="save without the second run, in float64, that "
         "measures the rounding of each tensor for `diff`",
     )  # fmt: skip
+    trace.add_argument(
+        "--backward", action="store_true", help="gradients of the loss of its own words, of every "
+        "tensor, in place of the tensors",
+    )  # fmt: skip
     trace.add_argument("--table", action="store_true", help="list the names and their meanings")
     add_diff(commands)
     step = commands.add_parser(

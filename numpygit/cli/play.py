@@ -30,6 +30,7 @@ def add_command(commands: Any) -> None:
 def add_model_options(play: argparse.ArgumentParser) -> None:
     """Describe which model plays."""
     play.add_argument(
+        "-m",
         "--model",
         default="storybook",
         metavar="NAME",

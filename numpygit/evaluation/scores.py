@@ -140,7 +140,12 @@ def with_java(
         need_java()
         from pycocoevalcap.meteor.meteor import Meteor
 
-        one, several = Meteor().compute_score(wanted, said)
+        java = Meteor()
+        try:
+            one, several = java.compute_score(wanted, said)
+        finally:
+            java.meteor_p.stdout.close()  # the class ends its process, and leaves these open
+            java.meteor_p.stderr.close()
         return measures.Score(float(one), list(several))
 
     def spice_score() -> measures.Score:

@@ -67,7 +67,7 @@ def has_blas() -> bool:
     as columns, as the room `fast` has them, and 72 ms as rows, as the plain functions do.
     """
     built: dict[str, Any] = np.show_config(mode="dicts")  # type: ignore[assignment]
-    return bool(built["Build Dependencies"]["blas"]["found"])
+    return bool(built["Build Dependencies"]["blas"].get("found", False))
 
 
 def loaded_libraries() -> list[str]:

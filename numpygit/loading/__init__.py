@@ -31,6 +31,7 @@ from .formats.safetensors_file import read_safetensors as read_safetensors
 from .hub import CONFIG_FILES as CONFIG_FILES
 from .hub import GENERATION_FILES as GENERATION_FILES
 from .hub import PICTURE_FILES as PICTURE_FILES
+from .hub import SMALL_FILES as SMALL_FILES
 from .hub import WORD_FILES as WORD_FILES
 from .names import IGNORED as IGNORED
 from .names import WORD_EMBEDDING as WORD_EMBEDDING

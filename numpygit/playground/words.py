@@ -11,7 +11,7 @@ import numpy as np
 
 from ..decoding.logits import log_softmax
 from ..errors import UserError
-from ..model.generate import Choice
+from ..model.generate import Choice, Choose
 from ..model.params import Array
 from ..model.text import Cache
 from ..trace import Recorder, find
@@ -64,44 +64,52 @@ def steps(
     settings: Settings,
 ) -> Iterator[Event]:
     """Run word by word with everything about each word; `forced` are words chosen before."""
-    vocabulary, watch = captioner.processor.words, Watch()
-    choose = None
-    if forced is not None:
-        ahead = iter(forced)
-
-        def choose(logits: Array, ids: Array) -> Choice:
-            return Choice(np.array([next(ahead)]), np.arange(1))
-
-    asked: dict[str, Any] = {"generation_config": options.change({"num_beams": 1}), "trace": watch}
-    total, said = 0.0, []
-    T = prompt.shape[1]
+    vocabulary, watch, T = captioner.processor.words, Watch(), prompt.shape[1]
     yield {"event": "prompt", "tokens": [token(captioner, i) for i in prompt[0].tolist()]}
-    for step in captioner.model.steps(cache, prompt, choose=choose, **asked):
-        chosen = int(step.word[0])
-        scores = step.logits[0].astype(np.float64)
-        scores[vocabulary.unused()] = -np.inf
-        known = log_softmax(scores[None])[0]
-        total += float(known[chosen])
-        said.append(chosen)
+    total, said = 0.0, []
+    for step in captioner.model.steps(
+        cache,
+        prompt,
+        generation_config=options.change({"num_beams": 1}),
+        choose=None if forced is None else following(forced),
+        trace=watch,
+    ):
+        known = log_probabilities(captioner, step.logits[0])
+        said.append(int(step.word[0]))
+        total += float(known[said[-1]])
         yield {
             "event": "word",
             "index": len(said) - 1,
-            "token": token(captioner, chosen),
+            "token": token(captioner, said[-1]),
             "is_end": bool(step.finished[0]),
-            "text": vocabulary.decode(step.ids[0, T:].tolist()),
-            "probability": float(np.exp(known[chosen])),
+            "text": vocabulary.decode(said),
+            "probability": float(np.exp(known[said[-1]])),
             "rivals": rivals(captioner, known),
-            **watch.looked(settings, captioner, T),
+            **watch.looked(settings, T),
         }
         if forced is not None and len(said) == len(forced):
             break
-    yield {
-        "event": "end",
-        "text": vocabulary.decode(said),
-        "ids": said,
-        "log_probability": total,
-        "shapes": watch.shapes,
-    }
+    text = vocabulary.decode(said)
+    end = {"text": text, "ids": said, "log_probability": total, "shapes": watch.shapes}
+    yield {"event": "end", **end}
+
+
+def following(words: list[int]) -> Choose:
+    """Choose words that are known before."""
+    ahead = iter(words)
+
+    def choose(logits: Array, ids: Array) -> Choice:
+        return Choice(np.array([next(ahead)]), np.arange(1))
+
+    return choose
+
+
+def log_probabilities(captioner: Captioner, logits: Array) -> Array:
+    """Turn scores (V,) into log-probabilities; placeholders of the vocabulary do not count."""
+    scores = logits.astype(np.float64)
+    scores[captioner.processor.words.unused()] = -np.inf
+    found: Array = log_softmax(scores[None])[0]
+    return found
 
 
 class Watch:
@@ -117,7 +125,7 @@ class Watch:
         if found:
             self.rows[int(found[1])] = value[0, :, -1]  # (N, S)
 
-    def looked(self, settings: Settings, captioner: Captioner, prompt: int) -> Event:
+    def looked(self, settings: Settings, prompt: int) -> Event:
         """Pack where the newest token looked: (L, N, S) as bytes, each row up to its highest."""
         weights = np.stack([self.rows[layer] for layer in sorted(self.rows)])
         highest = weights.max(axis=-1, keepdims=True)

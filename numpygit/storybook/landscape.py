@@ -122,9 +122,11 @@ def _clouds(im: Image.Image, rng: Generator, sky: Color) -> None:
         for dx, up, r in _PUFFS:
             cx, cy, k = x + dx * w, y - up * w * 0.6, r * w
             draw.ellipse((cx - k, cy - k, cx + k, cy + k), fill=color)
-        draw.rounded_rectangle(
-            (x - 1.5 * w, y - 0.25 * w, x + 1.5 * w, y + 0.12 * w), 0.18 * w, fill=color
-        )
+        base = (x - 1.5 * w, y - 0.25 * w, x + 1.5 * w, y + 0.12 * w)
+        try:
+            draw.rounded_rectangle(base, 0.18 * w, fill=color)
+        except ValueError:  # Pillow 10 cannot draw the sides, here a line, between the corners
+            draw.line((base[0], y - 0.065 * w, base[2], y - 0.065 * w), fill=color)
 
 
 def _hill(im: Image.Image, rng: Generator, layer: int, color: Color, night: bool) -> None:

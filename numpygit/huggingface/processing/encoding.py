@@ -18,6 +18,33 @@ CPU = ("cpu", "auto")
 WARNED: set[str] = set()  # what was warned of already, in this process
 
 
+class PtArray(np.ndarray):
+    """What "pt" gives: an array with the few methods of a tensor that notebooks call."""
+
+    def to(self, *targets: Any, **more: Any) -> PtArray:
+        """Return the array: it is on the CPU. Raises UserError for another device or dtype."""
+        stay_on_cpu(*targets, **more)
+        return self
+
+    def cpu(self) -> PtArray:
+        """Return the array."""
+        return self
+
+    detach = cpu
+
+    def numpy(self) -> Any:
+        """Return a plain array."""
+        return self.view(np.ndarray)
+
+    def squeeze(self, *axes: Any, **more: Any) -> Any:
+        """Leave axes of length 1 out: a plain array, which a DataLoader takes."""
+        return self.numpy().squeeze(*axes, **more)
+
+    def unsqueeze(self, dim: int) -> Any:
+        """Add an axis of length 1."""
+        return np.expand_dims(self, dim)
+
+
 class BatchFeature(dict[str, Any]):
     """Named arrays: `inputs["pixel_values"]`, `inputs.pixel_values`, `model(**inputs)`."""
 
@@ -61,6 +88,8 @@ class BatchFeature(dict[str, Any]):
             if name in (skip_tensor_conversion or ()):
                 continue
             self[name] = array_of(name, [value] if prepend_batch_axis else value)
+            if kind_of(tensor_type) == "pt":
+                self[name] = self[name].view(PtArray)
         return self
 
 
@@ -201,7 +230,7 @@ def wants_arrays(return_tensors: object) -> bool:
     Of "pt" a warning is given once: scripts that were written for PyTorch go on with arrays.
     Raises UserError for the tensors of other frameworks, saying what to pass.
     """
-    kind = getattr(return_tensors, "value", return_tensors)  # an enumeration, as in transformers
+    kind = kind_of(return_tensors)
     if kind is None or kind is False:
         return False
     if kind == "pt":
@@ -212,6 +241,11 @@ def wants_arrays(return_tensors: object) -> bool:
             '"np" for arrays, or leave it out for lists'
         )
     return True
+
+
+def kind_of(return_tensors: object) -> object:
+    """Read a kind of tensors, a text or an enumeration of transformers."""
+    return getattr(return_tensors, "value", return_tensors)
 
 
 def warn_once(message: str) -> None:

@@ -255,12 +255,13 @@ class GitImageProcessor:
         if not as_array:
             return BatchFeature(pixel_values=pixels)
         try:
-            return BatchFeature(pixel_values=np.array(pixels, np.float32))
+            array = np.array(pixels, np.float32)
         except ValueError:
             raise UserError(
                 "the prepared pictures differ in size or the clips in length, and make no array; "
                 "leave do_center_crop on, or prepare them one by one"
             ) from None
+        return BatchFeature({"pixel_values": array}, return_tensors)
 
     preprocess = __call__
 

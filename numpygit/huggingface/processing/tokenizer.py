@@ -210,7 +210,7 @@ class GitTokenizer(Vocabulary):
         as_arrays = wants_arrays(return_tensors)
         if is_one and not as_arrays and not return_overflowing_tokens:
             columns = {n: c[0] if isinstance(c[0], list) else c for n, c in columns.items()}
-        return BatchEncoding(columns, rows, "np" if as_arrays else None)
+        return BatchEncoding(columns, rows, return_tensors if as_arrays else None)
 
     def columns(self, **asked: bool | None) -> list[str]:
         """List what comes back: what was asked for, or else what the model takes."""

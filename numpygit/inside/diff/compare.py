@@ -23,6 +23,7 @@ from ...errors import UserError
 from ...model.config import Config
 from ...model.params import Array, Git
 from ...trace import find, order
+from ..backward import MODE, suspects_of
 from ..record import BLOCKED, IDS, Distance, Run, distance, nearest_name
 from .comparable import Both, made_comparable, split_fused, stored_precision
 from .evidence import evidence
@@ -108,6 +109,13 @@ def compare(
         for name in sorted(ours.tensors.keys() | found.keys(), key=place_of)
         if (name == IDS or find(name)) and not (name not in both.ours and name in ours.tensors)
     ]
+    if ours.facts.get("mode") == MODE:  # gradients: computed from the logits backwards
+        rows = [row for row in rows if row.name == IDS] + [
+            row for row in reversed(rows) if row.name != IDS
+        ]
+        first = first_of(rows)
+        why = "" if first is None else suspects_of(first.name)
+        return Report(rows, first, [], why, notes(ours, theirs, rows, renamed, measure))
     scene = Scene(both.ours, params, config)
     rows = with_asides(rows, scene)
     first = first_of(rows)
@@ -338,7 +346,10 @@ def notes(
         found.append(f"theirs holds float64, from {min(double, key=place_of)} on")
     modes = {run.facts.get("mode", "uncached") for run in (ours, theirs)}
     if len(modes) > 1:
-        found.append("one run is with a cache and one without: few names are in both")
+        if MODE in modes:
+            found.append("one file holds tensors and one gradients: they cannot agree")
+        else:
+            found.append("one run is with a cache and one without: few names are in both")
     return found
 
 

@@ -137,7 +137,13 @@ def test_pt_gives_arrays_and_warns_once() -> None:
     with pytest.warns(UserWarning, match="gives NumPy arrays here"):
         inputs = processor(text=["a red"], images=PICTURE, return_tensors="pt")
     processor(images=PICTURE, return_tensors="pt")  # a second warning would be an error
-    assert {type(value) for value in inputs.values()} == {np.ndarray}
+    for value in inputs.values():
+        assert isinstance(value, np.ndarray)
+        assert value.to("cpu") is value
+        assert value.unsqueeze(0).shape == (1, *value.shape)
+        assert type(value.squeeze()) is type(value.cpu().detach().numpy()) is np.ndarray
+        with pytest.raises(UserError, match="runs on the CPU"):
+            value.to("cuda")
 
 
 def test_what_transformers_5_saves_loads(tmp_path: Path) -> None:
