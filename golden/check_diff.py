@@ -91,7 +91,7 @@ BUGS: list[tuple[str, Callable[[torch.nn.Module], object], str, str]] = [
      "vision.1.k", "without the bias"),
     ("q and k exchanged", lambda m: exchange(in_text(m, 0).attention.self.query,
                                              in_text(m, 0).attention.self.key),
-     "text.0.q", "with our k in its place"),
+     "text.0.q", "queries and keys exchanged"),
     ("normalisations exchanged", exchange_norms, "text.1.after_attention", "exchanged"),
     ("epsilon of the picture tower", lambda m: epsilon(vision(m).pre_layrnorm, 1e-3),
      "vision.x", "with epsilon 1e-03"),

@@ -29,6 +29,18 @@ def complain(message: str) -> int:
     return 1
 
 
+def is_watched() -> bool:
+    """Tell whether a person sees the error stream: it is there, open, and a terminal."""
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except (OSError, ValueError):
+        return False
+
+
+class NotReadableError(UserError):
+    """A picture that is fine, but that nothing here can read."""
+
+
 def shown(text: str, most: int = 120) -> str:
     """Write a name or a text for a message: cut in its middle, control characters escaped."""
     if len(text) > most:

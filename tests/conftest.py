@@ -100,7 +100,8 @@ def offline(tmp_path: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.upper().startswith(("HF_", "PYTHON")) and not name.upper().endswith("_PROXY")
+        if name == "HF_HUB_DISABLE_SYMLINKS"
+        or (not name.upper().startswith(("HF_", "PYTHON")) and not name.upper().endswith("_PROXY"))
     }
     return kept | {
         "HF_HOME": str(tmp_path / "hf_home"),

@@ -11,7 +11,8 @@ from PIL import Image
 
 import numpygit
 from numpygit.captioner import Captioner, classify
-from numpygit.cli.commands import main, read_labels
+from numpygit.cli.commands import main
+from numpygit.cli.wording import read_labels
 from numpygit.errors import NotFoundError, UserError
 from numpygit.huggingface import call
 from numpygit.huggingface.models import causal_lm

@@ -1,7 +1,8 @@
 """A model with its processor: load one, and ask it for captions, answers and labels."""
 
+from ..decoding.wording import common_start
 from .ask import Label, ScoredText, answers, captions, classify
-from .captioner import Captioner, Subject, common_start, load
+from .captioner import Captioner, Subject, load
 
 __all__ = [
     "Captioner",

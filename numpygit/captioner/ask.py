@@ -47,8 +47,10 @@ def captions(
 
     As many texts as num_return_sequences, the best first.
     """
-    cache = look(captioner, picture)
-    prompt = captioner.processor.prompt(question)
+    cache, begin = look(captioner, picture), options.pop("begin", None)
+    is_caption, wording = question is None, captioner.wording
+    prompt = captioner.caption_prompt(begin) if is_caption else captioner.processor.prompt(question)
+    before = prompt[0, 1:].tolist() if is_caption else []
     found = speak(captioner, cache, prompt, {**options, "output_log_probabilities": True})
     scores = found.log_probabilities
     if scores is None:
@@ -61,7 +63,9 @@ def captions(
         said = [
             (words.tokenizer.id_to_token(i) or "", s) for i, s in zip(ids, counted, strict=True)
         ]
-        text, total, mean = words.decode(ids), float(scores.total[row]), float(scores.mean[row])
+        text = words.decode([*before, *ids])
+        text = wording.around(text) if is_caption else text
+        total, mean = float(scores.total[row]), float(scores.mean[row])
         texts.append(ScoredText(text, total, mean, said[: ended + 1]))
     return texts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,14 @@ import numpy as np
 
 from .. import loading
 from ..decoding.options import AUTHORS, GenerationConfig, load_options
+from ..decoding.wording import Wording, common_start
 from ..errors import UserError
 from ..fast.threads import check_threads
 from ..huggingface.models import GitForCausalLM
 from ..huggingface.processing.authors import original_config
-from ..huggingface.processing.picture_steps import ImageProcessor, Picture, is_one_picture
+from ..huggingface.processing.picture_steps import Picture, is_one_picture
 from ..huggingface.processing.processor import GitProcessor
 from ..huggingface.reading import PictureOptions
-from ..loading.config import GitConfig
 from ..model.layers import Trace, no_trace
 from ..model.params import Array
 from ..model.text import Cache
@@ -76,14 +76,16 @@ class Captioner:
         self.processor = processor
         self.name = name
         self.source = source  # the file that the weights came from
+        self.wording = Wording()  # how captions shall be
 
     def __repr__(self) -> str:
         return f"Captioner({self.name!r}): {self.model!r}"
 
     def pixels(self, picture: Picture | Sequence[Picture]) -> Array:
         """Prepare a picture or a clip for the model: (1, C, H, W) or (1, frames, C, H, W)."""
-        frames = self.model.config.num_image_with_embedding
-        return self.processor.pixels(picture, frames=frames)
+        config = self.model.config
+        self.processor.check_sizes(config, self.name)
+        return self.processor.pixels(picture, frames=config.num_image_with_embedding)
 
     def see(self, picture: Picture | Sequence[Picture], *, trace: Trace = no_trace) -> Cache:
         """Prefill the KV cache with a picture once, to ask several things about it."""
@@ -92,36 +94,66 @@ class Captioner:
             self.pixels(picture), interpolate_pos_encoding=interpolate, trace=trace
         )
 
-    def caption(self, picture: Subject, *, max_length: int | None = None) -> str:
-        """Say what the picture shows."""
+    def caption(
+        self,
+        picture: Subject,
+        *,
+        max_length: int | None = None,
+        begin: str | None = None,
+        **options: Any,
+    ) -> str:
+        """Say what the picture shows.
+
+        `begin` are words that the caption begins with, "a photo of"; `options` are those of
+        `generate`, for this caption. What is not given is as `self.wording` says.
+        """
         text: list[int] = []
         pixels = picture if isinstance(picture, Cache) else self.pixels(picture)
-        for ids in self.say(pixels, self.processor.prompt(), max_length=max_length):
+        begin = self.wording.begin if begin is None else begin
+        prompt = self.processor.prompt(begin=begin)
+        for ids in self.say(pixels, prompt, max_length=max_length, **options):
             text = ids[0, 1:].tolist()
-        return self.processor.words.decode(text)
+        return self.wording.around(self.processor.words.decode(text))
+
+    def caption_prompt(self, begin: str | None = None) -> Array:
+        """Write the words that a caption starts with: the start token, then `begin` -> (1, T)."""
+        return self.processor.prompt(begin=self.wording.begin if begin is None else begin)
 
     def captions(
-        self, pictures: Sequence[Picture | Sequence[Picture]], *, max_length: int | None = None
+        self,
+        pictures: Sequence[Picture | Sequence[Picture]],
+        *,
+        max_length: int | None = None,
+        begin: str | None = None,
+        **options: Any,
     ) -> list[str]:
-        """Say what each of several pictures shows, all of them at once as one batch."""
+        """Say what each of several pictures shows, all of them at once as one batch.
+
+        The keywords are those of `caption`.
+        """
         if is_one_picture(pictures):
             raise UserError("captions takes a list of pictures; for one picture use caption")
         prepared = [self.pixels(picture) for picture in pictures]
-        return self.caption_pixels(prepared, max_length=max_length)
+        return self.caption_pixels(prepared, max_length=max_length, begin=begin, **options)
 
     def caption_pixels(
-        self, prepared: Sequence[Array], *, max_length: int | None = None
+        self,
+        prepared: Sequence[Array],
+        *,
+        max_length: int | None = None,
+        begin: str | None = None,
+        **options: Any,
     ) -> list[str]:
         """Caption what `pixels` has prepared: stills, and clips of equal length, go together."""
         found = [""] * len(prepared)
         for shape in sorted({one.shape for one in prepared}):
             numbers = [i for i, one in enumerate(prepared) if one.shape == shape]
             batch = np.concatenate([prepared[i] for i in numbers])
-            prompt = self.processor.prompt().repeat(len(batch), axis=0)
-            for step in self.say(batch, prompt, max_length=max_length):
+            prompt = self.caption_prompt(begin).repeat(len(batch), axis=0)
+            for step in self.say(batch, prompt, max_length=max_length, **options):
                 ids = step
             for i, row in zip(numbers, ids.tolist(), strict=True):
-                found[i] = self.processor.words.decode(row[1:])
+                found[i] = self.wording.around(self.processor.words.decode(row[1:]))
         return found
 
     def answer(self, picture: Subject, question: str, *, max_length: int | None = None) -> str:
@@ -144,6 +176,7 @@ class Captioner:
         *,
         max_length: int | None = None,
         trace: Trace = no_trace,
+        **options: Any,
     ) -> Iterator[str]:
         """Yield a caption or an answer piece by piece, as its words come.
 
@@ -153,10 +186,14 @@ class Captioner:
         if question is not None and not question.strip():
             raise UserError("the question is empty; ask something, or ask for a caption")
         pixels = picture if isinstance(picture, Cache) else self.pixels(picture)
-        prompt = self.processor.prompt(question)
+        is_caption = question is None
+        prompt = self.caption_prompt() if is_caption else self.processor.prompt(question)
+        first = 1 if is_caption else prompt.shape[1]
         yielded, before = "", ""
-        for ids in self.say(pixels, prompt, max_length=max_length, trace=trace):
-            now = self.processor.words.decode(ids[0, prompt.shape[1] :].tolist())
+        if is_caption and self.wording.prefix:
+            yield self.wording.prefix
+        for ids in self.say(pixels, prompt, max_length=max_length, trace=trace, **options):
+            now = self.processor.words.decode(ids[0, first:].tolist())
             stable = common_start(before, now)
             if len(stable) > len(yielded):
                 yield stable[len(yielded) :]
@@ -164,6 +201,8 @@ class Captioner:
             before = now
         if before[len(yielded) :]:
             yield before[len(yielded) :]
+        if is_caption and self.wording.suffix:
+            yield self.wording.suffix
 
     def explain(
         self,
@@ -198,13 +237,14 @@ class Captioner:
         *,
         max_length: int | None = None,
         trace: Trace = no_trace,
+        **options: Any,
     ) -> Iterator[Array]:
         """Continue prompts: -> ids (B, T), longer by a word each time, or all at once.
 
         A search with beams, such as the authors', knows its text only at the end.
         """
         asked: dict[str, Any] = {
-            "generation_config": self.options(max_length),
+            "generation_config": self.options(max_length, **options),
             "interpolate_pos_encoding": self.processor.original,
             "trace": trace,
         }
@@ -215,7 +255,7 @@ class Captioner:
         pixels, cache = (None, pictures) if isinstance(pictures, Cache) else (pictures, None)
         yield self.model.generate(prompt, pixel_values=pixels, past_key_values=cache, **asked)
 
-    def options(self, max_length: int | None = None) -> GenerationConfig:
+    def options(self, max_length: int | None = None, **options: Any) -> GenerationConfig:
         """Say how words are chosen: as `generation_config.json` says, or as the authors do.
 
         One text for each prompt, and no placeholders of the vocabulary.
@@ -223,18 +263,49 @@ class Captioner:
         base, positions = self.model.generation_config, self.model.config.max_position_embeddings
         if self.processor.original:
             base = AUTHORS.change({"max_length": min(AUTHORS.max_length or positions, positions)})
-        suppressed = [*(base.suppress_tokens or ()), *self.processor.words.placeholders]
-        length = {} if max_length is None else {"max_length": max_length, "max_new_tokens": None}
-        one = {"num_return_sequences": 1, "return_dict_in_generate": False}
-        return base.change({"suppress_tokens": suppressed, **one, **length})
+        words = self.processor.words
+        return chosen(
+            base,
+            self.wording,
+            words.encode,
+            placeholders=words.placeholders,
+            max_length=max_length,
+            asked=options,
+        )
 
 
-def common_start(a: str, b: str) -> str:
-    """Return what two texts begin with alike."""
-    length = 0
-    while length < min(len(a), len(b)) and a[length] == b[length]:
-        length += 1
-    return a[:length]
+def chosen(
+    base: GenerationConfig,
+    wording: Wording,
+    encode: Callable[[str], list[int]],
+    *,
+    placeholders: Sequence[int],
+    max_length: int | None,
+    asked: Mapping[str, Any],
+) -> GenerationConfig:
+    """Say how one text for each prompt is chosen: `base`, then the wording's options, then `asked`.
+
+    Placeholders of the vocabulary are never chosen. Raises UserError for several texts, and for
+    forbidden words that are empty.
+    """
+    options = {**wording.options, **asked}
+    if options.pop("num_return_sequences", 1) != 1:
+        raise UserError(
+            "a caption is one text; for several with their scores use numpygit.captioner.captions"
+        )
+    quiet = [*(base.suppress_tokens or ()), *options.pop("suppress_tokens", ()), *placeholders]
+    banned = [*(base.bad_words_ids or ()), *(options.pop("bad_words_ids", None) or ())]
+    for word in wording.forbid:
+        ids = encode(word)
+        if not ids:
+            raise UserError(f"forbid has {word!r}, which has no words in it")
+        banned.append(ids)
+    if max_length is not None:
+        options |= {"max_length": max_length, "max_new_tokens": None}
+    if banned:
+        options["bad_words_ids"] = banned
+    one = {"num_return_sequences": 1, "return_dict_in_generate": False}
+    return base.change({"suppress_tokens": quiet, **one, **options})
 
 
 def load(
@@ -248,6 +319,7 @@ def load(
     threads: int | None = None,
     plain: bool = False,
     pictures: PictureOptions | None = None,
+    wording: Wording | None = None,
 ) -> Captioner:
     """Load "storybook", a folder, or a model of the Hugging Face Hub, ready to caption.
 
@@ -273,6 +345,8 @@ def load(
         part, with the same words.
     pictures : PictureOptions, optional
         Where pictures may come from, and how they are read.
+    wording : Wording, optional
+        How captions shall be: their beginning, forbidden words, the options of `generate`.
 
     Returns
     -------
@@ -301,22 +375,11 @@ def load(
     offline = how.local_files_only or local_files_only
     processor.read_with(replace(how, local_files_only=offline))
     config, params = loading.load(folder)
-    check_sizes(processor, config, folder)
     if processor.original:
         config = original_config(config)
     options = load_options(folder, config)
     model = GitForCausalLM(config, params, generation_config=options)
     model.threads, model.plain = threads, plain
-    return Captioner(model, processor, str(name), source=loading.weights_file(folder))
-
-
-def check_sizes(processor: GitProcessor, config: GitConfig, folder: Path) -> None:
-    """Refuse settings that prepare pictures of another size than the model takes."""
-    steps, size = processor.image_processor.steps, config.vision_config.image_size
-    if isinstance(steps, ImageProcessor) and steps.do_center_crop:
-        made = (steps.crop_height, steps.crop_width)
-        if made != (size, size):
-            raise UserError(
-                f"{folder / 'preprocessor_config.json'}: crop_size makes pictures of "
-                f"{made[0]}x{made[1]}, and the model takes {size}x{size} (image_size)"
-            )
+    captioner = Captioner(model, processor, str(name), source=loading.weights_file(folder))
+    captioner.wording = wording or Wording()
+    return captioner

@@ -9,23 +9,23 @@ import json
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotFoundError, UserError, complain
-from . import completion, play, train
+from ..errors import NotFoundError, UserError, complain, shown
+from . import completion, play, train, wording
 from .help_texts import describe, meant
-from .options import PREPROCESSING, add_dataset_options, add_evaluate, add_inside
+from .wording import EXISTING, PREPROCESSING, add_dataset_options, add_evaluate, add_inside
 
 if TYPE_CHECKING:
     from ..captioner import Captioner, Subject
     from .folder import Job
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
+ANSWER_MODEL = "microsoft/git-base-vqav2"
 INTERRUPTED = 130  # 128 + SIGINT, as shells expect
 
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # for odd letters in names of files
     try:
-        import numpy as np  # here and below: rooms are imported by the command that needs them
+        import numpy as np  # here and below: what a command needs is imported by it
 
         with np.errstate(all="ignore"):  # numbers that are not finite end in one sentence
             failures = run_command(options)
@@ -59,16 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failures else 0
 
 
-def shared_options() -> argparse.ArgumentParser:
+def shared_options(model: str = DEFAULT_MODEL) -> argparse.ArgumentParser:
     """Describe what every command with a model takes."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument(
         "-m",
         "--model",
-        default=DEFAULT_MODEL,
+        default=model,
         metavar="NAME",
         help="'storybook' (bundled), an id on the Hugging Face Hub, or a folder "
-        f"(default: {DEFAULT_MODEL})",
+        f"(default: {model})",
     )
     shared.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub")
     shared.add_argument("--offline", action="store_true", help="use the cache, no network")
@@ -101,25 +101,18 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="numpygit", description="Captions and answers for pictures, in NumPy."
     )
+    top.add_argument("--version", action="version", version=f"numpygit {wording.version()}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    caption = commands.add_parser(
-        "caption", parents=[shared, length], help="say what pictures show"
-    )
-    caption.add_argument(
-        "pictures", nargs="+", metavar="PICTURE", help="a picture or clip file, or one folder"
-    )
+    caption = wording.add_caption(commands, [shared, length])
     add_folder_options(caption)
     add_dataset_options(caption)
-    answer = commands.add_parser("answer", parents=[shared, length], help="answer about a picture")
+    answering = [shared_options(ANSWER_MODEL), length]
+    answer = commands.add_parser("answer", parents=answering, help="answer about a picture")
+    wording.add_picture_options(answer)
     answer.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
     answer.add_argument("questions", nargs="+", metavar="QUESTION", help="a question, in quotes")
-    choose = commands.add_parser("classify", parents=[shared], help="choose from labels")
-    choose.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
-    choose.add_argument("--labels", required=True, metavar="FILE", help="one label a line")
-    choose.add_argument(
-        "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
-    )
-    add_explain(commands, parents=[shared, length])
+    wording.add_classify(commands, shared)
+    wording.add_explain(commands, parents=[shared, length])
     add_evaluate(commands, [shared_options()])
     models = commands.add_parser("models", help="list the official checkpoints")
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
@@ -134,24 +127,6 @@ def parser() -> argparse.ArgumentParser:
 def commands_of(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """List the commands of the parser."""
     return next(a.choices for a in top._actions if isinstance(a, argparse._SubParsersAction))
-
-
-def add_explain(commands: Any, *, parents: list[argparse.ArgumentParser]) -> None:
-    """Describe the command that makes a page."""
-    explain = commands.add_parser(
-        "explain",
-        parents=parents,
-        help="make a page that shows how a caption came about",
-        description="Make one page that shows how a caption or an answer came about. Words are "
-        "chosen greedily, at most 24 unless --max-length says more. To measure what mattered, "
-        "the picture is looked at about 150 times more, with parts of it hidden.",
-    )
-    explain.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
-    explain.add_argument("--question", metavar="TEXT", help="a question, in quotes")
-    explain.add_argument("-o", "--output", required=True, metavar="PAGE.html", help="the page")
-    explain.add_argument(
-        "--no-measure", action="store_true", help="leave out what mattered: about ten times faster"
-    )
 
 
 def print_models(*, as_json: bool) -> int:
@@ -182,8 +157,15 @@ def add_folder_options(caption: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--output",
         metavar="FILE",
-        help="captions.jsonl or captions.csv, one row a picture; or .txt alone, for a text file "
-        "beside each picture (default: print)",
+        help="captions.jsonl or captions.csv, one row a picture; or an ending alone, .txt or "
+        ".caption, for a text file beside each picture (default: print)",
+    )
+    group.add_argument(
+        "--existing",
+        choices=EXISTING,
+        default="skip",
+        help="pictures that have a caption: pass them over, write it anew, or write another "
+        "(default: skip); an empty text file is no caption",
     )
 
 
@@ -221,51 +203,56 @@ def run_command(options: argparse.Namespace) -> int:
     if options.output or options.recursive or any(map(os.path.isdir, options.pictures)):
         return caption_folder(options)
     captioner = load_model(options)
-    return sum(tell(captioner, picture, options) for picture in options.pictures)
+    return sum(caption_one(captioner, picture, options) for picture in options.pictures)
 
 
 def caption_folder(options: argparse.Namespace) -> int:
     """Caption a folder; what can go wrong goes wrong before the model is loaded."""
-    if len(options.pictures) > 1 or not os.path.isdir(options.pictures[0]):
-        raise UserError(
-            "expected one folder and nothing else; --output and --recursive are for folders"
-        )
-    if options.batch_size < 1:
-        raise UserError(f"--batch-size is {options.batch_size}, it must be at least 1")
     from ..data.sinks.files import results
+    from . import dataset
     from .folder import plan, run
 
+    if options.batch_size < 1:
+        raise UserError(f"--batch-size is {options.batch_size}, it must be at least 1")
+    if (options.num_return_sequences or 1) > 1:
+        raise UserError("--num-return-sequences is for single pictures, and without --output")
+    if len(options.pictures) > 1 or not os.path.isdir(options.pictures[0]):
+        return dataset.caption(options, how_to_load(options))
     folder = Path(options.pictures[0])
-    with closing(results(options.output, folder, model=options.model, as_json=options.json)) as to:
+    given = {"model": options.model, "as_json": options.json, "existing": options.existing}
+    with closing(results(options.output, folder, **given)) as to:
         job = plan(folder, to, recursive=options.recursive, report=complain)
         if not job.pictures:
-            return summed_up(job, job.failures, 0.0)
-        begun = time.perf_counter()
+            return summed_up(job, job.failures, 0, 0.0)
+        begun, unreadable = time.perf_counter(), list[str]()
         failures = run(
             job,
             load_model(options),
             batch_size=options.batch_size,
             max_length=options.max_length,
             report=complain,
+            unreadable=unreadable,
         )
-        return summed_up(job, failures, time.perf_counter() - begun)
+        return summed_up(job, failures, len(unreadable), time.perf_counter() - begun)
 
 
-def summed_up(job: Job, failures: int, seconds: float) -> int:
+def summed_up(job: Job, failures: int, unreadable: int, seconds: float) -> int:
     """Say at the end what became of a folder; return the failures."""
     made = len(job.pictures) - (failures - job.failures)
     each = f", {seconds / made:.2f} s each" if made else ""
-    complain(f"{made} captioned{each}, {job.done} had one already, {failures} could not be read")
+    need = f"{unreadable} not readable here, " if unreadable else ""
+    had, broken = f"{job.done} had one already", f"{failures - unreadable} could not be read"
+    complain(f"{made} captioned{each}, {had}, {need}{broken}")
     return failures
 
 
 def choose_label(options: argparse.Namespace) -> int:
     """Print the labels that suit a picture best, each with its share of the probability."""
-    labels = read_labels(Path(options.labels))
-    if options.top < 1:
-        raise UserError(f"--top is {options.top}, it must be at least 1")
     from ..captioner import classify
 
+    labels = wording.read_labels(Path(options.labels))
+    if options.top < 1:
+        raise UserError(f"--top is {options.top}, it must be at least 1")
     captioner = load_model(options)
     for found in classify(captioner, options.picture, labels, top=options.top):
         if options.json:
@@ -302,30 +289,15 @@ def show_progress(done: int, total: int) -> None:
         print(f"measuring what mattered: {done} of {total}", end=end, file=sys.stderr, flush=True)
 
 
-def read_labels(path: Path) -> list[str]:
-    """Read labels, one a line; one that comes again is reported and counts once."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise NotFoundError(f"no such file of labels: {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a text of labels: {error}") from None
-    labels = [line.strip() for line in lines if line.strip()]
-    if not labels:
-        raise UserError(f"{path} has no labels in it; write one a line")
-    again = [label for label, times in Counter(labels).items() if times > 1]
-    if again:
-        complain(f"{path} has labels more than once, each counts once: {', '.join(again)}")
-    return list(dict.fromkeys(labels))
-
-
 def load_model(options: argparse.Namespace) -> Captioner:
     """Load the model that was asked for."""
-    pictures = getattr(options, "pictures", None) or [options.picture]
-    if not any(map(os.path.exists, pictures)):  # before a model is downloaded for nothing
-        raise NotFoundError(f"no such picture file: {', '.join(pictures)}")
     from ..captioner import load
+    from ..huggingface.reading.address import is_address
 
+    pictures = getattr(options, "pictures", None) or [options.picture]
+    if not any(is_address(p) or p == "-" or os.path.exists(p) for p in pictures):
+        # before a model is downloaded for nothing
+        raise NotFoundError(f"no such picture file: {shown(', '.join(pictures), 300)}")
     announce_download(options)
     return load(**how_to_load(options))
 
@@ -357,14 +329,41 @@ def how_to_load(options: argparse.Namespace) -> dict[str, Any]:
         "preprocessing": options.preprocessing,
         "threads": options.threads,
         "plain": options.plain,
+        "pictures": wording.picture_options(options),
+        "wording": wording.wording(options),
     }
 
 
+def caption_one(captioner: Captioner, picture: str, options: argparse.Namespace) -> int:
+    """Print the caption of one picture, or several with their scores; return 1 on a mistake."""
+    from ..captioner import captions
+
+    count = options.num_return_sequences or 1
+    try:
+        subject: Any = sys.stdin.buffer.read() if picture == "-" else picture
+        if count == 1:
+            return tell(captioner, subject, options, name=picture)
+        length = {} if options.max_length is None else {"max_length": options.max_length}
+        for said in captions(captioner, subject, num_return_sequences=count, **length):
+            row = {"picture": picture, "caption": said.text, "mean": said.mean,
+                   "log_probability": said.log_probability, "model": captioner.name}  # fmt: skip
+            several = f"{shown(picture)}: " if len(options.pictures) > 1 else ""
+            line = f"{several}{said.mean:8.3f}  {said.text}"
+            print(json.dumps(row) if options.json else line, flush=True)
+    except UserError as error:
+        return complain(str(error))
+    return 0
+
+
 def tell(
-    captioner: Captioner, subject: Subject, options: argparse.Namespace, question: str | None = None
+    captioner: Captioner,
+    subject: Subject,
+    options: argparse.Namespace,
+    question: str | None = None,
+    name: str = "",
 ) -> int:
     """Print one caption or answer, word by word where a person watches; return 1 on a mistake."""
-    picture: Any = options.picture if question is not None else subject
+    picture = options.picture if question is not None else name
     several = len(getattr(options, "pictures", getattr(options, "questions", ()))) > 1
     pieces = captioner.stream(subject, question, max_length=options.max_length)
     try:
@@ -376,7 +375,7 @@ def tell(
             row = {"picture": picture, **asked, kind: text, "model": captioner.name}
             print(json.dumps(row), flush=True)
             return 0
-        print(f"{question or picture}: {first}" if several else first, end="", flush=True)
+        print(f"{shown(question or picture)}: {first}" if several else first, end="", flush=True)
         for piece in pieces:
             print(piece, end="", flush=True)
         print(flush=True)

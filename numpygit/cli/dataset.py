@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -11,11 +10,12 @@ from typing import Any
 
 from ..data import Row, Share, read
 from ..data.sinks import Sink, sink
+from ..data.sinks.files import is_ending
 from ..data.sinks.run import Counts, Speak, run
 from ..data.sinks.texts import Nothing
 from ..data.sources import is_pattern, is_set
 from ..data.split import WHOLE
-from ..errors import UserError, complain
+from ..errors import UserError, complain, is_watched
 from ..scale.workers import alone, together
 
 
@@ -47,7 +47,7 @@ def caption(options: argparse.Namespace, how: dict[str, Any]) -> int:
         share=share,
     )
     output = options.output
-    if output is not None and output != ".txt":
+    if output is not None and not is_ending(output):
         output = share.name(output)
     counts = caption_rows(
         rows,
@@ -57,6 +57,7 @@ def caption(options: argparse.Namespace, how: dict[str, Any]) -> int:
         form=options.format,
         batch_size=options.batch_size,
         as_json=options.json,
+        existing=options.existing,
     )
     complain(str(counts))
     return counts.failed
@@ -79,25 +80,25 @@ def caption_rows(
     batch_size: int = 8,
     as_json: bool = False,
     silent: bool = False,
+    existing: str = "skip",
 ) -> Counts:
     """Caption rows into the output of that name; failures are printed.
 
     Without an output captions are printed too, unless it is to be `silent`.
     """
     rows, asks = look_ahead(iter(rows))
-    to: Sink = sink(output, model=model, form=form, asks=asks, as_json=as_json)
+    to: Sink = sink(output, model=model, form=form, asks=asks, as_json=as_json, existing=existing)
     if output is None and silent:
         to = Nothing()
     to.open()
     try:
         from tqdm import tqdm  # inside a browser there is none
 
-        is_watched = sys.stderr is not None and sys.stderr.isatty()
-        with tqdm(unit="picture", disable=not is_watched) as bar:
+        with tqdm(unit="picture", disable=not is_watched()) as bar:
 
             def report(why: str) -> None:
-                with tqdm.external_write_mode(file=sys.stderr):
-                    complain(why)
+                bar.clear()
+                complain(why)
 
             return run(rows, to, speak, batch_size=batch_size, report=report, advance=bar.update)
     finally:

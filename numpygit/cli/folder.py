@@ -4,7 +4,6 @@ pictures that have their caption are not looked at again, and none is left out.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 from ..captioner import Captioner
 from ..data.folders import find_pictures
 from ..data.sinks.files import Results, results
-from ..errors import NotFoundError, UserError, complain
+from ..errors import NotFoundError, NotReadableError, UserError, complain, is_watched
 from ..model.params import Array
 
 Report = Callable[[str], object]
@@ -55,8 +54,11 @@ def run(
     batch_size: int,
     max_length: int | None = None,
     report: Report,
+    unreadable: list[str] | None = None,
 ) -> int:
     """Caption the pictures of a job; return how many things could not be read.
+
+    Those that are fine, but need what is not installed here, are listed in `unreadable` too.
 
     A broken picture is reported and left out, so that the next start tries it again.
     """
@@ -64,8 +66,8 @@ def run(
 
     failures = job.failures
     total = job.done + len(job.pictures)
-    is_watched = sys.stderr.isatty()
-    with tqdm(total=total, initial=job.done, unit="picture", disable=not is_watched) as bar:
+    hidden = not is_watched()
+    with tqdm(total=total, initial=job.done, unit="picture", disable=hidden) as bar:
         for start in range(0, len(job.pictures), batch_size):
             batch = job.pictures[start : start + batch_size]
             prepared: dict[str, Array] = {}
@@ -74,10 +76,14 @@ def run(
                     prepared[picture] = captioner.pixels(job.folder / picture)
                 except (UserError, OSError) as error:
                     failures += 1
-                    with tqdm.external_write_mode(file=sys.stderr):
-                        report(str(error))
+                    if unreadable is not None and isinstance(error, NotReadableError):
+                        unreadable.append(picture)
+                    bar.clear()
+                    report(str(error))
             captions = captioner.caption_pixels(list(prepared.values()), max_length=max_length)
-            job.results.write(dict(zip(prepared, captions, strict=True)))
+            for why in job.results.write(dict(zip(prepared, captions, strict=True))):
+                failures += 1
+                report(why)
             bar.update(len(batch))
     return failures
 
@@ -90,12 +96,14 @@ def caption_folder(
     recursive: bool = False,
     batch_size: int = 8,
     max_length: int | None = None,
+    existing: str = "skip",
 ) -> int:
     """Caption all pictures of a folder; return how many could not be read.
 
-    `output` is a file that ends in .jsonl or .csv; ".txt" for a text file beside each picture;
-    None prints. Call it again to go on with what is left. Mistakes are printed as they come.
+    `output` is a file that ends in .jsonl or .csv; an ending alone, such as ".txt", for a text file
+    beside each picture; None prints. `existing` is "skip", "overwrite" or "append". Call it again
+    to go on with what is left. Mistakes are printed as they come.
     """
-    with closing(results(output, Path(folder), model=captioner.name)) as to:
+    with closing(results(output, Path(folder), model=captioner.name, existing=existing)) as to:
         job = plan(folder, to, recursive=recursive, report=complain)
         return run(job, captioner, batch_size=batch_size, max_length=max_length, report=complain)

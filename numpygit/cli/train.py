@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .options import KINDS, SCHEDULES
+from .wording import KINDS, SCHEDULES
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from ..errors import UserError
-from ..huggingface.reading.content import VIDEO_SUFFIXES
+from ..huggingface.reading.content import VIDEO, VIDEO_SUFFIXES, kind_of_file
 from .rows import Row, inside
 from .tables import answers_of, picture_column, read_table, texts_of
 
@@ -21,6 +20,8 @@ SIDECARS = (".txt", ".caption")
 MOST_SIDECAR = 2**20  # bytes
 
 Report = Callable[[str], object]
+ELSEWHERE = (".avif", ".heic", ".heif", ".hif", ".jxl")
+AMBIGUOUS = (".ts", ".mts", ".rm", ".qt")  # TypeScript, ...
 NEVER_READ = ("BUFR", "GRIB", "HDF5", "MPEG")  # Pillow knows their names, but has no decoder
 
 
@@ -36,7 +37,9 @@ def find_pictures(folder: Path, *, recursive: bool, report: Report) -> tuple[lis
         folders[:] = [name for name in folders if recursive and not name.startswith(".")]
         for name in files:
             path = Path(place, name)
-            is_picture = path.suffix.lower() in suffixes and not name.startswith(".")
+            ending = path.suffix.lower()
+            is_picture = ending in suffixes and not name.startswith(".")
+            is_picture &= ending not in AMBIGUOUS or is_video_inside(path)
             if is_picture and (os.path.isfile(path) or not os.path.exists(path)):  # no pipe, ...
                 found.append(path.relative_to(folder).as_posix())
     for error in sorted(unreadable, key=lambda error: str(error.filename)):
@@ -45,10 +48,15 @@ def find_pictures(folder: Path, *, recursive: bool, report: Report) -> tuple[lis
 
 
 def picture_suffixes() -> set[str]:
-    """List the endings of the files that can be read here; videos only if PyAV is there."""
+    """List the endings of pictures and clips, those too that need what may not be installed."""
     known = Image.registered_extensions().items()
     pictures = {end for end, kind in known if kind in Image.OPEN and kind not in NEVER_READ}
-    return pictures | set(VIDEO_SUFFIXES if find_spec("av") else ())
+    return pictures | set(VIDEO_SUFFIXES) | set(ELSEWHERE)
+
+
+def is_video_inside(path: Path) -> bool:
+    """Tell whether a file whose ending has several meanings holds a video."""
+    return kind_of_file(path) == VIDEO
 
 
 def plain_folder(folder: Path, pictures: list[str], *, with_texts: bool) -> Iterator[Row]:

@@ -8,7 +8,6 @@ library (Accelerate, MKL), its threads are left as they are.
 from __future__ import annotations
 
 import ctypes
-import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import UserError
+from .containers import container_limit
 
 Item = TypeVar("Item")
 
@@ -92,15 +92,6 @@ def cores() -> int:
     return available if limit is None else min(available, limit)
 
 
-def container_limit(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:
-    """Read how many cores the container may use at once, from Linux's control groups."""
-    try:
-        quota, period = limits.read_text().split()
-        return None if quota == "max" else max(1, math.ceil(int(quota) / int(period)))
-    except (OSError, ValueError):  # another system, or one without such groups
-        return None
-
-
 def default_threads() -> int:
     """Take as many threads as OpenBLAS was told to (OPENBLAS_NUM_THREADS), but no more than cores.
 
@@ -118,6 +109,24 @@ def check_threads(threads: int | None) -> None:
 
 _limits: dict[object, int] = {}  # in force now, the last of them counts; before all, the user's
 _lock = threading.Lock()
+
+
+def begin_again() -> None:
+    """Forget, in a child that was forked, what its parent's threads were doing.
+
+    They are not there to let the lock go or to take their limits back. The number of threads goes
+    back to what it was before the first limit.
+    """
+    global _lock
+    _lock = threading.Lock()
+    before, blas = _limits.get("before"), find_openblas()
+    _limits.clear()
+    if before is not None and blas is not None:
+        blas.set(before)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=begin_again)
 
 
 @contextmanager
@@ -141,10 +150,10 @@ def blas_threads(number: int) -> Iterator[None]:
         yield
     finally:
         with _lock:
-            del _limits[mine]
-            blas.set(list(_limits.values())[-1])
-            if len(_limits) == 1:
-                _limits.clear()
+            if _limits.pop(mine, None) is not None:  # it is gone in a child that was forked inside
+                blas.set(list(_limits.values())[-1])
+                if len(_limits) == 1:
+                    _limits.clear()
 
 
 def limited(steps: Iterable[Item], number: int) -> Iterator[Item]:

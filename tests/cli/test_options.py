@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 import numpygit
-from numpygit.cli import options
+from numpygit.cli import wording as options
 from numpygit.data import sinks
+from numpygit.data.sinks import files
 from numpygit.huggingface.processing import processor
+from numpygit.huggingface.reading import options as reading
 from numpygit.learning import optimizers, parameters
 
 ROOT = Path(numpygit.__file__).parents[1]
@@ -18,6 +20,9 @@ ROOT = Path(numpygit.__file__).parents[1]
 def test_the_choices_are_those_of_the_rooms():
     assert options.FORMATS == sinks.FORMATS
     assert options.PREPROCESSING == processor.PREPROCESSING
+    assert options.EXISTING == files.EXISTING
+    for name in ("FITS", "DEPTHS", "SAMPLES"):
+        assert getattr(options, name) == getattr(reading, name)
     assert options.KINDS == parameters.KINDS
     assert options.SCHEDULES == optimizers.SCHEDULES
 

@@ -15,7 +15,6 @@ from numpygit.errors import UserError
 from numpygit.fast import threads, towers
 from numpygit.fast.threads import (
     blas_threads,
-    container_limit,
     cores,
     default_threads,
     find_openblas,
@@ -95,16 +94,6 @@ def test_models_use_what_they_are_told_and_put_it_back(monkeypatch):
     captioner.caption(PICTURE)
     captioner.model.generate(pixel_values=captioner.pixels(PICTURE), max_length=4, num_beams=2)
     assert set(used) == {2}
-
-
-@pytest.mark.parametrize(
-    ("written", "limit"),
-    [("max 100000", None), ("150000 100000", 2), ("50000 100000", 1), ("", None), ("x y", None)],
-)
-def test_the_containers_limit(tmp_path, written, limit):
-    (tmp_path / "cpu.max").write_text(written)
-    assert container_limit(tmp_path / "cpu.max") == limit
-    assert container_limit(tmp_path / "missing") is None
 
 
 ASK = "from numpygit.fast import threads; print(threads.cores(), threads.default_threads())"

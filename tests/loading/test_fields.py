@@ -22,7 +22,7 @@ import numpygit
 from numpygit.decoding.options import GenerationConfig
 from numpygit.errors import UserError
 from numpygit.huggingface.processing.picture_steps import SETTINGS
-from numpygit.huggingface.processing.tokenizer_file import read_tokenizer_file
+from numpygit.huggingface.processing.texts.tokenizer_json import read_tokenizer_file
 from numpygit.loading import fields
 from numpygit.loading.config import GitConfig, GitVisionConfig
 from numpygit.loading.fields import checked
@@ -135,7 +135,7 @@ def test_numbers_are_bounded_before_any_work(
     file: str, values: dict, message: str, tiny: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        numpygit.load(changed(tiny, tmp_path, file, **values))
+        numpygit.load(changed(tiny, tmp_path, file, **values)).caption(np.zeros((9, 9), np.uint8))
     assert file in str(caught.value)
 
 

@@ -295,7 +295,7 @@ def test_a_model_that_the_hub_does_not_have(hub: Hub, ask: Callable[..., str]) -
     [
         (403, "GatedRepo", "asks for an agreement"),
         (401, "RepoNotFound", "the Hub has no public model"),
-        (401, "", "bundled model"),
+        (401, "", "--model storybook"),
         (403, "", "the Hub cannot be reached (403 Forbidden"),
         (500, "", "the Hub cannot be reached ("),
     ],
@@ -423,6 +423,48 @@ def test_two_that_want_the_same_model_fetch_it_once(
         for _ in range(2)
     ]
     assert [each.communicate(timeout=60)[0] for each in both] == [f"loaded {NAME} 149\n"] * 2
+    assert hub.begun == [0]
+
+
+WITHOUT_LINKS = """
+import sys
+import huggingface_hub.file_download as download
+download.are_symlinks_supported = lambda *folders: False
+"""
+
+
+def test_without_symlinks_weights_are_stored_once_and_whole(
+    hub: Hub, large_files: dict[str, bytes], offline: dict[str, str]
+) -> None:
+    hub.revisions["main"] = large_files
+    environment = offline | {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0"}
+    command = [sys.executable, "-c", WITHOUT_LINKS + PROGRAM, NAME, ""]
+
+    def run() -> str:
+        ran = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, text=True, timeout=60, check=True
+        )
+        return ran.stdout
+
+    assert run() == f"loaded {NAME} 149\n"
+    cache = Path(offline["HF_HOME"]) / "hub" / f"models--{NAME.replace('/', '--')}"
+    size = len(large_files["model.safetensors"])
+
+    def stored() -> list[Path]:
+        found = [path for path in cache.rglob("*") if path.is_file() and not path.is_symlink()]
+        return [path for path in found if path.stat().st_size == size]
+
+    (place,) = stored()
+    assert place.name == "model.safetensors"
+    assert run() == f"loaded {NAME} 149\n"
+    assert hub.begun == [0]
+    # as it is after a copy that broke, or in a cache from a time with links
+    whole = cache / "blobs" / hashlib.sha256(large_files["model.safetensors"]).hexdigest()
+    place.rename(whole)
+    place.with_name("model.safetensors.incomplete").write_bytes(b"half a file")
+    assert run() == f"loaded {NAME} 149\n"
+    assert place.read_bytes() == large_files["model.safetensors"]
+    assert not list(cache.rglob("*.incomplete"))
     assert hub.begun == [0]
 
 

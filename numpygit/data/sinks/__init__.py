@@ -21,7 +21,7 @@ from typing import Protocol
 from ...errors import UserError
 from ..rows import Row
 from ..speak import Spoken
-from .files import Rows, Screen, Sidecars
+from .files import Rows, Screen, Sidecars, is_ending
 from .published import COCO, PARQUET, VQA, Published
 from .tars import Shard
 from .texts import Texts, beside
@@ -38,8 +38,8 @@ class Sink(Protocol):
     def has(self, row: Row) -> bool:
         """Tell whether a row has its text."""
 
-    def write(self, spoken: Sequence[Spoken]) -> None:
-        """Keep some more texts for good."""
+    def write(self, spoken: Sequence[Spoken]) -> list[str] | None:
+        """Keep some more texts for good: -> what could not be kept, if anything."""
 
     def finish(self) -> None:
         """Write what is written in the end."""
@@ -55,6 +55,7 @@ def sink(
     form: str | None = None,
     asks: bool = False,
     as_json: bool = False,
+    existing: str = "skip",
 ) -> Sink:
     """Choose by the name of the output, or by `form` where it is given.
 
@@ -65,10 +66,12 @@ def sink(
     ending = Path(output).suffix.lower()
     kind = form or {".json": "vqa" if asks else "coco"}.get(ending, ending[1:])
     path = Path(output)
-    if output == ".txt":
-        return Texts(Sidecars(Path()), name=beside)
+    if is_ending(output):
+        return Texts(Sidecars(Path(), ending=output, existing=existing), name=beside)
     if kind in ("jsonl", "csv"):
-        return Texts(Rows(path, model))
+        return Texts(Rows(path, model, existing=existing))
+    if existing != "skip":
+        raise UserError(f"--existing {existing} is for .jsonl, .csv and files beside pictures")
     if kind == "tar":
         return Shard(path, model)
     if kind in ("coco", "vqa", "parquet"):

@@ -8,24 +8,31 @@ happens next. From `done` to `close` no other run may write there.
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
+import re
+import stat
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...errors import UserError
+from ...errors import UserError, shown
 from .hold import Hold, cannot_write
 
 COLUMNS = ["picture", "caption", "model"]
+EXISTING = ("skip", "overwrite", "append")  # what becomes of a picture that has a caption
+MARK = b"\xef\xbb\xbf"  # at the start of a CSV: Excel reads it as UTF-8 then
 
 
 class Rows:
     """A file of one row a picture, `.jsonl` or `.csv`: it only ever grows at its end."""
 
-    def __init__(self, path: Path, model: str) -> None:
+    def __init__(self, path: Path, model: str, *, existing: str = "skip") -> None:
         self.path = path
         self.model = model
+        self.existing = existing
         self.is_csv = path.suffix.lower() == ".csv"
         self.hold = Hold(path)
 
@@ -34,6 +41,7 @@ class Rows:
         try:
             with self.path.open("a+b") as file:  # makes the file, or says now that it cannot
                 self.hold.take()
+                repair_tail(file)
                 file.seek(0)
                 found, end = set(), 0
                 for record in self.records(file):
@@ -41,18 +49,19 @@ class Rows:
                         break
                     if end or not self.is_csv:
                         found.add(self.picture(record))
-                    elif read_csv(record) != COLUMNS:
+                    elif read_csv(record.removeprefix(MARK)) != COLUMNS:
                         raise self.foreign("its first row is not " + ",".join(COLUMNS))
                     end += len(record)
+                end = 0 if self.existing == "overwrite" else end
                 file.truncate(end)
                 if self.is_csv and end == 0:
-                    file.write(write_csv(COLUMNS))
+                    file.write(MARK + write_csv(COLUMNS))
         except OSError as error:
             raise UserError(f"{self.path} cannot be written: {error.strerror}") from None
-        return found
+        return found if self.existing == "skip" else set()
 
-    def write(self, captions: dict[str, str]) -> None:
-        """Add a row for each picture, and wait until they are on the disk."""
+    def write(self, captions: dict[str, str]) -> list[str]:
+        """Add a row for each picture, and wait until they are on the disk: -> what failed, none."""
         rows = [self.row(picture, caption) for picture, caption in captions.items()]
         try:
             with self.path.open("ab") as file:
@@ -61,6 +70,7 @@ class Rows:
                 os.fsync(file.fileno())
         except OSError as error:
             raise cannot_write(self.path, error) from None
+        return []
 
     def close(self) -> None:
         """Let other runs write."""
@@ -92,6 +102,7 @@ class Rows:
         if record.endswith(b"\n") and not is_open:
             return False
         start = write_csv(COLUMNS) if self.is_csv else b'{"picture": "'
+        record = record.removeprefix(MARK) if is_first else record
         if (is_first or not self.is_csv) and record[: len(start)] != start[: len(record)]:
             raise self.foreign("its last line is no row of numpygit")
         return True
@@ -118,13 +129,15 @@ class Rows:
 class Sidecars:
     """A text file beside each picture: photo.txt for photo.jpg."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, ending: str = ".txt", existing: str = "skip") -> None:
         self.folder = folder
+        self.ending = ending
+        self.existing = existing
         self.hold = Hold(folder)
 
     def sidecar(self, picture: str) -> Path:
         """Name the text file of a picture."""
-        return (self.folder / picture).with_suffix(".txt")
+        return (self.folder / picture).with_suffix(self.ending)
 
     def done(self, pictures: list[str]) -> set[str]:
         """List the pictures that have a text file, whoever wrote it."""
@@ -137,25 +150,44 @@ class Sidecars:
                     f"{other} and {picture} would have the same text file, "
                     f"{self.sidecar(picture).name}; rename one, or give a .jsonl file"
                 )
-        found = {picture for picture in pictures if os.path.lexists(self.sidecar(picture))}
+        found = {picture for picture in pictures if self.has(picture)}
         for folder in {self.sidecar(picture).parent for picture in pictures} if owner else ():
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise UserError(f"{folder} cannot be written: no permission")
         return found
 
-    def write(self, captions: dict[str, str]) -> None:
-        """Write the text files; each is there whole or not at all."""
+    def has(self, picture: str) -> bool:
+        """Tell whether a picture's text file stands and is not to be written again.
+
+        An empty one is none. What is no file there, such as a folder, is left as it is.
+        """
+        path = self.sidecar(picture)
+        try:
+            status = path.lstat()
+        except OSError:
+            return False
+        is_empty = stat.S_ISREG(status.st_mode) and status.st_size == 0
+        return not is_empty and (self.existing == "skip" or not path.is_file())
+
+    def write(self, captions: dict[str, str]) -> list[str]:
+        """Write the text files, each whole or not at all: -> what failed because of its name."""
+        failed = []
         for picture, caption in captions.items():
             path = self.sidecar(picture)
-            part = path.with_name(path.name + ".part")
             try:
-                with part.open("w", encoding="utf-8") as file:
-                    file.write(caption + "\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(part, path)
+                write_text(path, self.before(path) + caption + "\n")
             except OSError as error:
-                raise cannot_write(path, error) from None
+                if error.errno != errno.ENAMETOOLONG:
+                    raise cannot_write(path, error) from None
+                failed.append(f"{picture} has too long a name for a text file beside it")
+        return failed
+
+    def before(self, path: Path) -> str:
+        """Read the captions that a new one is added to."""
+        if self.existing != "append" or not path.is_file():
+            return ""
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        return text if not text or text.endswith("\n") else text + "\n"
 
     def close(self) -> None:
         """Let other runs write."""
@@ -173,14 +205,15 @@ class Screen:
         """Nothing is done yet."""
         return set()
 
-    def write(self, captions: dict[str, str]) -> None:
-        """Print one line a picture."""
+    def write(self, captions: dict[str, str]) -> list[str]:
+        """Print one line a picture: -> what failed, none."""
         for picture, caption in captions.items():
             if self.as_json:
                 row = dict(zip(COLUMNS, [picture, caption, self.model], strict=True))
                 print(json.dumps(row), flush=True)
             else:
-                print(f"{picture}: {caption}", flush=True)
+                print(f"{shown(picture, 10_000)}: {caption}", flush=True)
+        return []
 
     def close(self) -> None:
         """Nothing was held."""
@@ -189,18 +222,58 @@ class Screen:
 Results = Rows | Sidecars | Screen
 
 
-def results(name: str | None, folder: Path, *, model: str, as_json: bool = False) -> Results:
-    """Choose by name: a .jsonl or .csv file, ".txt" for files beside the pictures, or no name."""
+def results(
+    name: str | None, folder: Path, *, model: str, as_json: bool = False, existing: str = "skip"
+) -> Results:
+    """Choose by name: a .jsonl or .csv file, an ending for files beside pictures, or no name.
+
+    `existing` says what becomes of pictures that have a caption: one of EXISTING.
+    """
     if name is None:
         return Screen(model, as_json=as_json)
-    if name == ".txt":
-        return Sidecars(folder)
+    if is_ending(name):
+        return Sidecars(folder, ending=name, existing=existing)
     if Path(name).suffix.lower() in (".jsonl", ".csv"):
-        return Rows(Path(name), model)
+        return Rows(Path(name), model, existing=existing)
     raise UserError(
         f"the output {name!r} is of no kind that is known; give a file that ends in .jsonl or "
         ".csv, or .txt alone for a text file beside each picture"
     )
+
+
+def is_ending(name: str) -> bool:
+    """Tell an ending alone, such as .txt or .caption, from the name of a file."""
+    return re.fullmatch(r"\.[A-Za-z0-9_-]+", name) is not None
+
+
+def repair_tail(file: io.BufferedRandom) -> None:
+    """Cut off NUL bytes and empty lines at the end, as a crash or an editor leaves them."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 2**16)
+        file.seek(start)
+        piece = file.read(end - start)
+        kept = piece.rstrip(b"\0\r\n")
+        if kept or start == 0:
+            rest = piece[len(kept) :]
+            line = rest.find(b"\n") + 1  # the end of the last line, unless NUL bytes stand before
+            line = 0 if b"\0" in rest[:line] or not kept else line
+            file.truncate(start + len(kept) + line)
+            return
+        end = start
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file beside its place first, then put it there in one step."""
+    name = path.name + ".part"
+    if len(os.fsencode(name)) > 255:  # too long for most file systems, though the file is not
+        name = f".{zlib.crc32(os.fsencode(path.name)):08x}.part"
+    part = path.with_name(name)
+    with part.open("w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
 
 
 def write_csv(values: list[str]) -> bytes:

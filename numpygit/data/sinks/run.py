@@ -54,8 +54,11 @@ def run(
             if one.error is not None:
                 failed += 1
                 report(one.error)
-        sink.write(spoken)
-        captioned += sum(one.text is not None for one in spoken)
+        unkept = sink.write(spoken) or []
+        for why in unkept:
+            report(why)
+        failed += len(unkept)
+        captioned += sum(one.text is not None for one in spoken) - len(unkept)
         advance(len(spoken))
     sink.finish()
     return Counts(captioned, had, failed)

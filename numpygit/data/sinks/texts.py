@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -36,13 +35,14 @@ class Texts:
                 f"{other} and {name} would have the same text file, {path.name}; rename one, or "
                 "give a .jsonl file"
             )
-        return os.path.lexists(path)
+        return self.results.has(name)
 
-    def write(self, spoken: Sequence[Spoken]) -> None:
-        """Keep some more texts for good."""
+    def write(self, spoken: Sequence[Spoken]) -> list[str]:
+        """Keep some more texts for good: -> what could not be kept."""
         texts = {self.name(one.row): one.text for one in spoken if one.text is not None}
-        self.results.write(texts)
+        failed = self.results.write(texts)
         self.kept |= texts.keys()
+        return failed
 
     def finish(self) -> None:
         """Nothing is left to do."""

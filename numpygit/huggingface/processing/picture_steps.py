@@ -119,7 +119,7 @@ class ImageProcessor:
         if self.do_center_crop:
             colours = centre_crop(colours, height=self.crop_height, width=self.crop_width)
         if self.do_rescale or is_scaled:
-            factor = 1 / 255 if is_scaled else self.rescale_factor
+            factor = 1 / 255 if is_scaled else float(self.rescale_factor)
             colours = scale(colours, factor=factor)
         if self.do_normalize:
             colours = normalise(colours, mean=self.image_mean, std=self.image_std)

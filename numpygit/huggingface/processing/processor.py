@@ -240,6 +240,18 @@ class GitProcessor:
             )
         self.image_processor = replace(self.image_processor, options=options)
 
+    def check_sizes(self, config: GitConfig, name: str) -> None:
+        """Refuse settings that prepare pictures of another size than the model takes."""
+        steps, size = self.image_processor.steps, config.vision_config.image_size
+        if not isinstance(steps, ImageProcessor) or not steps.do_center_crop:
+            return
+        if (steps.crop_height, steps.crop_width) != (size, size):
+            raise UserError(
+                f"preprocessor_config.json of {name}: crop_size makes pictures of "
+                f"{steps.crop_height}x{steps.crop_width}, and the model takes {size}x{size} "
+                "(image_size)"
+            )
+
     def pixels(self, picture: Picture | Sequence[Picture], *, frames: int | None = None) -> Array:
         """Prepare a picture -> (1, C, H, W), or a list of frames -> (1, frames, C, H, W).
 
@@ -258,10 +270,10 @@ class GitProcessor:
             raise UserError("the frames of a clip must all be of one size")
         return np.stack(prepared)[None]
 
-    def prompt(self, question: str | None = None) -> Array:
-        """Write the words a text starts with: the start token, then the question -> (1, T)."""
-        ids = self.words.encode(question) if question else []
-        if self.original:
+    def prompt(self, question: str | None = None, *, begin: str = "") -> Array:
+        """Write the words a text starts with: start token, question or `begin` -> (1, T)."""
+        ids = self.words.encode(question or begin) if question or begin else []
+        if self.original and question:
             ids = cut_question(ids)
         return np.array([[self.words.start_id, *ids]], np.int64)
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from ...errors import UserError
+from ...errors import NotReadableError, UserError
 from ...model.params import Array
 from ..reading.apng import Animation, composed, read_animation
 from ..reading.content import ANIMATED, VIDEO, WHAT_HELPS, is_video
@@ -293,7 +293,7 @@ def open_video(source: Source) -> Iterator[Any]:
     try:
         import av
     except ImportError:
-        raise UserError(
+        raise NotReadableError(
             f"{name} is {WHAT_HELPS[VIDEO]}; GIF, WebP and APNG clips work without it"
         ) from None
     with as_binary(source) as file, av.open(file) as container:

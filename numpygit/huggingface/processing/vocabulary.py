@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ...errors import NotFoundError, UserError, shown
 from ...loading.fields import TOKENIZER, checked
 from ...loading.formats.small_files import read_json, read_text
-from .tokenizer_file import LONGEST, MOST_WORDS, check_token, read_tokenizer_file
+from .texts.tokenizer_json import LONGEST, MOST_WORDS, check_token, read_tokenizer_file
 from .wordpiece import WordPiece
 
 if TYPE_CHECKING:  # the package loads only when a tokenizer is made, which keeps `import` fast

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image, UnidentifiedImageError
 
-from ...errors import NotFoundError, UserError, shown
+from ...errors import NotFoundError, NotReadableError, UserError, shown
 from .content import WHAT_HELPS
 
 LIBRARIES = ("PIL", "av", "pillow_heif", "pillow_jxl")  # what they raise is about the file
@@ -33,7 +33,7 @@ def unreadable(name: str, kind: str, error: Exception, lines: list[str]) -> User
     if isinstance(error, Image.DecompressionBombError):
         return UserError(f"{name} says that it has too many pixels: {error}")
     if kind in WHAT_HELPS and isinstance(error, UnidentifiedImageError):
-        return UserError(f"{name} is {WHAT_HELPS[kind]}")
+        return NotReadableError(f"{name} is {WHAT_HELPS[kind]}")
     if isinstance(error, UnidentifiedImageError):
         return UserError(
             f"{name} is not a picture that Pillow can read; give a JPEG, PNG, WebP, GIF, ..."

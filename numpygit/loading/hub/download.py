@@ -7,8 +7,10 @@ Whatever goes wrong ends in one sentence.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import warnings
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -149,7 +151,8 @@ def fetch(name: str, file: str, access: Access, *, commit: str | None) -> None:
     from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore[attr-defined]
 
     cache, folder = access.cache, repo_folder_name(repo_id=name, repo_type="model")
-    if (Path(cache) / folder / "snapshots" / str(commit) / file).exists():
+    target_path = Path(cache) / folder / "snapshots" / str(commit) / file
+    if target_path.exists():
         return
     url = hf_hub_url(name, file, revision=commit)
     known = get_hf_file_metadata(url, token=access.token)
@@ -160,8 +163,11 @@ def fetch(name: str, file: str, access: Access, *, commit: str | None) -> None:
     lock = Path(cache) / ".locks" / folder / f"{known.etag}.lock"
     for place in (whole, lock):
         place.parent.mkdir(parents=True, exist_ok=True)
+    links = has_symlinks(Path(cache) / folder)
     with WeakFileLock(lock):  # against another process that fetches the same
         if whole.exists():
+            if not links:
+                place_whole(whole, target_path)
             return
         with part.open("ab") as target:
             if target.tell() > known.size:  # no part of this file
@@ -179,7 +185,35 @@ def fetch(name: str, file: str, access: Access, *, commit: str | None) -> None:
                     displayed_filename=file,
                 )
         check_sum(name, file, part, str(known.etag))
-        part.replace(whole)
+        if links:
+            part.replace(whole)
+        else:  # huggingface_hub would copy it: twice the room, and half a file if that breaks
+            target_path.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(target_path)
+
+
+def has_symlinks(folder: Path) -> bool:
+    """Tell whether the cache can link to its files, as huggingface_hub finds out."""
+    from huggingface_hub.file_download import are_symlinks_supported
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # huggingface_hub recommends links at length
+        return bool(are_symlinks_supported(folder))
+
+
+def place_whole(whole: Path, target: Path) -> None:
+    """Put a file of the cache where it is looked for, without links: whole, or not at all.
+
+    A hard link takes no room; where there is none, a copy is made beside and then put in place.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.incomplete")
+    part.unlink(missing_ok=True)
+    try:
+        os.link(whole, part)
+    except OSError:
+        shutil.copyfile(whole, part)
+    part.replace(target)
 
 
 def check_space(name: str, needed: int, cache: str) -> None:
@@ -208,10 +242,23 @@ def check_sum(name: str, file: str, path: Path, expected: str) -> None:
         )
 
 
+def kept_models(cache: Path) -> list[str]:
+    """List the models of the GIT family whose weights are in the cache."""
+    found = set()
+    for kind in ("model.safetensors", "pytorch_model.bin"):
+        for path in cache.glob(f"models--*git*/snapshots/*/{kind}"):
+            folder = path.parents[2].name.removeprefix("models--")
+            if path.exists():
+                found.add(folder.replace("--", "/", 1))
+    return sorted(found)
+
+
 def why_not_downloaded(name: str, access: Access, error: Exception) -> UserError:
     """Say in one sentence why a download failed, and what helps; never with the token."""
     cache, revision = access.cache, access.revision
-    bundled = "the bundled model needs neither network nor cache: --model storybook"
+    kept = kept_models(Path(cache))
+    there = f"complete in the cache: {', '.join(kept)}" if kept else "no other model is kept there"
+    bundled = "to try the program on its own drawings, no photographs: --model storybook"
     reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
     reason = without(reason.rstrip("."), access.token)
     types = {kind.__name__ for kind in type(error).__mro__}  # where they live differs by version
@@ -230,7 +277,7 @@ def why_not_downloaded(name: str, access: Access, error: Exception) -> UserError
         is_offline = cause in ("NoneType", "OfflineModeIsEnabled")
         where = "no network" if is_offline else f"the Hub cannot be reached ({reason})"
         return NotFoundError(
-            f"{where}, and {name} is not complete in the cache ({cache}); {bundled}"
+            f"{where}, and {name} is not complete in the cache ({cache}); {there}; {bundled}"
         )
     return UserError(
         f"could not download {name} into the cache ({cache}): {reason}; what has arrived of its "

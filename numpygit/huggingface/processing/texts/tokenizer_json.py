@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import UserError, shown
-from ...loading.fields import (
+from ....errors import UserError, shown
+from ....loading.fields import (
     Either,
     Flag,
     Kind,
@@ -24,7 +24,7 @@ from ...loading.fields import (
     either,
     misfit,
 )
-from ...loading.formats import read_json
+from ....loading.formats import read_json
 
 LONGEST = 32 * 2**20  # bytes; bert-base-uncased has 711 thousand, multilingual ones 3 million
 MOST_WORDS = 2**20

@@ -1,0 +1,52 @@
+"""How the words of captions are chosen, and what stands around them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import UserError
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What somebody wants of captions, beside what the model's files say.
+
+    Parameters
+    ----------
+    begin : str
+        Words that every caption begins with and the model continues: "a photo of".
+    prefix, suffix : str
+        Text before and after every caption, such as a trigger word, which the model does not see.
+    forbid : tuple of str
+        Words that no caption may have.
+    options : mapping
+        The options of `generate`, by their names: num_beams, do_sample, no_repeat_ngram_size, ...
+    """
+
+    begin: str = ""
+    prefix: str = ""
+    suffix: str = ""
+    forbid: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("begin", "prefix", "suffix"):
+            if not isinstance(getattr(self, name), str):
+                raise UserError(f"{name} is {getattr(self, name)!r}, expected a text")
+        forbid: Any = self.forbid
+        if isinstance(forbid, str) or not all(isinstance(w, str) for w in self.forbid):
+            raise UserError(f"forbid is {self.forbid!r}, expected a list of words")
+
+    def around(self, caption: str) -> str:
+        """Put prefix and suffix around a caption."""
+        return f"{self.prefix}{caption}{self.suffix}"
+
+
+def common_start(a: str, b: str) -> str:
+    """Return what two texts begin with alike."""
+    length = 0
+    while length < min(len(a), len(b)) and a[length] == b[length]:
+        length += 1
+    return a[:length]

@@ -1,0 +1,280 @@
+"""How captions shall be, and what becomes of folders: the options of `numpygit caption`."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import numpygit
+from numpygit.captioner import Captioner, captions
+from numpygit.cli import main
+from numpygit.data.sinks import files
+from numpygit.decoding.wording import Wording
+from numpygit.errors import UserError
+from numpygit.storybook import EXAMPLES
+
+SIGN = EXAMPLES / "sign.png"
+SAID = "a purple bird above a sign that says rain"
+MODEL = ["--model", "storybook"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        shutil.copy(SIGN, folder / name)
+    return folder
+
+
+# ---------------------------------------------------------------- words
+
+
+def test_a_caption_continues_a_beginning(storybook: Captioner) -> None:
+    said = storybook.caption(SIGN, begin="a green")
+    assert said.startswith("a green ")
+    assert len(said.split()) > 2
+    assert storybook.captions([SIGN, SIGN], begin="a green") == [said, said]
+    assert captions(storybook, SIGN, begin="a green")[0].text == said
+
+
+def test_options_of_generate_are_keywords(storybook: Captioner) -> None:
+    assert storybook.caption(SIGN, num_beams=3)
+    assert len(storybook.caption(SIGN, max_new_tokens=2).split()) == 2
+    drawn = {storybook.caption(SIGN, do_sample=True, temperature=3.0, seed=s) for s in range(8)}
+    assert len(drawn) > 1
+    again = [storybook.caption(SIGN, do_sample=True, temperature=3.0, seed=1) for _ in range(2)]
+    assert again[0] == again[1]
+    with pytest.raises(UserError, match="no option 'beams'"):
+        storybook.caption(SIGN, beams=3)
+    with pytest.raises(UserError, match="a caption is one text"):
+        storybook.caption(SIGN, num_return_sequences=2, num_beams=2)
+
+
+def test_a_wording_holds_for_every_caption_and_no_answer() -> None:
+    wording = Wording(begin="a", prefix="xyz, ", suffix=".", forbid=("purple",))
+    captioner = numpygit.load("storybook", wording=wording)
+    said = captioner.caption(SIGN)
+    assert said.startswith("xyz, a ")
+    assert said.endswith(".")
+    assert "purple" not in said
+    assert captioner.captions([SIGN]) == ["".join(captioner.stream(SIGN))] == [said]
+    assert captions(captioner, SIGN)[0].text == said
+    assert "xyz" not in captioner.answer(SIGN, "what does the sign say?")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"begin": 5}, {"forbid": "purple"}, {"forbid": (3,)}, {"prefix": None}]
+)
+def test_a_wording_that_cannot_be_is_refused(wrong: dict) -> None:
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        Wording(**wrong)
+
+
+def test_the_command_line_has_the_same_options(capsys: pytest.CaptureFixture) -> None:
+    asked = ["--begin", "a green", "--prefix", "xyz ", "--forbid", "bird", "--num-beams", "2"]
+    assert main(["caption", str(SIGN), *MODEL, *asked]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("xyz a green ")
+    assert "bird" not in said
+    assert main(["caption", str(SIGN), *MODEL, "--num-return-sequences", "3", "--num-beams", "3",
+                 "--json"]) == 0  # fmt: skip
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len({row["caption"] for row in rows}) == 3
+    assert rows[0]["mean"] >= rows[1]["mean"] - 1e9
+    assert main(["caption", str(SIGN), *MODEL, "--temperature", "2", "--seed", "3"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_pictures_may_be_fitted_and_laid_on_a_colour(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    wide = Image.new("RGBA", (800, 384), (0, 0, 0, 0))
+    wide.paste(Image.open(SIGN), (0, 0))
+    wide.save(tmp_path / "wide.png")
+    seen = {}
+    for fit in ("crop", "pad", "squash"):
+        main(["caption", str(tmp_path / "wide.png"), *MODEL, "--fit", fit, "--background", "#fff"])
+        seen[fit] = capsys.readouterr().out
+    assert all(seen.values())
+    assert main(["caption", str(SIGN), *MODEL, "--background", "whight"]) == 1
+    assert "expected a colour" in capsys.readouterr().err
+
+
+def test_version_and_the_model_that_answers(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"numpygit {numpygit.__version__}\n"
+    from numpygit.cli import parser
+
+    options = parser().parse_args(["answer", "a.png", "what?"])
+    assert options.model == "microsoft/git-base-vqav2"
+    assert parser().parse_args(["caption", "a.png"]).model == "microsoft/git-base-coco"
+
+
+# ---------------------------------------------------------------- where pictures come from
+
+
+def test_standard_input_and_data_uris(capsys: pytest.CaptureFixture, monkeypatch) -> None:
+    class Input:
+        buffer = io.BytesIO(SIGN.read_bytes())
+
+    monkeypatch.setattr(sys, "stdin", Input)
+    assert main(["caption", "-", *MODEL, "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["picture"], row["caption"]) == ("-", SAID)
+    uri = "data:image/png;base64," + base64.b64encode(SIGN.read_bytes()).decode()
+    assert main(["caption", uri, *MODEL]) == 0
+    assert capsys.readouterr().out == SAID + "\n"
+
+
+def test_patterns_and_several_files_with_an_output(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["caption", str(folder / "[ab].png"), *MODEL]) == 0
+    assert capsys.readouterr().out.count(SAID) == 2
+    output = tmp_path / "captions.jsonl"
+    given = [str(folder / "a.png"), str(folder / "c.png"), "--output", str(output)]
+    assert main(["caption", *given, *MODEL]) == 0
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert {row["picture"] for row in rows} == {"a.png", "c.png"}
+    assert "2 captioned, 0 had one already, 0 failed" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- what is there already
+
+
+@pytest.mark.parametrize("ending", [".txt", ".caption", ".cap2"])
+def test_what_becomes_of_sidecars(ending: str, folder: Path, capsys: pytest.CaptureFixture) -> None:
+    (folder / f"a{ending}").write_text("mine\n", encoding="utf-8")
+    (folder / f"b{ending}").touch()  # an empty one is no caption
+    run = ["caption", str(folder), *MODEL, "--output", ending]
+    assert main(run) == 0
+    assert capsys.readouterr().err.endswith(", 1 had one already, 0 could not be read\n")
+    texts = {name: (folder / f"{name}{ending}").read_text() for name in "abc"}
+    assert texts == {"a": "mine\n", "b": SAID + "\n", "c": SAID + "\n"}
+    assert main([*run, "--existing", "append"]) == 0
+    assert (folder / f"a{ending}").read_text() == f"mine\n{SAID}\n"
+    assert main([*run, "--existing", "overwrite"]) == 0
+    assert {(folder / f"{name}{ending}").read_text() for name in "abc"} == {SAID + "\n"}
+    assert not list(folder.glob("*.part"))
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+def test_what_becomes_of_rows(ending: str, folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / f"captions.{ending}"
+    run = ["caption", str(folder), *MODEL, "--output", str(output)]
+    assert main(run) == 0
+    once = output.read_bytes()
+    assert main(run) == 0
+    assert output.read_bytes() == once
+    assert main([*run, "--existing", "append"]) == 0
+    assert output.read_bytes().count(SAID.encode()) == 6
+    assert main([*run, "--existing", "overwrite"]) == 0
+    assert output.read_bytes() == once
+
+
+def test_a_csv_is_read_by_excel_as_utf_8(folder: Path, tmp_path: Path) -> None:
+    (folder / "a.png").rename(folder / "ä.png")
+    output = tmp_path / "captions.csv"
+    assert main(["caption", str(folder), *MODEL, "--output", str(output)]) == 0
+    content = output.read_bytes()
+    assert content.startswith(b"\xef\xbb\xbfpicture,caption,model\r\n")
+    assert "ä.png" in content.decode("utf-8-sig")
+    assert main(["caption", str(folder), *MODEL, "--output", str(output)]) == 0
+    assert output.read_bytes() == content
+    output.write_bytes(content[3:])  # as an earlier version wrote it
+    assert main(["caption", str(folder), *MODEL, "--output", str(output)]) == 0
+    assert output.read_bytes() == content[3:]
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 70_000, b"\n", b"\n\n\r\n", b"\0\n\0", b"\n" + b"\0" * 9])
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+def test_an_output_that_ends_in_nothing_is_repaired(
+    ending: str, tail: bytes, folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / f"captions.{ending}"
+    run = ["caption", str(folder), *MODEL, "--output", str(output)]
+    assert main(run) == 0
+    whole = output.read_bytes()
+    output.write_bytes(whole + tail)
+    shutil.copy(SIGN, folder / "d.png")
+    assert main(run) == 0
+    content = output.read_bytes()
+    assert content.startswith(whole)
+    assert content.count(SAID.encode()) == 4
+    assert b"\0" not in content
+
+
+# ---------------------------------------------------------------- runs that must not die
+
+
+def test_a_name_too_long_for_its_text_file_is_told_and_passed(
+    folder: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    just = "x" * 251 + ".png"  # the text file fits, its .part does not
+    shutil.copy(SIGN, folder / just)
+    assert main(["caption", str(folder), *MODEL, "--output", ".txt"]) == 0
+    assert (folder / just).with_suffix(".txt").read_text() == SAID + "\n"
+    shutil.copy(SIGN, folder / ("y" * 251 + ".png"))
+    capsys.readouterr()
+    assert main(["caption", str(folder), *MODEL, "--output", ".caption"]) == 1
+    told = capsys.readouterr().err
+    assert told.count("too long a name for a text file") == 2
+    assert told.endswith(", 0 had one already, 2 could not be read\n")
+    assert errno.ENAMETOOLONG
+    assert files.is_ending(".caption")
+
+
+def test_what_needs_more_is_told_and_counted(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    (folder / "drawing.eps").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    (folder / "photo.jxl").write_bytes(b"\xff\x0a" + bytes(50))
+    (folder / "code.ts").write_text("export const a = 1\n", encoding="utf-8")
+    (folder / "broken.png").write_bytes(b"no picture")
+    assert main(["caption", str(folder), *MODEL]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 4
+    assert any("drawing.eps is a drawing in PostScript" in line for line in told)
+    assert any("photo.jxl is a JPEG XL picture, which needs" in line for line in told)
+    assert told[-1].startswith("numpygit: 3 captioned, ")
+    assert told[-1].endswith(" s each, 0 had one already, 2 not readable here, 1 could not be read")
+
+
+def test_control_characters_never_reach_a_terminal(
+    folder: Path, capsys: pytest.CaptureFixture
+) -> None:
+    shutil.copy(SIGN, folder / "red\x1b[31m.png")
+    (folder / "bell\x07.png").write_bytes(b"no")
+    main(["caption", str(folder), *MODEL])
+    written = capsys.readouterr()
+    for text in (written.out, written.err):
+        assert text.replace("\n", "").isprintable()
+    assert "red\\x1b[31m.png: " in written.out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closes a stream as a Unix shell does")
+@pytest.mark.parametrize("closing", ["2>&-", "2>/dev/full", "2>&1 >/dev/null | head -c 1"])
+def test_a_broken_error_stream_loses_nothing(
+    closing: str, folder: Path, tmp_path: Path, offline: dict[str, str]
+) -> None:
+    (folder / "0.png").write_bytes(b"no picture")
+    output = tmp_path / "captions.jsonl"
+    command = f"'{sys.executable}' -m numpygit caption '{folder}' --model storybook"
+    subprocess.run(f"{command} --output '{output}' {closing}", shell=True, env=offline, check=False)
+    assert output.read_bytes().count(SAID.encode()) == 3
+
+
+def test_arrays_are_captioned_as_their_files(storybook: Captioner) -> None:
+    assert storybook.caption(np.asarray(Image.open(SIGN).convert("RGB"))) == SAID
