@@ -22,6 +22,8 @@ def complain(message: str) -> int:
 
     Nothing depends on that line: a stream that is closed, missing or broken loses only it.
     """
+    if sys.stderr is None:  # print would take the standard output then
+        return 1
     try:
         print(f"numpygit: {shown(' '.join(message.splitlines()), 10_000)}", file=sys.stderr)
     except (OSError, ValueError, AttributeError):

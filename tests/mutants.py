@@ -55,7 +55,11 @@ SIGNS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", a
          ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//"}  # fmt: skip
 EQUAL = {  # "file: line as it is changed" -> why nothing can see it
     "numpygit/fast/attention.py: for some in cut(n, -(-n * together)):": "how many heads at once",
-}
+    "numpygit/fast/attention.py: HANDS = 5  # threads that do so: more of them wait for each other":
+    "how many threads share the work",
+    "numpygit/decoding/logits.py: if beyond < 0:": "factor ** 0 - 1 changes nothing",
+    "numpygit/decoding/sampling.py: if options.epsilon_cutoff >= 0:": "0 cuts nothing",
+}  # fmt: skip
 
 
 class Mutant(NamedTuple):

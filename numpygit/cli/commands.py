@@ -15,7 +15,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotFoundError, UserError, complain, shown
+from ..errors import NotFoundError, UserError, complain, is_watched, shown
 from . import completion, play, train, wording
 from .help_texts import describe, meant
 from .wording import EXISTING, PREPROCESSING, add_dataset_options, add_evaluate, add_inside
@@ -284,7 +284,7 @@ def write_page(options: argparse.Namespace) -> int:
 
 def show_progress(done: int, total: int) -> None:
     """Say how far the measuring is, where a person watches."""
-    if sys.stderr.isatty():
+    if is_watched():
         end = "\r" if done < total else "\n"
         print(f"measuring what mattered: {done} of {total}", end=end, file=sys.stderr, flush=True)
 

@@ -269,3 +269,16 @@ def test_the_tiny_checkpoint_has_no_options_of_its_own() -> None:
     assert GitForCausalLM.from_pretrained(TINY).generation_config == GenerationConfig(
         bos_token_id=2, eos_token_id=3, pad_token_id=0
     )
+
+
+def test_defaults_are_those_of_the_documentation_of_transformers():
+    official = {
+        "min_length": 0, "do_sample": False, "early_stopping": False, "num_beams": 1,
+        "num_beam_groups": 1, "temperature": 1.0, "top_k": 50, "top_p": 1.0, "typical_p": 1.0,
+        "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "diversity_penalty": 0.0,
+        "repetition_penalty": 1.0, "length_penalty": 1.0, "no_repeat_ngram_size": 0,
+        "num_return_sequences": 1, "renormalize_logits": False, "remove_invalid_values": False,
+        "output_scores": False, "return_dict_in_generate": False, "use_cache": True,
+    }  # fmt: skip
+    options = GenerationConfig()
+    assert {name: getattr(options, name) for name in official} == official

@@ -195,6 +195,18 @@ def test_stills_clips_and_other_sizes(threads):
     assert_close(towers.image_tokens(pixels, p, config=config, interpolate=True), plain)
 
 
+def test_a_trace_is_answered_by_the_plain_functions():
+    memory = np.random.default_rng(3).standard_normal((1, 10, 30)).astype(np.float32)
+    seeing, reading = Recorder(), Recorder()
+    cache = towers.prefill(memory, P, config=CONFIG, trace=seeing)
+    logits, _ = towers.decode_step(np.array([[2, 5]]), cache, P, config=CONFIG, trace=reading)
+    assert seeing.tensors["text.0.weights"].shape == (1, 5, 10, 10)
+    assert reading.tensors["text.0.weights"].shape == (1, 5, 2, 12)
+    assert logits.shape == (1, 2, 61)
+    last, _ = towers.decode_step(np.array([[2, 5]]), cache, P, config=CONFIG)
+    np.testing.assert_allclose(last[:, 0], logits[:, -1], atol=TOLERANCE)
+
+
 @pytest.mark.slow
 def test_a_trace_runs_the_plain_functions_and_names_everything(storybook):
     pixels = storybook.pixels(EXAMPLES[0])
