@@ -4,9 +4,10 @@ import os
 import sys
 
 from . import cli
-from .inside.debug import debug
 
 if __name__ == "__main__":
     if os.environ.get("NUMPYGIT_DEBUG", "0") not in ("", "0"):
+        from .inside.debug import debug
+
         debug()
     sys.exit(cli.main())

@@ -13,22 +13,16 @@ from collections.abc import Sequence
 from contextlib import closing
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..captioner import Captioner, Subject, captions, classify, load
-from ..data.sinks.files import EXISTING, results
 from ..errors import NotFoundError, UserError, complain, is_watched, shown
-from ..huggingface.processing.processor import PREPROCESSING
-from ..huggingface.reading.address import is_address
-from ..inside.explain import check_writable
-from ..loading import catalogue
-from ..loading.find import find
-from ..loading.official_models import CATALOGUE
-from . import completion, dataset, evaluate, inside, play, train, wording
-from .folder import Job, plan, run
+from . import completion, play, train, wording
 from .help_texts import describe, meant
+from .wording import EXISTING, PREPROCESSING, add_dataset_options, add_evaluate, add_inside
+
+if TYPE_CHECKING:
+    from ..captioner import Captioner, Subject
+    from .folder import Job
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
 ANSWER_MODEL = "microsoft/git-base-vqav2"
@@ -47,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # for odd letters in names of files
     try:
+        import numpy as np  # here and below: what a command needs is imported by it
+
         with np.errstate(all="ignore"):  # numbers that are not finite end in one sentence
             failures = run_command(options)
     except UserError as error:
@@ -109,18 +105,18 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     caption = wording.add_caption(commands, [shared, length])
     add_folder_options(caption)
-    dataset.add_options(caption)
+    add_dataset_options(caption)
     answering = [shared_options(ANSWER_MODEL), length]
     answer = commands.add_parser("answer", parents=answering, help="answer about a picture")
     wording.add_picture_options(answer)
     answer.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
     answer.add_argument("questions", nargs="+", metavar="QUESTION", help="a question, in quotes")
     wording.add_classify(commands, shared)
-    add_explain(commands, parents=[shared, length])
-    evaluate.add_command(commands, [shared_options()])
+    wording.add_explain(commands, parents=[shared, length])
+    add_evaluate(commands, [shared_options()])
     models = commands.add_parser("models", help="list the official checkpoints")
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
-    inside.add_commands(commands, shared)
+    add_inside(commands, shared)
     play.add_command(commands)
     train.add_commands(commands)
     completion.add_command(commands)
@@ -133,26 +129,11 @@ def commands_of(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
     return next(a.choices for a in top._actions if isinstance(a, argparse._SubParsersAction))
 
 
-def add_explain(commands: Any, *, parents: list[argparse.ArgumentParser]) -> None:
-    """Describe the command that makes a page."""
-    explain = commands.add_parser(
-        "explain",
-        parents=parents,
-        help="make a page that shows how a caption came about",
-        description="Make one page that shows how a caption or an answer came about. Words are "
-        "chosen greedily, at most 24 unless --max-length says more. To measure what mattered, "
-        "the picture is looked at about 150 times more, with parts of it hidden.",
-    )
-    explain.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
-    explain.add_argument("--question", metavar="TEXT", help="a question, in quotes")
-    explain.add_argument("-o", "--output", required=True, metavar="PAGE.html", help="the page")
-    explain.add_argument(
-        "--no-measure", action="store_true", help="leave out what mattered: about ten times faster"
-    )
-
-
 def print_models(*, as_json: bool) -> int:
     """Print the table of the official checkpoints; return the exit code."""
+    from ..loading import catalogue
+    from ..loading.official_models import CATALOGUE
+
     if as_json:
         for entry in CATALOGUE:
             print(json.dumps(catalogue.describe(entry)))
@@ -198,6 +179,8 @@ def run_command(options: argparse.Namespace) -> int:
         print(completion.script(options.shell, commands_of(parser())), end="")
         return 0
     if options.command in ("trace", "diff", "step"):
+        from . import inside
+
         return inside.run_command(options, load_model)
     if options.command in ("train", "lesson"):
         return train.run_command(options)
@@ -210,7 +193,11 @@ def run_command(options: argparse.Namespace) -> int:
     if options.command == "classify":
         return choose_label(options)
     if options.command == "evaluate":
+        from . import evaluate
+
         return evaluate.evaluate(options, how_to_load(options))
+    from . import dataset
+
     if dataset.is_meant(options):
         return dataset.caption(options, how_to_load(options))
     if options.output or options.recursive or any(map(os.path.isdir, options.pictures)):
@@ -221,6 +208,10 @@ def run_command(options: argparse.Namespace) -> int:
 
 def caption_folder(options: argparse.Namespace) -> int:
     """Caption a folder; what can go wrong goes wrong before the model is loaded."""
+    from ..data.sinks.files import results
+    from . import dataset
+    from .folder import plan, run
+
     if options.batch_size < 1:
         raise UserError(f"--batch-size is {options.batch_size}, it must be at least 1")
     if (options.num_return_sequences or 1) > 1:
@@ -257,6 +248,8 @@ def summed_up(job: Job, failures: int, unreadable: int, seconds: float) -> int:
 
 def choose_label(options: argparse.Namespace) -> int:
     """Print the labels that suit a picture best, each with its share of the probability."""
+    from ..captioner import classify
+
     labels = wording.read_labels(Path(options.labels))
     if options.top < 1:
         raise UserError(f"--top is {options.top}, it must be at least 1")
@@ -272,6 +265,8 @@ def choose_label(options: argparse.Namespace) -> int:
 
 def write_page(options: argparse.Namespace) -> int:
     """Write the page that explains a caption or an answer, and print the words."""
+    from ..inside.explain import check_writable
+
     check_writable(options.output)
     captioner = load_model(options)
     made = captioner.explain(
@@ -296,6 +291,9 @@ def show_progress(done: int, total: int) -> None:
 
 def load_model(options: argparse.Namespace) -> Captioner:
     """Load the model that was asked for."""
+    from ..captioner import load
+    from ..huggingface.reading.address import is_address
+
     pictures = getattr(options, "pictures", None) or [options.picture]
     if not any(is_address(p) or p == "-" or os.path.exists(p) for p in pictures):
         # before a model is downloaded for nothing
@@ -306,6 +304,10 @@ def load_model(options: argparse.Namespace) -> Captioner:
 
 def announce_download(options: argparse.Namespace) -> None:
     """Say how large an official model is before it is downloaded."""
+    from ..loading import catalogue
+    from ..loading.find import find
+    from ..loading.official_models import CATALOGUE
+
     entry = next((e for e in CATALOGUE if options.model == e.name), None)
     if entry is None or options.offline:
         return
@@ -334,6 +336,8 @@ def how_to_load(options: argparse.Namespace) -> dict[str, Any]:
 
 def caption_one(captioner: Captioner, picture: str, options: argparse.Namespace) -> int:
     """Print the caption of one picture, or several with their scores; return 1 on a mistake."""
+    from ..captioner import captions
+
     count = options.num_return_sequences or 1
     try:
         subject: Any = sys.stdin.buffer.read() if picture == "-" else picture

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import Row, Share, read
-from ..data.sinks import FORMATS, Sink, sink
+from ..data.sinks import Sink, sink
 from ..data.sinks.files import is_ending
 from ..data.sinks.run import Counts, Speak, run
 from ..data.sinks.texts import Nothing
@@ -17,33 +17,6 @@ from ..data.sources import is_pattern, is_set
 from ..data.split import WHOLE
 from ..errors import UserError, complain, is_watched
 from ..scale.workers import alone, together
-
-ENGINES = ("local", "ray")
-
-
-def add_options(caption: argparse.ArgumentParser) -> None:
-    """Describe what is said of data sets."""
-    group = caption.add_argument_group(
-        "data sets and many machines",
-        "Tables (metadata.jsonl, .csv), COCO's and VQA's .json, the authors' .tsv, shards (.tar) "
-        "and .parquet hold many pictures; questions are answered. --output may also be "
-        "results.json for COCO's or VQA's servers, a new .tar, or .parquet. Each run goes on "
-        "where the last one was stopped.",
-    )
-    group.add_argument("--format", choices=FORMATS, help="of the output (default: by its ending)")
-    group.add_argument(
-        "--pictures", dest="folder", metavar="DIR", help="the folder of pictures that a file names"
-    )
-    group.add_argument(
-        "--shard",
-        metavar="I/N",
-        help="only the share I of N, from 0/N on; captions.jsonl becomes captions-I-of-N.jsonl",
-    )
-    group.add_argument(
-        "--workers", type=int, metavar="N", help="processes, which share the mapped weights"
-    )
-    group.add_argument("--engine", choices=ENGINES, default="local", help="ray: on a Ray cluster")
-    group.add_argument("--address", metavar="ADDRESS", help="of the Ray cluster (default: local)")
 
 
 def is_meant(options: argparse.Namespace) -> bool:

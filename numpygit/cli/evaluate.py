@@ -18,36 +18,6 @@ from ..loading.write_whole import write_whole
 from .dataset import caption_rows, speaker
 
 
-def add_command(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
-    """Describe the command."""
-    command = commands.add_parser(
-        "evaluate",
-        parents=parents,
-        help="score captions or answers against references",
-        description="Score captions (BLEU, ROUGE-L, CIDEr-D, exact match, WER) or answers (VQA "
-        "accuracy). RESULTS: COCO's or VQA's results, .jsonl, .csv, .tsv, .parquet, .tar, or a "
-        "folder with text files. With --model, RESULTS is what is to be captioned first; "
-        "storybook:3000 draws 3,000 scenes of the bundled model's world.",
-    )
-    command.add_argument("results", metavar="RESULTS", help="what was said, or with --model: where")
-    command.add_argument(
-        "--references", "--questions", metavar="FILE", help="what should be said: any data set"
-    )
-    command.add_argument("--answers", metavar="FILE", help="VQA's annotations, or a .tsv of texts")
-    command.add_argument("--pictures", metavar="DIR", help="the folder of pictures a file names")
-    command.add_argument("--output", metavar="FILE", help="with --model: keep what was said")
-    command.add_argument("--max-length", type=int, metavar="N", help="most text tokens")
-    command.add_argument("--batch-size", type=int, default=8, metavar="N", help="pictures at once")
-    command.add_argument("--workers", type=int, metavar="N", help="processes")
-    command.add_argument("--java", action="store_true", help="Stanford's tokeniser and METEOR too")
-    command.add_argument(
-        "--spice", action="store_true", help="SPICE too; it downloads 400 MB at its first use"
-    )
-    command.add_argument("--per-picture", metavar="FILE", help="write a .jsonl of every picture")
-    command.add_argument("--report", metavar="PAGE.html", help="make a page with the pictures")
-    command.set_defaults(model=None)
-
-
 def evaluate(options: argparse.Namespace, how: dict[str, Any]) -> int:
     """Score results, and print the figures; return how many pictures could not be captioned."""
     failed = 0

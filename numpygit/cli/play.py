@@ -8,7 +8,6 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ..captioner import load
 from ..errors import UserError, complain
 
 if TYPE_CHECKING:
@@ -81,6 +80,7 @@ def add_static_options(play: argparse.ArgumentParser) -> None:
 
 def run_command(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C, or write the files."""
+    from ..captioner import load
     from ..playground import Playground, Server, write_site
 
     if options.static is not None:

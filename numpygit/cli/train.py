@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
+from .wording import KINDS, SCHEDULES
 
-from ..learning.curves import Line
-from ..learning.lessons.kite import draw_lesson
-from ..learning.optimizers import SCHEDULES
-from ..learning.parameters import KINDS
-from ..learning.settings import Settings
-from ..learning.train import train
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from ..learning.curves import Line
 
 ABOUT = """
 A killed training goes on where it last saved when the same command is given again, to the same
@@ -55,19 +53,19 @@ def add_where(parser: argparse.ArgumentParser) -> None:
 
 def add_how(parser: argparse.ArgumentParser) -> None:
     """Describe how to train."""
-    add, defaults = parser.add_argument, Settings()
+    add, unset = parser.add_argument, argparse.SUPPRESS  # the defaults are those of Settings
     add("--train", dest="what", default="all", metavar="WHAT",
         help=f"what is trained: {', '.join(KINDS)} (default: all)")  # fmt: skip
-    add("--epochs", type=float, default=defaults.epochs, metavar="N", help="(default: 10)")
+    add("--epochs", type=float, default=unset, metavar="N", help="(default: 10)")
     add("--steps", type=int, metavar="N", help="instead of epochs")
-    add("--batch", type=int, default=defaults.batch, metavar="N", help="pictures (default: 32)")
+    add("--batch", type=int, default=unset, metavar="N", help="pictures (default: 32)")
     add("--accumulate", type=int, default=1, metavar="N", help="batches that make up a step")
     add("--rate", type=float, metavar="R", help="5e-5 * 768 / width; LoRA, head: 10x")
-    add("--schedule", choices=SCHEDULES, default=defaults.schedule)
-    add("--warm-up", type=float, default=defaults.warm_up, metavar="SHARE", help="(default: 0.1)")
-    add("--optimizer", choices=("adamw", "muon"), default=defaults.optimizer,
+    add("--schedule", choices=SCHEDULES, default=unset)
+    add("--warm-up", type=float, default=unset, metavar="SHARE", help="(default: 0.1)")
+    add("--optimizer", choices=("adamw", "muon"), default=unset,
         help="muon moves the matrices of the blocks, adamw the rest")  # fmt: skip
-    add("--decay", type=float, default=defaults.decay, metavar="D", help="(default: 0.01)")
+    add("--decay", type=float, default=unset, metavar="D", help="(default: 0.01)")
     add("--smoothing", type=float, default=0.0, metavar="S", help="of labels; the authors': 0.1")
     add("--augment", action="store_true", help="crop pictures by chance, as the authors do")
     add("--merge", action="store_true", help="with LoRA, write the whole model too")
@@ -79,11 +77,16 @@ def add_how(parser: argparse.ArgumentParser) -> None:
 def run_command(options: argparse.Namespace) -> int:
     """Do what was asked."""
     if options.command == "lesson":
+        from ..learning.lessons.kite import draw_lesson
+
         folder = draw_lesson(
             options.folder, pictures=options.pictures, old=options.old, seed=options.seed
         )
         print(f"{folder}: {options.pictures} pictures with a kite, {options.old} without")
         return 0
+    from ..learning.settings import Settings
+    from ..learning.train import train
+
     values = vars(options)
     settings = {name: values[name] for name in Settings.__dataclass_fields__ if name in values}
     share = as_share(options.validation)
@@ -123,6 +126,8 @@ class Progress:
 
     def __call__(self, line: Line, total: int) -> None:
         if self.bar is None:
+            from tqdm import tqdm
+
             self.bar = tqdm(
                 initial=line.step - 1, total=total, unit="step", file=sys.stderr, disable=None
             )

@@ -434,7 +434,7 @@ def test_a_missing_picture_is_told_before_a_model_is_looked_for(monkeypatch, cap
     def never(*arguments: object, **options: object) -> None:
         raise AssertionError("the model was asked for")
 
-    monkeypatch.setattr("numpygit.cli.commands.load", never)
+    monkeypatch.setattr("numpygit.captioner.load", never)
     for command in (["caption", "nowhere.jpg"], ["answer", "nowhere.jpg", "what is it?"]):
         assert main(command) == 1
         assert capsys.readouterr().err == "numpygit: no such picture file: nowhere.jpg\n"

@@ -97,7 +97,7 @@ def test_python_dash_m_is_the_same():
 
 def test_the_size_is_said_before_a_download(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(commands, "load", lambda **given: None)
+    monkeypatch.setattr("numpygit.captioner.load", lambda **given: None)
     options = parser().parse_args(["caption", PICTURE, "-m", "microsoft/git-base-coco"])
     commands.load_model(options)
     said = capsys.readouterr().err
