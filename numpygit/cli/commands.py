@@ -304,12 +304,13 @@ def load_model(options: argparse.Namespace) -> Captioner:
 
 def announce_download(options: argparse.Namespace) -> None:
     """Say how large an official model is before it is downloaded."""
+    from ..huggingface.reading.address import is_offline
     from ..loading import catalogue
     from ..loading.find import find
     from ..loading.official_models import CATALOGUE
 
     entry = next((e for e in CATALOGUE if options.model == e.name), None)
-    if entry is None or options.offline:
+    if entry is None or options.offline or is_offline():
         return
     try:
         find(options.model, revision=options.revision, local_files_only=True)

@@ -50,10 +50,11 @@ def parameters(entry: Entry) -> int:
 
 def is_cached(name: str) -> bool:
     """Tell whether the Hub's cache holds the weights of a model, in any file that can hold them."""
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import constants, try_to_load_from_cache
 
+    cache = constants.HF_HUB_CACHE
     return any(
-        isinstance(try_to_load_from_cache(name, file, revision=revision), str)
+        isinstance(try_to_load_from_cache(name, file, cache, revision=revision), str)
         for file in ("model.safetensors", "pytorch_model.bin")
         for revision in ("main", CONVERTED)
     )

@@ -22,6 +22,11 @@ HANDLERS = (  # no ftp, and no file: a server must not lead to the files of this
 )
 
 
+def is_offline() -> bool:
+    """Tell whether the environment forbids the network, as it does for the Hub."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
 def is_address(text: str) -> bool:
     """Tell an address or a data URI from the name of a file."""
     return text[:8].lower().startswith(("http://", "https://", "data:"))
@@ -36,12 +41,7 @@ def fetch_address(address: str, *, local_files_only: bool = False) -> tuple[byte
     name = shown(address)
     if address[:5].lower() == "data:":
         return data_of(address), shown(address, 40)
-    if local_files_only or os.environ.get("HF_HUB_OFFLINE", "").upper() in (
-        "1",
-        "ON",
-        "YES",
-        "TRUE",
-    ):
+    if local_files_only or is_offline():
         raise UserError(f"{name} is an address, and no network may be used; give a file instead")
     import urllib.error  # these take a while, and only addresses need them
     import urllib.request

@@ -165,6 +165,8 @@ def fetch(name: str, file: str, access: Access, *, commit: str | None) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
     links = has_symlinks(Path(cache) / folder)
     with WeakFileLock(lock):  # against another process that fetches the same
+        if target_path.exists():
+            return
         if whole.exists():
             if not links:
                 place_whole(whole, target_path)
