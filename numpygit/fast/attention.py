@@ -140,7 +140,9 @@ def mix_words(q: Array, image_kv: KeyValue, text_kv: KeyValue, *, mask: Array | 
     """
     B, N, T, A = q.shape
     texts = B // len(image_kv.k)
-    with np.errstate(over="ignore"):
+    # Products of a few numbers set the flag "invalid" at times, where OpenBLAS computes in lanes
+    # that it then throws away; numbers that are not finite are looked for in the logits.
+    with np.errstate(over="ignore", invalid="ignore"):
         to_image, to_words = word_scores(q, image_kv, text_kv, mask=mask)
         sums = sums_of_powers(to_image, to_words, texts)  # (B, N, T, 1)
     if not safe(sums):

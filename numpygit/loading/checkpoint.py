@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import UserError
 from ..model.params import Array, Git, Linear, Vision
 from .config import GitConfig, GitVisionConfig, read_config
-from .formats import read_tensors
+from .formats import read_tensors, weights_file
 from .names import IGNORED, check_tensors, official_name, params_from, walk_vision
 from .pruned_heads import grow
 
@@ -47,8 +47,9 @@ def fitting(folder: Path, make: Callable[..., Any], config: Any) -> Any:
     not fit costs nothing.
     """
     check_config(config, folder)
-    make(read_tensors(folder, look_only=True), config, source=str(folder))
-    return make(read_tensors(folder), config, source=str(folder))
+    source = str(weights_file(folder))
+    make(read_tensors(folder, look_only=True), config, source=source)
+    return make(read_tensors(folder), config, source=source)
 
 
 def check_config(config: Any, folder: Path | None) -> None:

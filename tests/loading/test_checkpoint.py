@@ -296,7 +296,8 @@ def test_a_missing_tensor_is_named(
     folder = write_folder(tmp_path, tensors=rest)
     with pytest.raises(UserError) as caught:
         load(folder)
-    assert str(caught.value) == f"{folder} does not fit its config.json: missing {WORD_TABLE}"
+    file = folder / "model.safetensors"
+    assert str(caught.value) == f"{file} does not fit its config.json: missing {WORD_TABLE}"
 
 
 def test_a_misspelt_tensor_is_named_with_the_right_name(
