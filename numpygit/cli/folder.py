@@ -4,8 +4,11 @@ pictures that have their caption are not looked at again, and none is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from ..captioner import Captioner
 from ..data.folders import find_pictures
 from ..data.sinks.files import Results, results
 from ..errors import NotFoundError, NotReadableError, UserError, complain, is_watched
+from ..huggingface.reading.mistakes import joined
 from ..model.params import Array
 
 Report = Callable[[str], object]
@@ -72,14 +76,16 @@ def run(
             batch = job.pictures[start : start + batch_size]
             prepared: dict[str, Array] = {}
             for picture in batch:
+                lines: list[str] = []
                 try:
-                    prepared[picture] = captioner.pixels(job.folder / picture)
+                    with held_back(lines, report):
+                        prepared[picture] = captioner.pixels(job.folder / picture)
                 except (UserError, OSError) as error:
                     failures += 1
                     if unreadable is not None and isinstance(error, NotReadableError):
                         unreadable.append(picture)
                     bar.clear()
-                    report(str(error))
+                    report(f"{error}{joined(lines, str(error))}")
             captions = captioner.caption_pixels(list(prepared.values()), max_length=max_length)
             for why in job.results.write(dict(zip(prepared, captions, strict=True))):
                 failures += 1
@@ -107,3 +113,28 @@ def caption_folder(
     with closing(results(output, Path(folder), model=captioner.name, existing=existing)) as to:
         job = plan(folder, to, recursive=recursive, report=complain)
         return run(job, captioner, batch_size=batch_size, max_length=max_length, report=complain)
+
+
+@contextmanager
+def held_back(lines: list[str], report: Report) -> Iterator[None]:
+    """Collect what the C libraries print while a picture is read; notes of ours are reported.
+
+    Such lines go to the error stream of the process, past Python: it leads into a file meanwhile.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no error stream
+        yield
+        return
+    with tempfile.TemporaryFile() as file, warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            file.seek(0)
+            lines += file.read(10_000).decode(errors="replace").splitlines()
+    for note in notes:
+        report(f"note: {note.message}")

@@ -252,6 +252,25 @@ def test_what_needs_more_is_told_and_counted(folder: Path, capsys: pytest.Captur
     assert told[-1].endswith(" s each, 0 had one already, 2 not readable here, 1 could not be read")
 
 
+def test_lines_of_libraries_are_joined_to_the_one_of_the_picture(
+    folder: Path, capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Captioner.pixels
+
+    def loud(captioner: Captioner, picture: Path) -> np.ndarray:
+        os.write(2, b"TIFFFetchNormalTag: odd\n")
+        if picture.name == "b.png":
+            raise UserError("b.png is damaged or cut short: no")
+        return plain(captioner, picture)
+
+    monkeypatch.setattr(Captioner, "pixels", loud)
+    assert main(["caption", str(folder), *MODEL]) == 1
+    told = capfd.readouterr().err.splitlines()
+    line = "numpygit: b.png is damaged or cut short: no (TIFFFetchNormalTag: odd)"
+    assert told[0] == line
+    assert len(told) == 2
+
+
 def test_control_characters_never_reach_a_terminal(
     folder: Path, capsys: pytest.CaptureFixture
 ) -> None:
