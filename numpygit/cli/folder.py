@@ -63,7 +63,6 @@ def run(
     """Caption the pictures of a job; return how many things could not be read.
 
     Those that are fine, but need what is not installed here, are listed in `unreadable` too.
-
     A broken picture is reported and left out, so that the next start tries it again.
     """
     from tqdm import tqdm  # only folders need it; inside a browser there is none

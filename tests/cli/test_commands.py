@@ -201,7 +201,7 @@ def test_a_folder_for_a_picture(quick: Run, tiny_folder: Path) -> None:
 
 def test_a_line_break_in_a_name_stays_one_line(quick: Run, tiny_folder: Path) -> None:
     done = quick("caption", "--model", tiny_folder, "two\nlines.png")
-    assert_one_line(done, "no such picture file: two lines.png")
+    assert_one_line(done, "no such picture file: two\\nlines.png")
 
 
 @pytest.mark.parametrize("name", ["nothing", "./nothing", "a/b/c", ""])
@@ -216,10 +216,6 @@ def test_a_model_of_the_hub_without_a_network(
 ) -> None:
     done = run("caption", *arguments, red)
     name = "somebody/model" if "--model" in arguments else "microsoft/git-base-coco"
-    if name.startswith("microsoft/") and "--offline" not in arguments:  # its size comes first
-        said, _, rest = done.stderr.partition("\n")
-        assert said == f"numpygit: {name} is not on this computer yet: 706 MB, once"
-        done.stderr = rest
     assert_one_line(done, "no network", name, offline["HF_HOME"], "--model storybook")
 
 

@@ -108,7 +108,7 @@ def test_lora_is_written_as_peft_writes_it(lesson, tmp_path):
 RUN = """
 import sys
 from numpygit.learning.train import train
-train(sys.argv[1], output=sys.argv[2], what=sys.argv[3], steps=12, batch=4, look_every=5,
+train(sys.argv[1], output=sys.argv[2], what=sys.argv[3], steps=60, batch=4, look_every=20,
       save_every=1, rate=3e-4, threads=2)
 """
 
@@ -130,7 +130,7 @@ def test_killed_ten_times_it_ends_at_the_same_bits(lesson, tmp_path, what, offli
         while process.poll() is None:
             time.sleep(0.01)
             if state.is_file() and state.stat().st_mtime_ns != before:
-                time.sleep(float(rng.uniform(0, 0.15)))  # in a step, or while files are written
+                time.sleep(float(rng.uniform(0, 0.05)))  # in a step, or while files are written
                 break
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)

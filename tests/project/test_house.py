@@ -13,7 +13,7 @@ LONG_FUNCTIONS = {
     "causal_lm.py: forward": 43,
     "play.py: add_command": 46,
     "compare.py: compare": 45,
-    "download.py: fetch": 46,
+    "download.py: fetch": 48,
     "comparable.py: made_comparable": 45,
     "parts.py: wrong_norms": 52,
     "picture_ends.py: of_patch_tokens": 42,
