@@ -484,6 +484,14 @@ def test_a_file_that_is_not_ours_is_left_as_it_is(kind, content, pictures, tmp_p
     assert (tmp_path / kind).read_bytes() == content
 
 
+@pytest.mark.parametrize("content", [b"\xef", b"\xef\xbb", b"\xef\xbb\xbfsomebody's words"])
+def test_the_mark_of_csv_is_no_beginning_of_json_lines(content, pictures, tmp_path):
+    (tmp_path / "captions.jsonl").write_bytes(content)
+    with pytest.raises(UserError, match="cannot go on with"):
+        caption_folder(Echo(), pictures, str(tmp_path / "captions.jsonl"))
+    assert (tmp_path / "captions.jsonl").read_bytes() == content
+
+
 def test_two_pictures_cannot_share_a_text_file(tmp_path):
     draw(tmp_path / "a.png", 1)
     draw(tmp_path / "a.jpg", 2)

@@ -101,7 +101,7 @@ class Rows:
         is_open = self.is_csv and record.count(b'"') % 2 == 1
         if record.endswith(b"\n") and not is_open:
             return False
-        if is_first and MARK.startswith(record):
+        if self.is_csv and is_first and MARK.startswith(record):
             return True
         start = write_csv(COLUMNS) if self.is_csv else b'{"picture": "'
         record = record.removeprefix(MARK) if is_first else record
