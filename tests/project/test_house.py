@@ -31,7 +31,6 @@ LONG_FILES = {
     "huggingface/processing/image_processor.py": 415,
     "inside/diff/mistakes/attention.py": 415,
     "inside/diff/operations.py": 405,
-    "learning/train.py": 415,
     "loading/fields.py": 460,
 }
 FULL_FOLDERS = {"playground": 12, "huggingface/processing": 12}
