@@ -34,10 +34,8 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "A": Recipe(128, 4, 16, 10_000),
+    "A": Recipe(128, 4, 16, 8_000),
     "B": Recipe(96, 3, 16, 9_000),
-    "C": Recipe(96, 3, 12, 9_000),
-    "D": Recipe(128, 4, 12, 9_000),
 }
 
 
@@ -49,7 +47,7 @@ def config_of(recipe: Recipe) -> GitConfig:
     return GitConfig.from_dict(
         {
             **tower,
-            "hidden_act": "quick_gelu",  # a third cheaper than gelu
+            "hidden_act": "quick_gelu",  # with gelu a step takes 97 ms instead of 92
             "vocab_size": len(storybook.vocabulary()),
             "hidden_dropout_prob": 0.0,
             "attention_probs_dropout_prob": 0.0,

@@ -6,7 +6,7 @@
 
 The cheap recipe: all texts of a picture stand in one sequence (packing), Muon moves the matrices of
 the blocks, AdamW the rest, 15 % of the words of captions and answers are hidden behind [MASK], the
-initial spread is 0.05. A step is 136 stills and 8 clips of four frames.
+initial spread is 0.05. A step is 128 stills and 8 clips of four frames.
 
 Every process draws scenes of its own and keeps the newest; of what it learns from a quarter is new.
 All processes work on one set of parameters in shared memory: each finds the gradient of its part
@@ -40,17 +40,17 @@ from safetensors.numpy import load_file, save_file
 from numpygit import storybook
 from numpygit.fast.threads import cores, keep_freed_memory
 from numpygit.huggingface.loss import IGNORED
-from numpygit.huggingface.pretrained import save_model
+from numpygit.huggingface.models import GitForCausalLM
 from numpygit.learning.fast.model import cut, loss_and_gradients
 from numpygit.learning.fast.text import Batch
 from numpygit.learning.optimizers import Momenta, Moments, adamw, muon, norm_of, schedule
 from numpygit.learning.parameters import decays, is_block_matrix, named
 from numpygit.loading.write_whole import write_whole
 
-STILLS, CLIPS = 136, 8
+STILLS, CLIPS = 128, 8
 RATE, WARM_UP, DECAY = 2e-3, 300, 0.05
 TOGETHER = 8  # steps for which scenes are drawn at once
-CLIP_WORK = 3  # a clip costs as much as so many stills
+CLIP_WORK = 4  # a clip costs as much as so many stills
 SAME = ("recipe", "steps", "processes", "seed", "first", "keep")  # alike, to go on
 
 
@@ -260,7 +260,7 @@ def log(args: argparse.Namespace, line: str) -> None:
 
 def save(team: Team, args: argparse.Namespace, step: int) -> None:
     """Write the model in the official format, and what is needed to go on."""
-    save_model(args.out, team.config, team.params)
+    GitForCausalLM(team.config, team.params).save_pretrained(args.out)
     for name in ("vocab.txt", "preprocessor_config.json", "tokenizer_config.json"):
         text = (storybook.CHECKPOINT / name).read_text()
         write_whole(args.out / name, lambda path, text=text: path.write_text(text))
@@ -295,7 +295,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True, type=Path, help="folder for the model; goes on")
-    parser.add_argument("--recipe", choices=RECIPES, default="B", help="A is the larger one")
+    parser.add_argument("--recipe", choices=RECIPES, default="A", help="B is the smaller one")
     parser.add_argument("--steps", type=int, help="in all (default: as the recipe says)")
     parser.add_argument("--seconds", type=float, default=0, help="stop after so long, to go on")
     parser.add_argument("--processes", type=int, default=cores())

@@ -99,7 +99,7 @@ assert forbidden[0, 65:, 65:].sum() == 55  # 11 words: 10 + 9 + ... + 1 later on
 assert sum(range(1, 11)) == 55
 assert abs(dweights[forbidden]).max() > 1e-4
 assert not dscores[forbidden].any()
-print(f"{forbidden[0].sum() = }")
+print(f"{int(forbidden[0].sum()) = }")
 
 # %% [markdown]
 # ## The same mean, more cheaply
@@ -162,7 +162,7 @@ def loss_of(scores):
 
 
 scores, step = tape.tensors["text.3.scores"][0, 0], 1e-6
-for i, j in ((72, 20), (72, 66), (75, 40)):
+for i, j in ((72, 20), (72, 66), (70, 40)):
     ahead, behind = scores.copy(), scores.copy()
     ahead[i, j] += step
     behind[i, j] -= step

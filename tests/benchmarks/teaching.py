@@ -49,9 +49,9 @@ class Test:
     def drawn(scene: Scene):
         return render(scene, SIZE), caption(scene)
 
-    def ask(self, folder: Path, threads: int) -> dict[str, float]:
+    def ask(self, folder: Path) -> dict[str, float]:
         """Percent of whole texts that are right."""
-        model = numpygit.load(str(folder), threads=threads)
+        model = numpygit.load(str(folder), threads=1)
         new = [(model.caption(picture), text) for picture, text in self.new]
         old = [(model.caption(picture), text) for picture, text in self.old]
         asked = [(model.answer(picture, question), a) for picture, question, a in self.asked]
@@ -71,7 +71,7 @@ def teach(args: argparse.Namespace, folder: Path) -> list[dict[str, float]]:
     def note(step: int, model: Path) -> None:
         at = [clock() for clock in clocks]
         spent = [a - b for a, b in zip(at, paused, strict=True)]
-        row = {"step": step, "CPU s": spent[0], "s": spent[1]} | test.ask(model, args.threads)
+        row = {"step": step, "CPU s": spent[0], "s": spent[1]} | test.ask(model)
         rows.append(row)
         print(", ".join(f"{name} {value:.4g}" for name, value in row.items()), flush=True)
         for i, clock in enumerate(clocks):

@@ -72,9 +72,9 @@ def test_a_store_that_goes_on_has_what_it_would_have_had():
 
 
 def test_work_is_shared_out_evenly():
-    given = shared_out([3] * 8 + [1] * 136, 32)
-    assert sorted(i for part in given for i in part) == list(range(144))
-    loads = [sum(3 if i < 8 else 1 for i in part) for part in given]
+    given = shared_out([4] * 8 + [1] * 128, 32)
+    assert sorted(i for part in given for i in part) == list(range(136))
+    loads = [sum(4 if i < 8 else 1 for i in part) for part in given]
     assert loads == [5] * 32
 
 

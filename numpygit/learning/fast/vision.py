@@ -65,7 +65,7 @@ def vision_tower_backward(
     config: VisionConfig,
     frames: int,
 ) -> Vision:
-    """Twin of `backward.image_tokens_backward`: dtokens (B, M, D)."""
+    """Twin of `backward.image_tokens_backward`, from the gradient of the image tokens."""
     D, heads = config.hidden_size, config.num_attention_heads
     dtime = np.zeros_like(p.temporal_embedding)
     P = len(p.position_embedding) - 1
