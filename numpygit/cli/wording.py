@@ -219,10 +219,14 @@ def add_evaluate(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     command.add_argument("--max-length", type=int, metavar="N", help="most text tokens")
     command.add_argument("--batch-size", type=int, default=8, metavar="N", help="pictures at once")
     command.add_argument("--workers", type=int, metavar="N", help="processes")
-    command.add_argument("--java", action="store_true", help="Stanford's tokeniser and METEOR too")
     command.add_argument(
-        "--spice", action="store_true", help="SPICE too; it downloads 400 MB at its first use"
-    )
+        "--java", action=argparse.BooleanOptionalAction, help="Stanford's tokeniser and METEOR "
+        "(default: where java and the extra [evaluate] are there)",
+    )  # fmt: skip
+    command.add_argument(
+        "--spice", action=argparse.BooleanOptionalAction, help="SPICE, which downloads 400 MB at "
+        "its first use (default: where java is and it has done so)",
+    )  # fmt: skip
     command.add_argument("--per-picture", metavar="FILE", help="write a .jsonl of every picture")
     command.add_argument("--report", metavar="PAGE.html", help="make a page with the pictures")
     command.set_defaults(model=None)

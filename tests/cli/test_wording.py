@@ -150,7 +150,7 @@ def test_patterns_and_several_files_with_an_output(
     assert main(["caption", *given, *MODEL]) == 0
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     assert {row["picture"] for row in rows} == {"a.png", "c.png"}
-    assert "2 captioned, 0 had one already, 0 failed" in capsys.readouterr().err
+    assert " s each, 0 had one already, 0 could not be read" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- what is there already
