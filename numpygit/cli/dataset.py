@@ -48,16 +48,11 @@ def caption(options: argparse.Namespace) -> int:
 
     What can go wrong goes wrong before the model is loaded.
     """
-    if options.batch_size < 1:
-        raise UserError(f"--batch-size is {options.batch_size}, it must be at least 1")
-    if (options.num_return_sequences or 1) > 1:
-        raise UserError("--num-return-sequences is for single pictures, and without --output")
+    check(options)
     if options.engine == "ray":
         from ..scale.ray import caption_with_ray  # needs the extra, and takes seconds to import
 
         return caption_with_ray(options, how_to_load(options))
-    if options.address is not None:
-        raise UserError("--address is that of a Ray cluster: give --engine ray too")
     share = WHOLE if options.shard is None else Share.parse(options.shard)
     paths = find_sources(options.pictures)
     output = options.output
@@ -86,6 +81,16 @@ def caption(options: argparse.Namespace) -> int:
     )
     complain(str(counts))
     return counts.failed
+
+
+def check(options: argparse.Namespace) -> None:
+    """Refuse what cannot be done, or does nothing."""
+    if options.batch_size < 1:
+        raise UserError(f"--batch-size is {options.batch_size}, it must be at least 1")
+    if (options.num_return_sequences or 1) > 1:
+        raise UserError("--num-return-sequences is for single pictures, and without --output")
+    if options.address is not None and options.engine != "ray":
+        raise UserError("--address is that of a Ray cluster: give --engine ray too")
 
 
 def folders_of(paths: list[Path], pictures: str | None) -> list[Path]:

@@ -54,26 +54,29 @@ def run(
                 counts.had += 1
                 advance(1)
             elif row.error is not None:
-                keep([Spoken(row, None, row.error)])
+                keep([Spoken(row, None, row.error)], sink, counts, report)
+                advance(1)
             else:
                 yield row
 
-    def keep(spoken: list[Spoken]) -> None:
-        for one in spoken:
-            for note in one.notes:
-                report(f"note: {note}")
-            if one.error is not None:
-                report(one.error)
-        unkept = sink.write(spoken) or []
-        for why in unkept:
-            report(why)
-        counts.captioned += sum(one.text is not None for one in spoken) - len(unkept)
-        counts.failed += sum(one.error is not None for one in spoken) + len(unkept)
-        counts.fine += sum(one.is_fine for one in spoken)
-        advance(len(spoken))
-
     for spoken in speak(batches(left(), batch_size)):
-        keep(spoken)
+        keep(spoken, sink, counts, report)
+        advance(len(spoken))
     sink.finish()
     counts.seconds = time.perf_counter() - begun
     return counts
+
+
+def keep(spoken: list[Spoken], sink: Sink, counts: Counts, report: Report) -> None:
+    """Keep what was said for good, count it, and report what went wrong."""
+    for one in spoken:
+        for note in one.notes:
+            report(f"note: {note}")
+        if one.error is not None:
+            report(one.error)
+    unkept = sink.write(spoken) or []
+    for why in unkept:
+        report(why)
+    counts.captioned += sum(one.text is not None for one in spoken) - len(unkept)
+    counts.failed += sum(one.error is not None for one in spoken) + len(unkept)
+    counts.fine += sum(one.is_fine for one in spoken)
