@@ -1,6 +1,6 @@
 """Make `golden/adapters`: adapters that PEFT wrote for `golden/saved/tiny`, and what it merges.
 
-    python golden/make_adapters.py      # needs torch, transformers 5.23 and peft 0.21; takes seconds
+    python golden/make_adapters.py     # needs torch, transformers 5.23, peft 0.21; takes seconds
 
 A folder for each kind of LoRA, its numbers drawn at random, as `PeftModel.save_pretrained` leaves
 it; `merged.npz` has the tensors that `merge_and_unload` changes, called "folder/name".

@@ -108,8 +108,12 @@ def with_adapter(
         whole[name] = array
     for name, found in parts.items():
         check_parts(name, found, whole[name].shape, path)
-        if not look_only:
-            whole |= merged(name, found, whole, scale_of(name, found, settings))
+        if look_only:
+            continue
+        changed = merged(name, found, whole, scale_of(name, found, settings))
+        if not all(np.isfinite(array).all() for array in changed.values()):
+            raise UserError(f"{path} makes numbers of {name} that are not finite")
+        whole |= changed
     return whole
 
 
@@ -140,14 +144,14 @@ def check_parts(name: str, found: Mapping[str, Array], shape: tuple[int, ...], p
     """Hold the parts of one matrix against its shape."""
     if "A" not in found or "B" not in found:
         raise UserError(f"{path} has {' and '.join(found)} of {name}; LoRA needs A and B")
-    wide, narrow, rank = shape[0], math.prod(shape[1:]), found["A"].shape[0]
+    wide, narrow, rank = shape[0], math.prod(shape[1:]), sum(found["A"].shape[:1])
+    if rank < 1 or (is_embedding(name) and "lengths" in found):
+        raise UserError(f"{path}: the parts of {name} cannot be merged here; {HOW}")
     if is_embedding(name):
         wide, narrow = narrow, wide
     expected = {"A": (rank, narrow), "B": (wide, rank), "bias": (wide,), "lengths": (wide,)}
     for part, array in found.items():
         check_same(f"{part} of {name}", flat(array, part), expected[part], path)
-    if rank < 1 or (is_embedding(name) and "lengths" in found):
-        raise UserError(f"{path}: the parts of {name} cannot be merged here; {HOW}")
 
 
 def flat(array: Array, part: str) -> tuple[int, ...]:
@@ -157,9 +161,7 @@ def flat(array: Array, part: str) -> tuple[int, ...]:
     return (array.size,) if part == "lengths" else array.shape
 
 
-def check_same(
-    name: str, shape: tuple[int, ...], expected: tuple[int, ...], path: Path
-) -> None:
+def check_same(name: str, shape: tuple[int, ...], expected: tuple[int, ...], path: Path) -> None:
     """Refuse a tensor of another shape than the base model has room for."""
     if shape != expected:
         raise UserError(f"{path}: {name} has shape {shape}, its base model wants {expected}")

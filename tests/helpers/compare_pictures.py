@@ -70,7 +70,8 @@ class Peer:
                 self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             )  # fmt: skip
-        assert self.running.stdin is not None and self.running.stdout is not None
+        assert self.running.stdin is not None
+        assert self.running.stdout is not None
         self.running.stdin.write(json.dumps(str(path)).encode() + b"\n")
         self.running.stdin.flush()
         head = self.running.stdout.read(4)

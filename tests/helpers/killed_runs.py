@@ -48,8 +48,10 @@ def captions_in(folder: Path, output: str) -> dict[str, str]:
     if path.suffix == ".csv":
         import csv
 
-        rows = [(row["picture"], row["caption"])
-                for row in csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())]
+        rows = [
+            (row["picture"], row["caption"])
+            for row in csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
+        ]
     else:  # fmt: skip
         rows = [(row["picture"], row["caption"])
                 for row in map(json.loads, path.read_text().splitlines())]  # fmt: skip

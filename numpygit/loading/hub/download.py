@@ -75,9 +75,7 @@ def download(
     access = Access(revision, token, cache_dir or from_environment.get("cache_dir"), force_download)
     attempts = attempts_of(access, variant, use_safetensors) if files is None else [(access, ())]
     for asked, weights in attempts:
-        wanted = [*(SMALL_FILES if files is None else files), SETTINGS, *weights]
-        wanted += ADAPTER_WEIGHTS if files is None else ()
-        wanted = [f"{subfolder}/{pattern}" if subfolder else pattern for pattern in wanted]
+        wanted = wanted_of(files, weights, subfolder)
         try:
             whole = fetched(name, asked, wanted, () if subfolder else weights, offline)
         except UserError:
@@ -93,6 +91,13 @@ def download(
     tried = f"at {revision}" if revision else f"neither at main nor at {CONVERTED}"
     weights_of = f" of the variant {variant!r}" if variant else ""
     raise NotFoundError(f"{name} has no {WEIGHTS} and no pytorch_model.bin{weights_of}, {tried}")
+
+
+def wanted_of(files: Sequence[str] | None, weights: Sequence[str], subfolder: str) -> list[str]:
+    """List the patterns of the files to bring: those of an adapter too, in place of a model."""
+    whole = (*SMALL_FILES, *ADAPTER_WEIGHTS)
+    wanted = [*(whole if files is None else files), SETTINGS, *weights]
+    return [f"{subfolder}/{pattern}" if subfolder else pattern for pattern in wanted]
 
 
 def fetched(
@@ -183,7 +188,7 @@ def fetch(name: str, file: str, access: Access, *, commit: str | None) -> None:
 def bring(part: Path, url: str, file: str, name: str, access: Access, *, size: int) -> None:
     """Download what a part of a file still lacks, after looking whether the disk has room."""
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     with part.open("ab") as target:
         if target.tell() > size:  # no part of this file
