@@ -68,6 +68,7 @@ def shared_options(model: str = DEFAULT_MODEL) -> argparse.ArgumentParser:
         help="'storybook' (bundled), an id on the Hugging Face Hub, or a folder "
         f"(default: {model})",
     )
+    shared.add_argument("--base", metavar="NAME", help="of an adapter (PEFT): its base model")
     shared.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub")
     shared.add_argument("--offline", action="store_true", help="use the cache, no network")
     shared.add_argument("--token", metavar="TOKEN", help="for the Hub (default: HF_TOKEN)")

@@ -47,6 +47,7 @@ def how_to_load(options: argparse.Namespace) -> dict[str, Any]:
     """Collect what `load` takes, so that other processes can load the same model."""
     return {
         "name": options.model,
+        "base": options.base,
         "revision": options.revision,
         "local_files_only": options.offline,
         "token": options.token,

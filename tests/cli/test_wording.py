@@ -117,7 +117,7 @@ def test_version_and_the_model_that_answers(capsys: pytest.CaptureFixture) -> No
         main(["--version"])
     assert caught.value.code == 0
     assert capsys.readouterr().out == f"numpygit {numpygit.__version__}\n"
-    from numpygit.cli import parser
+    from numpygit.cli.commands import parser
 
     options = parser().parse_args(["answer", "a.png", "what?"])
     assert options.model == "microsoft/git-base-vqav2"
