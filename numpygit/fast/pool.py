@@ -14,7 +14,7 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 TOGETHER = 4  # pictures multiplied together by one thread, at most: more brings nothing
-TEAM = 4  # threads of a team, at most: more of them wait for the interpreter's lock
+TEAM = 1  # threads of a team, at most: more of them wait for the interpreter's lock
 
 
 class Pool:

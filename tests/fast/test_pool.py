@@ -99,7 +99,8 @@ def test_a_child_process_starts_threads_of_its_own():
         (40, 4, [3, 3, 4, 3, 3, 4, 3, 3, 4, 3, 3, 4], [], 4),
     ],
 )
-def test_groups_of_a_batch(count, threads, alone, left, size):
+def test_groups_of_a_batch(count, threads, alone, left, size, monkeypatch):
+    monkeypatch.setattr(pool, "TEAM", 4)
     mine, others, team = groups(count, threads=threads)
     assert lengths(mine) == alone
     assert lengths(others) == left

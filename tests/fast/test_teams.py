@@ -5,13 +5,18 @@ import threading
 import numpy as np
 import pytest
 
-from numpygit.fast import teams
+from numpygit.fast import pool, teams
 from numpygit.fast.teams import WHOLE, Member, Team, in_groups, in_teams
 from numpygit.fast.threads import blas_threads, find_openblas
 
 ONE = slice(0, 1)
 BLAS = find_openblas()
 needs_openblas = pytest.mark.skipif(BLAS is None, reason="NumPy here does not use OpenBLAS")
+
+
+@pytest.fixture(autouse=True)
+def four_threads_a_team(monkeypatch):
+    monkeypatch.setattr(pool, "TEAM", 4)
 
 
 def test_parts_cover_all_tokens_in_order():
