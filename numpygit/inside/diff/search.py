@@ -17,26 +17,18 @@ import numpy as np
 from ...model.params import Array
 from ...trace import order
 from ..record import BLOCKED, Distance, distance
-from .layouts import Reading, rearranged
-from .mistakes.attention import of_values
 from .mistakes.blocks import INSIDE, of_text_layer, of_vision_layer
+from .mistakes.bridge import BRIDGE
+from .mistakes.heads import of_values
 from .mistakes.parts import of_norm, of_product
 from .mistakes.picture_ends import PICTURE_ENDS
 from .mistakes.rounding import HALVES, Round
 from .mistakes.text_ends import TEXT_ENDS
-from .operations import (
-    OPERATIONS,
-    At,
-    Normalised,
-    Operation,
-    Product,
-    Scene,
-    Tensors,
-    operation_of,
-    row_of,
-)
+from .operations import OPERATIONS, Normalised, Product, operation_of, row_of, tensors_of
+from .scene import At, Operation, Scene, Tensors
+from .theirs.layouts import Reading, rearranged
 
-ENDS = {**PICTURE_ENDS, **TEXT_ENDS}
+ENDS = {**PICTURE_ENDS, **BRIDGE, **TEXT_ENDS}
 MANY_LAYERS = 2  # beyond so many unseen layers, mistakes are tried in all of them at once only
 SIZE = 2.0**-19  # of the largest number: what a mistake that makes numbers large may leave
 NEARLY = 0.998  # of the difference explained, when no mistake fits exactly
@@ -72,7 +64,7 @@ class Target(NamedTuple):
 
 def sources_of(name: str, scene: Scene) -> set[str]:
     """Tell which tensors an operation looks up; KeyError where one of them is missing."""
-    tensors = Tensors(scene, {}, frozenset([name]))
+    tensors = tensors_of(scene, anew=frozenset([name]))
     operation_of(name)(At(tensors, name))
     return tensors.asked - {name}
 
@@ -165,7 +157,7 @@ def layer_of(name: str) -> str | None:
 
 def mistakes_of(name: str, scene: Scene) -> Iterator[tuple[str, Operation]]:
     """List the known mistakes of one operation, as far as what they need is there."""
-    row, at = row_of(name), At(Tensors(scene, {}), name)
+    row, at = row_of(name), At(tensors_of(scene), name)
     operation = OPERATIONS.get(row)
     known: list[Callable[[At], Iterator[tuple[str, Operation]]]] = []
     if row in ENDS:
@@ -194,7 +186,7 @@ def as_far_as_known(listed: Iterator[tuple[str, Operation]]) -> Iterator[tuple[s
 
 def together(layer: str, scene: Scene) -> Iterator[tuple[str, dict[str, Operation]]]:
     """List the mistakes that several operations of a layer make together."""
-    at = At(Tensors(scene, {}), f"{layer}.x")
+    at = At(tensors_of(scene), f"{layer}.x")
     listed = of_vision_layer(at) if at.tower == "vision" else of_text_layer(at)
     try:
         for sentence, changed in listed:
@@ -239,7 +231,8 @@ def try_out(
     scene: Scene,
 ) -> Fit | None:
     """Compute the first target with a mistake; hold it, and others that it changes, to theirs."""
-    tensors = Tensors(scene, candidate.changed, following(set(candidate.changed), sources))
+    anew = following(set(candidate.changed), sources)
+    tensors = tensors_of(scene, candidate.changed, anew)
     first = targets[0]
     measured = measure(tensors, first)
     if measured is None:

@@ -11,11 +11,12 @@ from safetensors.numpy import load_file, save_file
 from seeded_bugs import RIGHT, SEEDED, diagnose
 
 import numpygit
-import numpygit.inside.diff.compare as room
 from numpygit import cli
 from numpygit.errors import UserError
-from numpygit.inside.diff.compare import DIFF, MISSING, OK, Comparer, compare
+from numpygit.inside.diff import rows as room
+from numpygit.inside.diff.compare import Comparer, compare
 from numpygit.inside.diff.report import report_lines
+from numpygit.inside.diff.rows import DIFF, MISSING, OK
 from numpygit.inside.record import Distance, Run, read, save
 from numpygit.trace import TABLE, find
 

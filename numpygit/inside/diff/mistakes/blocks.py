@@ -9,19 +9,9 @@ import numpy as np
 
 from ....model.layers import layer_norm, linear
 from ....model.params import Array
-from ..operations import At, Operation
-from .attention import (
-    Together,
-    of_attended,
-    of_fused,
-    of_heads,
-    of_joined,
-    of_mixed,
-    of_scores,
-    of_weights,
-    part,
-    pre_normed,
-)
+from ..scene import At, Operation
+from .attention import of_attended, of_joined, of_mixed, of_scores, of_weights
+from .heads import Together, of_fused, of_heads, part, pre_normed
 from .parts import Mistakes, of_activated
 
 # ---------------------------------------------------------------- the MLP and the residuals

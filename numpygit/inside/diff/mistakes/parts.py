@@ -14,7 +14,8 @@ import numpy as np
 
 from ....model.layers import ACTIVATIONS, layer_norm, linear
 from ....model.params import Array, LayerNorm, Linear
-from ..operations import At, Normalised, Operation, Product, operation_of
+from ..operations import Normalised, Product, operation_of
+from ..scene import At, Operation
 from .rounding import HALVES, OF_WEIGHTS
 
 Mistakes = Iterator[tuple[str, Operation]]
@@ -31,9 +32,24 @@ def centred(x: Array, axis: int | tuple[int, ...] = -1) -> tuple[Array, Array]:
     return rest, (rest * rest).mean(axis=axis, keepdims=True)
 
 
-def wrong_norms(eps: float) -> Iterator[tuple[str, Callable[[Array, LayerNorm], Array]]]:
+Norms = Iterator[tuple[str, Callable[[Array, LayerNorm], Array]]]
+
+
+def wrong_norms(eps: float) -> Norms:
     """List the ways to normalise wrongly: of x and parameters."""
     yield "without this normalisation", lambda x, p: x
+    yield from other_epsilons(eps)
+    yield from other_statistics(eps)
+    yield from other_scales(eps)
+    yield "normalised twice", lambda x, p: layer_norm(layer_norm(x, p, eps=eps), p, eps=eps)
+    yield (
+        "with the normalisation beside what it normalises: x + norm(x)",
+        lambda x, p: x + layer_norm(x, p, eps=eps),
+    )
+
+
+def other_epsilons(eps: float) -> Norms:
+    """Another epsilon, or the same in another place."""
     for other in EPSILONS:
         if other != eps:
             yield (
@@ -45,19 +61,16 @@ def wrong_norms(eps: float) -> Iterator[tuple[str, Callable[[Array, LayerNorm], 
             f"with epsilon ({other:.0e}) outside the root, added to the standard deviation",
             lambda x, p, o=other: centred(x)[0] / (ROOT(centred(x)[1]) + o) * p.weight + p.bias,
         )
+
+
+def other_statistics(eps: float) -> Norms:
+    """Another mean or variance, over other axes, or none."""
     yield "with the variance divided by D - 1", lambda x, p: unbiased(x, p, eps)
-    yield "without scale and shift", lambda x, p: unit(x, eps)
-    yield "without the shift", lambda x, p: unit(x, eps) * p.weight
-    yield "without the scale", lambda x, p: unit(x, eps) + p.bias
     yield (
         "without the mean taken away (RMS norm with a shift)",
         lambda x, p: rms(x, p, eps) + p.bias,
     )
     yield "with RMS norm: no mean taken away, no shift", lambda x, p: rms(x, p, eps)
-    yield "with 1 + the scale", lambda x, p: unit(x, eps) * (1 + p.weight) + p.bias
-    yield "with the shift added before the scale", lambda x, p: (unit(x, eps) + p.bias) * p.weight
-    yield "with the shift taken away, not added", lambda x, p: unit(x, eps) * p.weight - p.bias
-    yield "with scale and shift exchanged", lambda x, p: unit(x, eps) * p.bias + p.weight
     yield (
         "normalised over the tokens, axis -2, not over the width",
         lambda x, p: unit(x, eps, axis=-2) * p.weight + p.bias,
@@ -75,14 +88,17 @@ def wrong_norms(eps: float) -> Iterator[tuple[str, Callable[[Array, LayerNorm], 
         lambda x, p: centred(x)[0] * p.weight + p.bias,
     )
     yield "with vectors brought to length 1", lambda x, p: x / length(x)
-    yield (
-        "normalised twice",
-        lambda x, p: layer_norm(layer_norm(x, p, eps=eps), p, eps=eps),
-    )
-    yield (
-        "with the normalisation beside what it normalises: x + norm(x)",
-        lambda x, p: x + layer_norm(x, p, eps=eps),
-    )
+
+
+def other_scales(eps: float) -> Norms:
+    """Scale and shift used otherwise, or not at all."""
+    yield "without scale and shift", lambda x, p: unit(x, eps)
+    yield "without the shift", lambda x, p: unit(x, eps) * p.weight
+    yield "without the scale", lambda x, p: unit(x, eps) + p.bias
+    yield "with 1 + the scale", lambda x, p: unit(x, eps) * (1 + p.weight) + p.bias
+    yield "with the shift added before the scale", lambda x, p: (unit(x, eps) + p.bias) * p.weight
+    yield "with the shift taken away, not added", lambda x, p: unit(x, eps) * p.weight - p.bias
+    yield "with scale and shift exchanged", lambda x, p: unit(x, eps) * p.bias + p.weight
 
 
 def length(x: Array) -> Array:

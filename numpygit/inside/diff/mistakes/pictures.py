@@ -94,26 +94,37 @@ def of_scale(ours: Array, shares: Array, colours: Colours) -> Tried:
     yield "multiplied by the spread (std), not divided", (shares - mean) * std
     yield "divided by the square of the spread (the variance)", (shares - mean) / (std * std)
     yield "with mean and spread exchanged", (shares - std) / mean
+    yield (
+        "with one mean and spread, of the picture itself",
+        ((shares - shares.mean()) / (shares.std() + np.float32(1e-12))),
+    )
+    yield from of_other_spreads(shares, colours)
+    yield from of_colours(shares, colours)
+
+
+def of_other_spreads(shares: Array, colours: Colours) -> Tried:
+    """Mean and spread of colours that belong to other models."""
+    for name, (other_mean, other_std) in KNOWN.items():
+        if name != colours.name:
+            a, b = column(other_mean), column(other_std)
+            tail = ": another mean or spread of colours"
+            yield f"with mean and spread of {name}, not of {colours.name}{tail}", (shares - a) / b
+            yield f"with the mean of {name}{tail}", (shares - a) / colours.std
+            yield f"with the spread of {name}{tail}", (shares - colours.mean) / b
+            reverse = (np.flip(shares, axis=-3) - a) / b
+            yield f"with red and blue exchanged, and mean and spread of {name}", reverse
+
+
+def of_colours(shares: Array, colours: Colours) -> Tried:
+    """Colours in another order, in grey, or on another scale of brightness."""
+    mean, std = colours.mean, colours.std
     blue = np.flip(shares, axis=-3)
     yield "with red and blue exchanged before mean and spread", colours.normalised(blue)
     yield (
         "with mean and spread of the colours in reverse, the colours as they are",
         ((shares - np.flip(mean, 0)) / np.flip(std, 0)),
     )
-    for name, (other_mean, other_std) in KNOWN.items():
-        if name != colours.name:
-            a, b = column(other_mean), column(other_std)
-            tail = ": another mean or spread of colours"
-            yield f"with mean and spread of {name}, not of {colours.name}{tail}", (shares - a) / b
-            yield f"with the mean of {name}{tail}", (shares - a) / std
-            yield f"with the spread of {name}{tail}", (shares - mean) / b
-            reverse = (np.flip(shares, axis=-3) - a) / b
-            yield f"with red and blue exchanged, and mean and spread of {name}", reverse
     grey = shares.mean(axis=-3, keepdims=True)
-    yield (
-        "with one mean and spread, of the picture itself",
-        ((shares - shares.mean()) / (shares.std() + np.float32(1e-12))),
-    )
     yield "in grey (mean of the colours)", colours.normalised(np.broadcast_to(grey, shares.shape))
     luma = (shares * column([0.299, 0.587, 0.114])).sum(axis=-3, keepdims=True)
     yield "in grey (luminance)", colours.normalised(np.broadcast_to(luma, shares.shape))

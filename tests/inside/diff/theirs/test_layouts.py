@@ -9,9 +9,9 @@ from trial import captioner, ours, run_port
 from numpygit import cli
 from numpygit.errors import UserError
 from numpygit.inside.diff.compare import compare
-from numpygit.inside.diff.foreign_names import known, read_map, translate
-from numpygit.inside.diff.layouts import read_as_ours
-from numpygit.inside.diff.words import how_ids_differ
+from numpygit.inside.diff.theirs.foreign_names import known, read_map, translate
+from numpygit.inside.diff.theirs.layouts import read_as_ours
+from numpygit.inside.diff.theirs.words import how_ids_differ
 from numpygit.inside.record import Run, save
 
 RIGHT = ours("still").tensors

@@ -1,0 +1,1 @@
+"""What an answer is made of: the picture, the words, what was measured, changed models, the code."""
