@@ -11,7 +11,18 @@ import zlib
 
 import torch
 from official_mistakes import (
-    LOW, Norm, Official, after, forward_of, mask_with, places, reading, replaced, seeing, set_, times,
+    LOW,
+    Norm,
+    Official,
+    after,
+    forward_of,
+    mask_with,
+    places,
+    reading,
+    replaced,
+    seeing,
+    set_,
+    times,
     vision,
 )  # fmt: skip
 from torch import nn
@@ -30,8 +41,9 @@ def before(module: nn.Module, change) -> None:
 
 
 def tf32(x: torch.Tensor) -> torch.Tensor:
-    bits = x.contiguous().view(torch.int32).long()
-    return ((bits + 0x0FFF + ((bits >> 13) & 1)) & ~0x1FFF).int().view(torch.float32)
+    bits = x.float().contiguous().view(torch.int32).long()
+    kept = ((bits + 0x0FFF + ((bits >> 13) & 1)) & ~0x1FFF).int()
+    return kept.view(torch.float32).to(x.dtype)
 
 
 def fp8(x: torch.Tensor) -> torch.Tensor:
@@ -57,6 +69,7 @@ def inputs_of(m: nn.Module, kind) -> None:
 
 
 def heads(m: nn.Module, count: int) -> None:
+    m.config.vision_config.num_attention_heads = count
     for i in range(4):
         own = seeing(m, i).self_attn
         own.num_heads, own.head_dim, own.scale = count, 160 // count, (160 // count) ** -0.5

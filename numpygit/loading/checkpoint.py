@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from .formats import read_tensors, weights_file
 from .names import IGNORED, check_tensors, official_name, params_from, walk_vision
 from .pruned_heads import grow
 
+LOG = logging.getLogger("numpygit")
 TOWER = "git.image_encoder."
 
 
@@ -48,6 +50,7 @@ def fitting(folder: Path, make: Callable[..., Any], config: Any) -> Any:
     """
     check_config(config, folder)
     source = str(weights_file(folder))
+    LOG.info("weights: %s", source)
     make(read_tensors(folder, look_only=True), config, source=source)
     return make(read_tensors(folder), config, source=source)
 

@@ -14,9 +14,25 @@ import numpy as np
 from PIL import Image
 from port import Weights
 from port_mistakes import (
-    MEAN, STD, Mistake, colours, head_with, linear_with, mlp_with, one_norm, part_without_bias,
-    picture_layers, pixels, plain_end, plain_middle, right, text_block_with, text_end, text_middle,
-    times_with, vision_block_with,
+    MEAN,
+    STD,
+    Mistake,
+    colours,
+    head_with,
+    linear_with,
+    mlp_with,
+    one_norm,
+    part_without_bias,
+    picture_layers,
+    pixels,
+    plain_end,
+    plain_middle,
+    right,
+    text_block_with,
+    text_end,
+    text_middle,
+    times_with,
+    vision_block_with,
 )  # fmt: skip
 
 Array = np.ndarray
@@ -293,7 +309,7 @@ NEW = [
     Mistake("the last image token dropped", "projected", ("last", "dropped"), {"project": without_last_token}),
     Mistake("every second place", "place_vectors", ("second", "2"), {"embed_words": every_second_place}),
     Mistake("words do not see the start token", "text.mask", ("start", "first word"), {"keep": no_start}),
-    Mistake("logits divided by a temperature of 0.7", "logits", ("1.43", "1.428", "0.7"), head_with(lambda s, x, logits: logits / np.float32(0.7))),
+    Mistake("logits divided by a temperature of 0.7", "logits", ("1.429", "0.7"), head_with(lambda s, x, logits: logits / np.float32(0.7))),
     Mistake("logits capped at 15", "logits", ("cap", "tanh"), head_with(lambda s, x, logits: (15 * np.tanh(logits / 15)).astype(np.float32))),
     Mistake("the head reads vectors in reverse", "logits", ("reverse",), {"named_linear": reversed_head}),
     Mistake("bias of fc2 missing", "vision.0.thought", ("bias",), part_without_bias("fc2")),

@@ -72,3 +72,30 @@ def test_there_is_no_circle_between_files():
         for path in free:
             del left[path]
     assert not [str(path.relative_to(PACKAGE)) for path in left]
+
+
+# What prints outside `cli/`, and why: everything else is logged, or is a command's business.
+PRINTING = {
+    "errors.py: complain",  # the one line of a command that fails
+    "trace.py: __call__",  # a Printer, whose trade it is
+    "inside/step.py: say",  # a conversation in the terminal
+    "inside/show.py: show",  # tutorials
+    "data/sinks/files.py: write",  # the standard output as a place for captions
+    "scale/ray.py: write",
+    "huggingface/streamers.py: on_finalized_text",
+}
+
+
+def test_the_library_prints_only_where_printing_is_its_trade():
+    found = set()
+    for path in FILES:
+        name = path.relative_to(PACKAGE).as_posix()
+        if name.startswith("cli/"):
+            continue
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef):
+                for node in ast.walk(function):
+                    called = node.func if isinstance(node, ast.Call) else None
+                    if isinstance(called, ast.Name) and called.id == "print":
+                        found.add(f"{name}: {function.name}")
+    assert found <= PRINTING, found - PRINTING

@@ -20,16 +20,17 @@ from ...model.params import Array, Git
 from ...trace import find
 from ..backward import MODE, suspects_of
 from ..record import BLOCKED, IDS, Distance, Run, distance, nearest_name
-from .evidence import evidence
+from .evidence import evidence, usual_suspects
 from .mistakes.pictures import fitted, of_pixels
-from .rows import DIFF, MISSING, OK, SHAPE, Measure, Row, compare_one, place_of, with_asides
+from .rounding import UNITS
+from .rows import DIFF, OK, SHAPE, Measure, Row, compare_one, place_of, with_asides
 from .scene import Scene
-from .search import Candidate, Target, causes, unseen
-from .suspects import usual_suspects
+from .search import causes, unseen
 from .theirs.comparable import Both, made_comparable, split_fused, stored_precision
 from .theirs.foreign_names import translate, without_rivals
 from .theirs.layouts import Reading, read_as_ours
 from .theirs.words import in_rows
+from .trying import Candidate, Target
 
 
 class Report(NamedTuple):
@@ -137,7 +138,7 @@ def explained(
     gap = unseen(first.name, scene, agrees)
     lacking = [name for name in gap if name != first.name]
     others = pixel_mistakes(scene, reading, gap, picture)
-    found = causes(targets_of(first, rows, both, gap), gap, scene, others)
+    found = causes(targets_of(first, rows, both), gap, scene, others)
     suspects = "" if found else usual_suspects(first.name)
     if not found and first.name == "pixels" and first.apart is not None:
         found = colours_fitted(scene.ours[first.name], reading, first.allowed)
@@ -152,17 +153,17 @@ def explained(
     return Report(rows, first, found, suspects, said, lacking)
 
 
-def targets_of(
-    first: Row, rows: list[Row], both: Both, gap: Mapping[str, set[str]]
-) -> list[Target]:
+def targets_of(first: Row, rows: list[Row], both: Both) -> list[Target]:
     """List the first difference, and the others of its layer, for mistakes that touch several."""
     layer = first.name.rpartition(".")[0]
+    stored = stored_precision({name: reading.theirs for name, reading in both.readings.items()})
+    unit = UNITS.get(stored, 0.0)
     found = []
     for row in [first, *(row for row in rows if row.status == DIFF and row is not first)]:
         is_near = row is first or (layer and row.name.rpartition(".")[0] == layer)
         if is_near and row.name in both.readings:
             allowed = row.allowed or estimated(both.readings[row.name].theirs)
-            found.append(Target(row.name, both.readings[row.name], allowed))
+            found.append(Target(row.name, both.readings[row.name], allowed, unit))
     return found
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from ...model.params import Array
 from ...trace import order
 from ..record import BLOCKED, IDS, Distance, distance
-from .mistakes.rounding import UNITS
+from .rounding import UNITS
 from .scene import Scene
 from .search import sources_of
 from .theirs.layouts import Reading

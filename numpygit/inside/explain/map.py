@@ -6,7 +6,6 @@ from typing import Any
 
 from .traced_run import Run
 
-
 Stop = tuple[str, str, str, str]  # title, shape, sentence, the panel to open
 
 
@@ -24,7 +23,12 @@ def picture_stops(run: Run) -> list[Stop]:
     frames = len(run.tensors["vision.x"])
     heads, layers = vision.num_attention_heads, vision.num_hidden_layers
     return [
-        ("picture", f"{size} pixels", "Resized and cut out; three colours for each pixel.", "seen"),
+        (
+            "picture",
+            f"{size} pixels",
+            "Brought to the size of the model; three colours for each pixel.",
+            "seen",
+        ),
         (
             "squares",
             f"{rows} x {columns} = {rows * columns}",

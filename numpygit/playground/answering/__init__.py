@@ -1,1 +1,1 @@
-"""What an answer is made of: the picture, the words, what was measured, changed models, the code."""
+"""What answers are made of: picture, words, what was measured, changed models, the code."""

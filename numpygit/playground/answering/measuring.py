@@ -18,8 +18,8 @@ from ...inside.explain.traced_run import Run
 from ...learning.backward.model import loss_and_gradients
 from ...model import vision
 from ...model.params import Array
-from . import words
 from ..protocol import Event, Request
+from . import words
 from .takes import Captioner
 
 

@@ -185,8 +185,8 @@ def test_nothing_in_common_is_a_mistake_with_a_hint():
 
 
 def test_every_tensor_has_its_usual_suspects_and_a_function():
+    from numpygit.inside.diff.evidence import usual_suspects
     from numpygit.inside.diff.report import where
-    from numpygit.inside.diff.suspects import usual_suspects
 
     for row in TABLE:
         assert usual_suspects(row.name.replace("{i}", "0"))

@@ -6,7 +6,8 @@ from trial import captioner, ours
 
 from numpygit.inside.diff.operations import operation_of, tensors_of
 from numpygit.inside.diff.scene import At, Scene
-from numpygit.inside.diff.search import following, sources_of, unseen
+from numpygit.inside.diff.search import sources_of, unseen
+from numpygit.inside.diff.trying import following
 from numpygit.inside.record import BLOCKED, record
 from numpygit.storybook import EXAMPLES
 from numpygit.trace import find

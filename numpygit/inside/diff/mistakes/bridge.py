@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import permutations
 
 import numpy as np
 
@@ -25,12 +26,40 @@ def of_clip_tokens(at: At) -> Mistakes:
         "with the frames in reverse, the times as they were",
         lambda at: in_a_row(by_frame(at)[:, ::-1] + times_of(at)),
     )
+    for order in other_orders(by_frame(at).shape[1]):
+        said = ", ".join(str(i) for i in order)
+        yield (
+            f"with the frames in another order ({said}), each with its own time",
+            lambda at, o=order: in_a_row(timed(at)[:, o]),
+        )
+        yield (
+            f"with the frames in another order ({said}), the times as they were",
+            lambda at, o=order: in_a_row(by_frame(at)[:, o] + times_of(at)),
+        )
     yield "with the mean of all frames, once", lambda at: timed(at).mean(axis=1)
     yield "with the first frame alone", lambda at: timed(at)[:, 0]
     yield (
         "with the frames side by side in the width",
         lambda at: timed(at).transpose(0, 2, 1, 3).reshape(len(timed(at)), timed(at).shape[2], -1),
     )
+
+
+def other_orders(frames: int) -> list[list[int]]:
+    """List orders of a few frames: all of up to four, else two exchanged, or by name as text."""
+    right = list(range(frames))
+    if frames <= 4:
+        found = [list(order) for order in permutations(right)]
+    else:
+        found = [exchanged(right, i, j) for i in right for j in right[i + 1 :]]
+        found += [sorted(right, key=str), [*right[1:], 0], [frames - 1, *right[:-1]]]
+    return [order for order in found if order not in (right, right[::-1])]
+
+
+def exchanged(order: list[int], i: int, j: int) -> list[int]:
+    """Exchange two of a list."""
+    order = order.copy()
+    order[i], order[j] = order[j], order[i]
+    return order
 
 
 def times_of(at: At) -> Array:
@@ -78,6 +107,7 @@ def of_times(at: At) -> Mistakes:
         ),
         "with the times added twice": lambda own: own + own,
         "with the times taken away, not added": lambda own: -own,
+        "with the times brought to length 1": lambda own: own / length(own),
     }
     if len(table) > frames:
         late = table[1 : frames + 1, None]
@@ -138,8 +168,25 @@ def of_projected(at: At) -> Mistakes:
                 at.tensors[f"vision.{depth - 2}.x"].reshape(picture_side(at).shape), p
             ),
         )
-    yield "with the class token dropped", lambda at: linear(picture_side(at)[:, 1:], p)
-    yield "with the class token alone", lambda at: linear(picture_side(at)[:, :1], p)
+    for sentence, change in TOKENS_KEPT.items():
+        yield sentence, lambda at, c=change: linear(c(picture_side(at)), p)
+    norm, eps = params.text.projection_norm, at.model()[1].vision_config.layer_norm_eps
+    yield (
+        "with its normalisation before it, not behind",
+        lambda at: linear(layer_norm(picture_side(at), norm, eps=eps), p),
+    )
+
+
+TOKENS_KEPT: dict[str, Change] = {
+    "with the class token dropped": lambda x: x[:, 1:],
+    "with the class token alone": lambda x: x[:, :1],
+    "with the last image token dropped": lambda x: x[:, :-1],
+    "with the first and the last image token dropped": lambda x: x[:, 1:-1],
+    "with the mean of all image tokens alone": lambda x: x.mean(axis=1, keepdims=True),
+    "with the mean of all image tokens for each": lambda x: mean_of(x),
+    "with the image tokens in reverse": lambda x: x[:, ::-1],
+    "with the class token behind the squares": lambda x: np.roll(x, -1, axis=1),
+}
 
 
 def of_memory(at: At) -> Mistakes:
@@ -176,7 +223,28 @@ def of_memory(at: At) -> Mistakes:
         "with the normalisation of the words behind it",
         lambda at: layer_norm(normed(at), params.text.embedding_norm, eps=config.embedding_eps),
     )
-    yield "with the class token dropped", lambda at: normed(at)[:, 1:]
+    for sentence, change in TOKENS_KEPT.items():
+        yield sentence, lambda at, c=change: c(normed(at))
+    if "clip_tokens" in at.tensors.scene.ours:
+        yield from of_late_times(at)
+
+
+def of_late_times(at: At) -> Mistakes:
+    """Times of frames that are added behind the projection."""
+    params, config = at.model()
+    p, norm, eps = params.text.projection, params.text.projection_norm, config.vision_config
+    for behind in ("projection", "normalisation"):
+
+        def late(at: At, behind: str = behind) -> Array:
+            tokens = by_frame(at)
+            times = np.broadcast_to(times_of(at), tokens.shape[1:])
+            added = times.reshape(1, -1, times.shape[-1])
+            x = linear(in_a_row(tokens), p)
+            if behind == "projection":
+                return layer_norm(x + added, norm, eps=eps.layer_norm_eps)
+            return layer_norm(x, norm, eps=eps.layer_norm_eps) + added
+
+        yield f"with the times of frames added behind the {behind}", late
 
 
 BRIDGE: dict[str, Callable[[At], Mistakes]] = {

@@ -15,6 +15,7 @@ from ..scene import At, Operation
 from .parts import PARTS, ROOT, Mistakes, length
 
 Together = Iterator[tuple[str, dict[str, Operation]]]  # operations by the last part of names
+MOST_HEADS = 64
 
 
 def of_heads(at: At) -> Mistakes:
@@ -36,7 +37,6 @@ def of_heads(at: At) -> Mistakes:
     yield "reshaped to (B, N, T, A) without a transpose", lambda at: reshaped(right(at))
     yield "multiplied by 1/sqrt(A) already", lambda at: right(at) * root_of_width(right(at))
     yield "multiplied by A^(-1/4) already", lambda at: right(at) * ROOT(root_of_width(right(at)))
-    yield "with the heads in reverse", lambda at: right(at)[:, ::-1]
     yield (
         "with the first head for all (multi-query)",
         lambda at: shared(right(at), right(at).shape[1]),
@@ -46,6 +46,10 @@ def of_heads(at: At) -> Mistakes:
         if N % group == 0:
             sentence = f"with the first of every {group} heads for all of them (grouped queries)"
             yield sentence, lambda at, g=group: shared(right(at), g)
+    for sentence, order in orders_of_heads(N).items():
+        yield f"with the heads {sentence}", lambda at, o=order: right(at)[:, o]
+    yield "with zeros", lambda at: 0 * right(at)
+    yield "normalised in each head (LayerNorm)", lambda at: by_norm(right(at))
     yield "brought to length 1 in each head", lambda at: right(at) / length(right(at))
     yield "normalised in each head (RMS)", lambda at: by_rms(right(at))
     if at.tower == "vision":
@@ -105,6 +109,22 @@ def shared(x: Array, group: int) -> Array:
     return x[:, ::group].repeat(group, axis=1)[:, : x.shape[1]]
 
 
+def orders_of_heads(N: int) -> dict[str, Array]:
+    """List the orders that heads get into."""
+    order = np.arange(N)
+    return {
+        "in reverse": order[::-1],
+        "rolled by one": np.roll(order, 1),
+        "rolled by one the other way": np.roll(order, -1),
+    }
+
+
+def by_norm(x: Array) -> Array:
+    """Normalise each head by itself, without scale and shift."""
+    rest = x - x.mean(axis=-1, keepdims=True)
+    return rest / ROOT((rest * rest).mean(axis=-1, keepdims=True) + np.float32(1e-6))
+
+
 def by_rms(x: Array) -> Array:
     """Divide by the root of the mean square of each head."""
     return x / ROOT((x * x).mean(axis=-1, keepdims=True) + np.float32(1e-6))
@@ -154,11 +174,26 @@ def of_fused(at: At) -> Together:
                     for i, me in enumerate("qkv")
                 },
             )
+    yield from of_other_heads(at)
     for halves, how in ((True, "halves of a head"), (False, "neighbouring numbers")):
         yield (
             f"with rotary positions (RoPE) over {how}",
             {me: lambda at, h=halves: turned(at, h) for me in "qk"},
         )
+
+
+def of_other_heads(at: At) -> Together:
+    """Queries, keys and values cut into another number of heads; the rest goes by their sizes."""
+    N, width = at.heads(), PARTS["q"](at.block()).weight.shape[0]
+    for other in range(1, min(width, MOST_HEADS) + 1):
+        if width % other == 0 and other != N:
+            said = f"with {other} heads of {width // other} numbers, not {N} of {width // N}"
+            yield said, dict.fromkeys("qkv", lambda at, n=other: cut_into(at, n))
+
+
+def cut_into(at: At, heads: int) -> Array:
+    """Compute queries, keys or values, and cut them into so many heads."""
+    return split_heads(flat(operation_of(at.name)(at)), heads=heads)
 
 
 def exchanged(order: tuple[str, ...]) -> str:

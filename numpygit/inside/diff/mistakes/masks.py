@@ -78,6 +78,15 @@ def of_words_ahead(s: Sequence) -> Rules:
         "with words that see only themselves and the picture",
         (s.to_words & (s.ahead != 0)) | s.padding,
     )
+    rest, between = s.causal | s.padding, s.from_words & (s.ahead != 0)
+    yield (
+        "with words blind to the first word, the start token",
+        rest | (between & (s.place[None, :] == s.image)),
+    )
+    yield (
+        "with words blind to the word right before them",
+        rest | (s.to_words & s.from_words & (s.ahead == -1)),
+    )
 
 
 def of_image_tokens(s: Sequence) -> Rules:
@@ -143,5 +152,3 @@ def of_frames(s: Sequence, tokens: int) -> Rules:
         "with image tokens that see no later frame",
         rest | ((own[None, :] > own[:, None]) & within),
     )
-
-

@@ -13,9 +13,10 @@ import numpy as np
 from ....model.layers import layer_norm
 from ....model.params import Array
 from ..operations import class_and_patches, last_picture_layer, operation_of, picture_places
+from ..rounding import HALVES, OF_WEIGHTS
 from ..scene import At
+from .blocks import through
 from .parts import Mistakes, sines
-from .rounding import HALVES, OF_WEIGHTS
 
 # ---------------------------------------------------------------- squares and their places
 
@@ -74,6 +75,13 @@ def turned_kernels(kernel: Array) -> dict[str, Array]:
         "the kernel upside down": kernel[..., ::-1, :],
         "a square's numbers in the order (H, W, C)": hwc_of(kernel),
         "the kernel's numbers in the order (H, W, C)": kernel.transpose(0, 2, 3, 1),
+        "the mean of the kernel's colours for each of them (grey)": np.broadcast_to(
+            kernel.mean(axis=1, keepdims=True), kernel.shape
+        ),
+        "the kernel rolled by a pixel to the right": np.roll(kernel, 1, axis=-1),
+        "the kernel rolled by a pixel to the left": np.roll(kernel, -1, axis=-1),
+        "the kernel rolled by a pixel down": np.roll(kernel, 1, axis=-2),
+        "the kernel rolled by a pixel up": np.roll(kernel, -1, axis=-2),
         "the kernel read as (3, h, w, D)": first_axis_last(kernel),
     }
 
@@ -213,11 +221,22 @@ def of_image_tokens(at: At) -> Mistakes:
     yield "with the mean of all tokens for each", lambda at: spread(operation_of(at.name)(at))
     params, _ = at.model()
     depth = len(params.vision.blocks)
+    last = at._replace(name=f"vision.{depth - 1}.x")
+    yield (
+        "with the last layer done once more (twice)",
+        lambda at: layer_norm(
+            through(last, last_picture_layer(at), last.block()),
+            params.vision.post_norm,
+            eps=at.eps(),
+        ),
+    )
     for layer in range(max(0, depth - 3), depth - 1):
-        sentence = f"with the stream behind layer {layer}, not behind the last (layer {depth - 1})"
         which = " (the penultimate layer)" if layer == depth - 2 else ""
+        sentence = (
+            f"with the stream behind layer {layer}{which}, not behind the last (layer {depth - 1})"
+        )
         yield (
-            sentence + which,
+            sentence,
             lambda at, i=layer: layer_norm(
                 at.tensors[f"vision.{i}.x"], params.vision.post_norm, eps=at.eps()
             ),

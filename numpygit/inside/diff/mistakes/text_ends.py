@@ -10,10 +10,11 @@ import numpy as np
 from ....model.layers import ACTIVATIONS, layer_norm, linear
 from ....model.params import Array
 from ..operations import last_text_layer, operation_of, words_before_norm
+from ..rounding import OF_WEIGHTS
 from ..scene import At, Operation
+from .blocks import through
 from .masks import of_mask
 from .parts import Mistakes, length, sigmoid, sines
-from .rounding import OF_WEIGHTS
 
 # ---------------------------------------------------------------- words
 
@@ -34,6 +35,13 @@ def of_word_vectors(at: At) -> Mistakes:
         )
     params, _ = at.model()
     V = len(params.text.word_embedding)
+    mean = params.text.word_embedding.mean(axis=0)
+    yield "with the mean of all rows taken away", lambda at: operation_of(at.name)(at) - mean
+    for number in range(min(at.tensors[at.name].shape[1], 3)):
+        yield (
+            f"with zeros for word {number}" + " (the start token)" * (number == 0),
+            lambda at, n=number: zeroed_word(operation_of(at.name)(at), n),
+        )
     yield "with the rows of the vocabulary head", lambda at: params.text.head.weight[at.get("ids")]
     for by in (-1, 1):
         side = "before" if by < 0 else "behind"
@@ -51,6 +59,13 @@ def of_word_vectors(at: At) -> Mistakes:
     )
 
 
+def zeroed_word(x: Array, number: int) -> Array:
+    """Set the vector of one word to zero."""
+    x = x.copy()
+    x[:, number] = 0
+    return x
+
+
 def of_place_vectors(at: At) -> Mistakes:
     """The rows of the position embedding."""
     shape = at.tensors[at.name].shape
@@ -63,6 +78,12 @@ def of_place_vectors(at: At) -> Mistakes:
         sentence += ": the M image tokens are counted" if start == M else ""
         sentence += ", as RoBERTa does" if start == 2 else ""
         yield sentence, lambda at, s=start: np.broadcast_to(table[s : s + T], shape)
+    for step in (2, 3):
+        if step * T <= len(table):
+            yield (
+                f"with every {('', '', 'second', 'third')[step]} place of the table",
+                lambda at, s=step: np.broadcast_to(table[: s * T : s], shape),
+            )
     yield "with place 0 for every word", lambda at: np.broadcast_to(table[0], shape)
     yield "with the places in reverse", lambda at: operation_of(at.name)(at)[:, ::-1]
     yield "without places (zeros)", lambda at: np.zeros(shape, np.float32)
@@ -226,6 +247,12 @@ def of_head_inputs(at: At) -> Mistakes:
             lambda at, n=norm: linear(layer_norm(last_text_layer(at), n, eps=eps), p.head),
         )
     depth = len(p.blocks)
+    last = at._replace(name=f"{at.run}text.{depth - 1}.x")
+    if not at.run:
+        yield (
+            "with the last layer done once more (twice)",
+            lambda at: linear(through(last, last_text_layer(at), last.block()), p.head),
+        )
     for layer in range(max(0, depth - 3), depth - 1):
         which = " (the penultimate layer, the one before the last)" if layer == depth - 2 else ""
         yield (

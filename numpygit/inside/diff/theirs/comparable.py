@@ -10,7 +10,7 @@ import numpy as np
 from ....model.config import Config
 from ....model.params import Array
 from ...record import IDS
-from ..mistakes.rounding import stored_in
+from ..rounding import stored_in
 from .layouts import WHOLE, Reading, read_as_ours
 from .words import common, how_ids_differ, in_rows, is_of_words, resized
 
