@@ -11,6 +11,7 @@ from PIL import Image
 
 from ...huggingface.processing.authors import OriginalImageProcessor, shortest_edge
 from ...huggingface.processing.picture_steps import ImageProcessor
+from ...huggingface.reading.colours import size_within
 from ...model.params import Array
 from .traced_run import Run
 
@@ -88,8 +89,7 @@ def resized(run: Run, frame: Image.Image) -> tuple[int, int]:
     if steps.options.fit == "squash":
         return W, H
     if steps.options.fit == "pad":
-        scale = min(W / frame.width, H / frame.height)
-        return max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+        return size_within(frame.size, W, H)
     if not steps.do_resize:
         return frame.size
     if steps.exact_size is not None:

@@ -87,8 +87,8 @@ WAYS: dict[str, tuple[Callable[[], Array], str]] = {
     **{
         f"{name}, shorter side": (lambda m=method: middle(short(m)), f"{name.lower()} (Pillow)")
         for name, method in (
-            ("nearest", R.NEAREST), ("box", R.BOX), ("bilinear", R.BILINEAR), ("hamming", R.HAMMING),
-            ("lanczos", R.LANCZOS),
+            ("nearest", R.NEAREST), ("box", R.BOX), ("bilinear", R.BILINEAR),
+            ("hamming", R.HAMMING), ("lanczos", R.LANCZOS),
         )
     },
     "squashed, bilinear": (lambda: np.asarray(wide().resize((96, 96), R.BILINEAR)), "squashed"),
