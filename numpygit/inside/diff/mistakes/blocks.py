@@ -227,9 +227,24 @@ def of_post_norm(at: At, x: Operation, new: str, own: str) -> Mistakes:
 # ---------------------------------------------------------------- several at once, in a layer
 
 
+def of_places_again(at: At) -> Together:
+    """Places that are added in every layer, not before the first alone."""
+    if at.layer:
+        yield (
+            "with the places added to the stream in this layer too",
+            {
+                "attention_input": lambda at: renormed(at, at.stream() + picture_places(at)),
+                "after_attention": lambda at: (
+                    at.stream() + picture_places(at) + at.near("attended")
+                ),
+            },
+        )
+
+
 def of_vision_layer(at: At) -> Together:
     """A layer of the picture tower in another arrangement."""
     yield from of_fused(at)
+    yield from of_places_again(at)
 
     def after(at: At, x: Array, which: str) -> Array:
         return layer_norm(x, getattr(at.block(), which), eps=at.eps())
@@ -252,16 +267,6 @@ def of_vision_layer(at: At) -> Together:
             "x": lambda at: at.stream() + at.near("attended") + at.near("thought"),
         },
     )
-    if at.layer:
-        yield (
-            "with the places added to the stream in this layer too",
-            {
-                "attention_input": lambda at: renormed(at, at.stream() + picture_places(at)),
-                "after_attention": lambda at: (
-                    at.stream() + picture_places(at) + at.near("attended")
-                ),
-            },
-        )
     yield (
         "with the residuals taken from behind the normalisations",
         {
