@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
+import numpy as np
+
 from ...trace import order
 from .mistakes.blocks import INSIDE, of_text_layer, of_vision_layer
 from .mistakes.bridge import BRIDGE
@@ -164,6 +166,8 @@ def causes(
 ) -> list[str]:
     """Try all candidates on the first target; those that fit it, on the others that they change."""
     first, sources = targets[0], sources_around(gap, scene)
+    if not np.isfinite(first.reading.theirs).any():  # nothing could fit
+        return []
     listed = (*others, *candidates(gap, scene))
     fits = [fit for each in listed if (fit := try_out(each, targets, sources, scene))]
     if not any(fit.explained == 1.0 for fit in fits) and len(layers_of(gap)) <= MANY_LAYERS:
