@@ -329,7 +329,10 @@ def command(*arguments: str) -> subprocess.Popen[str]:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C another way")
 def test_ctrl_c_ends_it_cleanly() -> None:
+    # A suite in the background of a shell ignores the signal, and so would its children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = command("--no-browser", "--port", "0")
+    signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     url = process.stdout.readline().strip()
     port = int(url.split(":")[2].split("/")[0])
