@@ -242,6 +242,7 @@ def test_who_waits_and_goes_never_runs(live: Live, slow: Slow) -> None:
     live.server.waiting.release()
 
 
+@pytest.mark.slow
 def test_a_flood_is_turned_away(live: Live, slow: Slow) -> None:
     before = threading.active_count()  # of other tests, whose pools of threads sleep
     clients = [open_ask(live) for _ in range(server.MOST_WAITING)]
