@@ -42,7 +42,7 @@ def image_attention(
     A = len(x) // heads
     q = linear(x, p.query)
     q *= np.float32(1 / math.sqrt(A))
-    k, v = member.gather(layer, linear(x, p.key), linear(x, p.value))  # (D, B * M)
+    k, v = member.gather(layer, linear(x, p.key), linear(x, p.value))
     mixed = np.empty(x.shape, np.float32)
     mix_image(*(by_head(array, A, pictures) for array in (q, k, v, mixed)))
     return linear(mixed, p.out, plus=plus), key_values(k, v, heads, pictures)
@@ -68,7 +68,7 @@ def image_keys_and_values(
     member: Member = WHOLE,
 ) -> KeyValue:  # fmt: skip
     """Twin of `layers.keys_and_values`: (D, B * M) -> twice (B, N, M, A), views of (D, B * M)."""
-    k, v = member.gather(layer, linear(x, p.key), linear(x, p.value))  # (D, B * M)
+    k, v = member.gather(layer, linear(x, p.key), linear(x, p.value))
     return key_values(k, v, heads, pictures)
 
 

@@ -27,6 +27,7 @@ def linear(x: Array, p: Linear, *, plus: Array | None = None) -> Array:
 
 def mlp(x: Array, p: MLP, *, activation: Activation, plus: Array | None = None) -> Array:
     """Twin of `layers.mlp`: (D, T) -> (D, T), `plus` added where it is given."""
+    F, T = len(p.up.weight), x.shape[1]
     hidden = p.up.weight @ x  # (F, T)
     activate(hidden, p.up.bias, name=activation)
     return linear(hidden, p.down, plus=plus)

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 TOGETHER = 4  # pictures multiplied together by one thread, at most: more brings nothing
-TEAM = 1  # threads of a team, at most: more of them wait for the interpreter's lock
+TEAM = 4  # threads of a team, at most: more of them wait for the interpreter's lock
 
 
 class Pool:
@@ -106,19 +106,20 @@ def spread(work: Callable[[slice], object], total: int, *, threads: int) -> None
             work(rows)
 
 
-def groups(count: int, *, threads: int) -> tuple[list[slice], list[slice], int]:
+def groups(count: int, *, threads: int, team: int = TEAM) -> tuple[list[slice], list[slice], int]:
     """Cut a batch: groups for one thread each, what is left over, and the size of teams for that.
 
     A thread multiplies up to `TOGETHER` pictures at once, because wide products are cheaper. What
-    is left over, too few pictures to keep the threads busy, goes one by one to teams (teams.py), or
-    where those do not pay, size 1, to all of OpenBLAS's threads.
+    is left over, too few pictures to keep the threads busy, goes one by one to teams of up to
+    `team` threads (teams.py); or, size 1, to all of OpenBLAS's threads.
     """
     if threads == 1:
         return cut(count, -(-count // TOGETHER)), [], 1
     left = count % threads
-    size = threads // max(1, left) if threads <= TEAM else 1
-    if 2 * left > threads or (2 * left == threads and size == 1):
-        left = 0
+    size = min(team, threads // max(1, left))
+    if size == 1 or 2 * size * left <= threads:  # teams would leave half of the threads idle
+        size = 1
+        left = left if 2 * left < threads else 0
     whole = count - left
     rounds = -(-whole // (threads * TOGETHER))
     alone = cut(whole, min(whole, threads * rounds))

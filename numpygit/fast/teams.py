@@ -14,8 +14,8 @@ from typing import TypeVar
 import numpy as np
 
 from ..model.params import Array
-from .pool import cut, groups, pool_of, side_by_side
-from .threads import blas_threads, find_openblas
+from .pool import TEAM, cut, groups, pool_of, side_by_side
+from .threads import blas_sleeps, blas_threads, find_openblas
 
 Result = TypeVar("Result")
 LEAST = 8  # tokens of a picture that are worth a thread
@@ -99,12 +99,12 @@ def in_groups(
     """
     if find_openblas() is None:
         threads = 1
-    alone, left, size = groups(count, threads=threads)
+    team = min(TEAM, tokens // LEAST) if blas_sleeps() else 1
+    alone, left, size = groups(count, threads=threads, team=max(1, team))
     found: list[Result] = []
     if alone:
         with blas_threads(1):
             found = side_by_side(lambda group: work(group, WHOLE), alone, threads=threads)
-    size = min(size, tokens // LEAST)
     if left and size > 1:
         return found + in_teams(work, left, size=size, threads=threads)
     with blas_threads(threads):

@@ -85,7 +85,7 @@ def vision_tower(
     heads, eps = config.num_attention_heads, config.layer_norm_eps
     B, D = len(pixels), config.hidden_size
     embedded = embed(pixels, p, patch=config.patch_size, interpolate=interpolate, member=member)
-    x = layer_norm(embedded, p.pre_norm, eps=eps)  # (D, B * M), or a member's part of it
+    x = layer_norm(embedded, p.pre_norm, eps=eps)
     for layer, block in enumerate(p.blocks):
         normed = layer_norm(x, block.attention_norm, eps=eps)
         x, _ = image_attention(
@@ -103,7 +103,7 @@ def embed(
     """Twin of `vision.embed_patches`: (B, C, H, W) -> (D, B * M), or a member's tokens of one."""
     if member is WHOLE:
         return columns_of(vision.embed_patches(pixels, p, patch=patch, interpolate=interpolate))
-    patches = vision.cut_patches(pixels, patch=patch)[0]  # (P, C * patch * patch)
+    patches = vision.cut_patches(pixels, patch=patch)[0]
     own = member.own(len(patches) + 1)
     tokens = patches[max(0, own.start - 1) : own.stop - 1] @ p.patch_embedding.T
     if own.start == 0:
@@ -131,7 +131,7 @@ def project(
     memory = np.empty((B * M, len(p.projection.weight)), np.float32)
 
     def share(some: slice) -> None:
-        memory[some] = text.project(rows[some], p, eps=eps)
+        memory[some] = text.project(rows[None, some], p, eps=eps)[0]
 
     with blas_threads(1):
         spread(share, B * M, threads=1 if find_openblas() is None else threads)
@@ -225,7 +225,7 @@ def decode_step(
         x, kv = word_block(x, block, image_kv, past, config=config, mask=mask, threads=threads)
         new_kv.append(kv)
     last = np.ascontiguousarray(x[T - 1 :: T])  # (B, D)
-    logits = words.linear(last, p.head, threads=threads)  # (B, V)
+    logits = words.linear(last, p.head, threads=threads)
     return logits[:, None], Cache(cache.image_kv, tuple(new_kv), attention_mask)
 
 

@@ -32,7 +32,7 @@ def linear(x: Array, p: Linear, *, plus: Array | None = None, threads: int = 1) 
 
 def layer_norm(x: Array, p: LayerNorm, *, eps: float) -> Array:
     """Twin of `layers.layer_norm`: (T, D) -> (T, D). Means are products with a column of 1 / D."""
-    D = x.shape[1]
+    T, D = x.shape
     average = np.full((D, 1), 1 / D, np.float32)
     normed = x - x @ average
     variance = (normed * normed) @ average  # (T, 1)
@@ -46,6 +46,7 @@ def mlp(
     x: Array, p: MLP, *, activation: Activation, plus: Array | None = None, threads: int = 1
 ) -> Array:
     """Twin of `layers.mlp`: (T, D) -> (T, D), `plus` added where it is given."""
+    T, F = len(x), len(p.up.weight)
     hidden = linear(x, p.up, threads=threads)  # (T, F)
     activate_in_place(hidden, name=activation)
     return linear(hidden, p.down, plus=plus, threads=threads)
@@ -66,7 +67,8 @@ def word_attention(
     The keys and values of a picture serve all its rows of words, texts or beams, at once.
     """
     pictures, N, M, A = image_kv.k.shape
-    texts = len(past.k) // pictures
+    B = len(past.k)
+    texts, T = B // pictures, len(x) // B
     q = split_rows(linear(x, p.query, threads=threads), past)  # (B, N, T, A)
     q *= np.float32(1 / math.sqrt(A))
     k = split_rows(linear(x, p.key, threads=threads), past)  # (B, N, T, A)
@@ -124,9 +126,8 @@ def word_scores(
     B, N, T, A = q.shape
     pictures, _, M, _ = image_kv.k.shape
     S, texts = M + text_kv.k.shape[2], B // pictures
-    to_image = by_picture(q, texts) @ image_kv.k.transpose(
-        0, 1, 3, 2
-    )  # (pictures, N, texts * T, M)
+    image_keys = image_kv.k.transpose(0, 1, 3, 2)  # (pictures, N, A, M)
+    to_image = by_picture(q, texts) @ image_keys  # (pictures, N, texts * T, M)
     to_words = q @ text_kv.k.transpose(0, 1, 3, 2)  # (B, N, T, S - M)
     if mask is not None:
         to_words += mask

@@ -43,6 +43,7 @@ SLOW = {  # takes minutes
 }  # fmt: skip
 FLOORS = ("floor", "torch-floor")
 FOLDER = "folder, 8 at once"
+LONG = 3  # seconds: of a job that takes longer the first turn counts too
 COLD_START = "cold start"
 COLD = {
     "numpygit": """
@@ -117,7 +118,10 @@ def measure(
         found["ties"] += compare(job, answers, able, wrong)
         times: dict[str, list[float]] = {name: [] for name in able}
         rejected = 0
-        for _ in range(rounds):
+        found["peaks"][job] = {name: answer["peak"] for name, answer in warm.items()}
+        if max(answer["seconds"][0] for answer in warm.values()) > LONG:
+            times = {name: list(answer["seconds"]) for name, answer in warm.items()}
+        for _ in range(rounds - len(times["numpygit"])):
             for name, program in able.items():
                 for _attempt in range(4 if alone else 1):
                     answer, quiet = quiet_turn(program, job, 1, used[name])
@@ -126,10 +130,11 @@ def measure(
                         break
                     rejected += 1
                 times[name] += answer["seconds"]
-                found["peaks"].setdefault(job, {})[name] = answer["peak"]
+                found["peaks"][job][name] = answer["peak"]
         found["times"][job] = times
         middle = {name: round(statistics.median(times[name]), 4) for name in times}
-        print(f"{job}: {middle}, {rejected} turns measured again", file=sys.stderr, flush=True)
+        print(f"{job}: {middle}, {rejected} turns measured again", *found["ties"], sep="\n",
+              file=sys.stderr, flush=True)  # fmt: skip
     return found
 
 

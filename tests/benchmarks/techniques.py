@@ -139,9 +139,9 @@ def techniques(params: Any) -> Iterator[Technique]:
     yield "last layer: keys and values only", "text tower, picture", see, see, lambda: put(
         towers, "prefill_pictures", whole_last_layer)  # fmt: skip
     yield "a team shares the tokens", "picture tower", look, look, lambda: put(
-        pool, "TEAM", 1)  # fmt: skip
+        teams, "TEAM", 1)  # fmt: skip
     yield "a team shares the tokens", "text tower, picture", see, see, lambda: put(
-        pool, "TEAM", 1)  # fmt: skip
+        teams, "TEAM", 1)  # fmt: skip
     yield "groups of pictures in threads", "8 pictures", lambda: look(8), lambda: look(
         8), lambda: put(towers, "in_groups", one_after_the_other)  # fmt: skip
     yield "several pictures in one product", "8 pictures", lambda: look(8), lambda: look(

@@ -76,7 +76,7 @@ def test_a_child_process_starts_threads_of_its_own():
 @pytest.mark.parametrize(
     ("count", "threads", "alone", "left", "size"),
     [
-        (0, 4, [], [], 4),
+        (0, 4, [], [], 1),
         (1, 1, [1], [], 1),
         (9, 1, [3, 3, 3], [], 1),
         (1, 2, [], [1], 2),
@@ -84,23 +84,25 @@ def test_a_child_process_starts_threads_of_its_own():
         (3, 2, [1, 1], [1], 2),
         (2, 4, [], [1, 1], 2),
         (3, 4, [1, 1, 1], [], 1),
-        (8, 4, [2, 2, 2, 2], [], 4),
+        (8, 4, [2, 2, 2, 2], [], 1),
         (9, 4, [2, 2, 2, 2], [1], 4),
         (10, 4, [2, 2, 2, 2], [1, 1], 2),
         (1, 8, [], [1], 1),
+        (2, 8, [], [1, 1], 4),
         (8, 8, [1] * 8, [], 1),
-        (11, 8, [1] * 8, [3], 1),
-        (12, 8, [1, 2, 1, 2, 1, 2, 1, 2], [], 1),
-        (8, 16, [1] * 8, [], 1),
-        (7, 16, [], [3, 4], 1),
+        (11, 8, [1] * 8, [1, 1, 1], 2),
+        (12, 8, [1] * 8, [1] * 4, 2),
+        (13, 8, [1, 2, 1, 2, 2, 1, 2, 2], [], 1),
+        (2, 16, [], [2], 1),
+        (3, 16, [], [1, 1, 1], 4),
+        (8, 16, [], [1] * 8, 2),
         (9, 16, [1] * 9, [], 1),
         (32, 8, [4] * 8, [], 1),
-        (64, 2, [4] * 16, [], 2),
-        (40, 4, [3, 3, 4, 3, 3, 4, 3, 3, 4, 3, 3, 4], [], 4),
+        (64, 2, [4] * 16, [], 1),
+        (40, 4, [3, 3, 4, 3, 3, 4, 3, 3, 4, 3, 3, 4], [], 1),
     ],
 )
-def test_groups_of_a_batch(count, threads, alone, left, size, monkeypatch):
-    monkeypatch.setattr(pool, "TEAM", 4)
+def test_groups_of_a_batch(count, threads, alone, left, size):
     mine, others, team = groups(count, threads=threads)
     assert lengths(mine) == alone
     assert lengths(others) == left
@@ -108,3 +110,15 @@ def test_groups_of_a_batch(count, threads, alone, left, size, monkeypatch):
     assert len(left) * size <= threads
     assert [i for one in mine + others for i in range(count)[one]] == list(range(count))
     assert all(length <= pool.TOGETHER for length in alone + left)
+
+
+def test_without_teams_pictures_go_alone_or_to_all_threads():
+    for count, threads in [(1, 2), (1, 4), (9, 4), (2, 8), (11, 8), (7, 16)]:
+        whole = count - count % threads
+        mine, others, size = groups(count, threads=threads, team=1)
+        assert size == 1
+        if 2 * (count % threads) >= threads:
+            assert not others
+        else:
+            assert sum(lengths(mine)) == whole
+            assert lengths(others) in ([1], [2], [3], [3, 4])

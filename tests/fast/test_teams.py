@@ -5,9 +5,9 @@ import threading
 import numpy as np
 import pytest
 
-from numpygit.fast import pool, teams
+from numpygit.fast import teams, threads
 from numpygit.fast.teams import WHOLE, Member, Team, in_groups, in_teams
-from numpygit.fast.threads import blas_threads, find_openblas
+from numpygit.fast.threads import blas_sleeps, blas_threads, find_openblas
 
 ONE = slice(0, 1)
 BLAS = find_openblas()
@@ -15,8 +15,8 @@ needs_openblas = pytest.mark.skipif(BLAS is None, reason="NumPy here does not us
 
 
 @pytest.fixture(autouse=True)
-def four_threads_a_team(monkeypatch):
-    monkeypatch.setattr(pool, "TEAM", 4)
+def rested(monkeypatch):
+    monkeypatch.setattr(teams, "blas_sleeps", lambda: True)
 
 
 def test_parts_cover_all_tokens_in_order():
@@ -82,11 +82,11 @@ def sizes(group: slice, member: Member) -> list[int]:
     return list(range(100))[group]
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
 @pytest.mark.parametrize("tokens", [3, 50])
-def test_groups_keep_their_order_and_every_picture_comes_once(threads, tokens):
+def test_groups_keep_their_order_and_every_picture_comes_once(number, tokens):
     for count in range(20):
-        found = in_groups(sizes, count, tokens=tokens, threads=threads)
+        found = in_groups(sizes, count, tokens=tokens, threads=number)
         assert [item for group in found for item in group] == list(range(count))
 
 
@@ -99,7 +99,7 @@ def test_every_thread_has_a_blas_of_one_thread_and_pictures_left_over_a_team():
         found = in_groups(work, 9, tokens=50, threads=4)
         assert found == [(1, 2, 1)] * 4 + [(1, 1, 4)]
         assert BLAS.get() == 3
-    assert in_groups(work, 1, tokens=2 * teams.LEAST, threads=4) == [(1, 1, 2)]
+    assert in_groups(work, 1, tokens=3 * teams.LEAST, threads=4) == [(1, 1, 3)]
     assert in_groups(work, 1, tokens=teams.LEAST - 1, threads=4) == [(4, 1, 1)]
 
 
@@ -115,3 +115,22 @@ def test_without_openblas_groups_go_one_after_the_other(monkeypatch):
     monkeypatch.setattr(teams, "find_openblas", lambda: None)
     names = in_groups(lambda *_: threading.current_thread().name, 9, tokens=50, threads=2)
     assert set(names) == {threading.current_thread().name}
+
+
+@needs_openblas
+def test_while_the_threads_of_blas_look_for_work_there_are_no_teams(monkeypatch):
+    def size(group: slice, member: Member) -> int:
+        return member.team.size
+
+    monkeypatch.setattr(teams, "blas_sleeps", blas_sleeps)
+    monkeypatch.setattr(threads, "AWAKE", 1000)
+    monkeypatch.setattr(threads, "_awake_until", 0)
+    with blas_threads(1):
+        pass
+    assert in_groups(size, 1, tokens=50, threads=2) == [2]
+    monkeypatch.setattr(threads, "_awake_until", 0)
+    with blas_threads(2):
+        pass
+    assert in_groups(size, 1, tokens=50, threads=2) == [1]
+    monkeypatch.setattr(threads, "_awake_until", 0)
+    assert in_groups(size, 1, tokens=50, threads=2) == [2]
