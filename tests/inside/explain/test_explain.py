@@ -14,11 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-<<<<<<< HEAD
-from numpygit import GitForCausalLM
-=======
-from numpygit import PictureOptions, load
->>>>>>> main
+from numpygit import GitForCausalLM, PictureOptions, load
 from numpygit.cli.commands import main
 from numpygit.errors import UserError
 from numpygit.inside.explain import Explanation, data_of
