@@ -37,6 +37,7 @@ BESIDE = (
     "huggingface/loss",
     "fast/layers",
     "fast/attention",
+    "fast/words",
     "fast/towers",
     "learning/backward/layers",
     "learning/backward/vision",
