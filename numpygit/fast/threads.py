@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import UserError
-from ..limits import cpu_limit
+from .limits import cpu_limit
 
 Item = TypeVar("Item")
 
