@@ -24,7 +24,7 @@ from ...loading.hub.keywords import sort_keywords
 from ...loading.hub.push import check_saving, push, push_folder
 from ...loading.write_whole import write_whole
 from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
-from .kinds import read_bias
+from .values import check_numbers, read_bias, require
 
 GENERATION = "generation_config.json"
 DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
@@ -326,6 +326,7 @@ def check(options: Any) -> None:
     require("per_node_beam_size", nodes, nodes >= 2, "at least 2")
     if groups > 1 and options.do_sample:
         raise UserError("num_beam_groups and do_sample do not go together; leave one out")
+    check_numbers(options)
     check_filters(options)
     check_penalties(options)
 
@@ -384,12 +385,3 @@ def leaves(value: object) -> list[Any]:
     if isinstance(value, Iterable) and not isinstance(value, str):
         return [leaf for each in value for leaf in leaves(each)]
     return [value]
-
-
-def require(name: str, value: object, is_fine: bool, expected: str) -> None:
-    """Raise the error that says which option is wrong, and how it should be."""
-    if not is_fine:
-        raise UserError(f"{name} is {value!r}; it must be {expected}")
-
-
-GENERATION = "generation_config.json"
