@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         import numpy as np  # here and below: what a command needs is imported by it
 
+        if getattr(options, "verbose", False):
+            show_log()
         with np.errstate(all="ignore"), warnings.catch_warnings():
             # numbers that are not finite end in one sentence, and warnings are one line each
             warnings.showwarning = show_note
@@ -64,6 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def show_note(message: Warning | str, *where: Any, **more: Any) -> None:
     """Print a warning as one line, without the place in the code that it comes from."""
     complain(f"note: {message}")
+
+
+def show_log() -> None:
+    """Show what the library logs, on the error stream."""
+    import logging
+
+    logging.basicConfig(format="numpygit: %(message)s")
+    logging.getLogger("numpygit").setLevel(logging.INFO)
 
 
 def shared_options(model: str = DEFAULT_MODEL) -> argparse.ArgumentParser:
@@ -96,6 +106,9 @@ def shared_options(model: str = DEFAULT_MODEL) -> argparse.ArgumentParser:
         "--plain", action="store_true", help="run the five files of the model without the room fast"
     )
     shared.add_argument("--json", action="store_true", help="print one JSON object a line")
+    shared.add_argument(
+        "-v", "--verbose", action="store_true", help="say on the error stream what is done"
+    )
     return shared
 
 

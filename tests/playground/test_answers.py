@@ -19,7 +19,7 @@ from numpygit.inside.explain.traced_run import watch
 from numpygit.inside.record import in_float64
 from numpygit.model import layers
 from numpygit.playground import Playground
-from numpygit.playground.pictures import draw, frames_of, hide, png
+from numpygit.playground.answering.pictures import draw, frames_of, hide, png
 from numpygit.playground.protocol import Stroke, parse
 from numpygit.storybook import EXAMPLES
 from numpygit.storybook.scene import THINGS
