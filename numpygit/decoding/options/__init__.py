@@ -1,7 +1,7 @@
 """Every option of `generate`.
 
 config.py   GenerationConfig: names, defaults, files, and what cannot be
-absent.py   options of transformers that GIT does not have here      values.py   single values
+absent.py   options of transformers that GIT does not have here      kinds.py   values of files
 """
 
 from .absent import ABSENT as ABSENT

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import wraps
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,19 @@ import numpy as np
 
 from ...errors import UserError
 from ...loading.config import GitConfig
+from ...loading.fields import FACTOR, MOST_BEAMS, Object, check_name, checked
 from ...loading.fields import GENERATION as FIELDS
-from ...loading.fields import MOST_BEAMS, Object, check_name, checked
 from ...loading.find import find
 from ...loading.formats import read_json
 from ...loading.hub import GENERATION_FILES
 from ...loading.hub.keywords import sort_keywords
 from ...loading.hub.push import check_saving, push, push_folder
 from ...loading.write_whole import write_whole
-from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
-from .values import check_numbers, read_bias, require
+from .absent import ABSENT, NO_FIELDS, is_neutral, refuse_unknown, unknown_option
+from .kinds import read_bias
 
 GENERATION = "generation_config.json"
+NUMBERS = [name for name, kind in FIELDS.items() if kind == FACTOR and name != "max_time"]
 DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
 OFFICIAL_MAX_LENGTH = 20
 END_PADS = -1  # a pad_token_id that stands for the end token
@@ -257,21 +258,6 @@ class GenerationConfig:
         return changed
 
 
-def refuse_unknown(config_class: type[GenerationConfig]) -> None:
-    """Let GenerationConfig(...) say which options there are, in place of a bare TypeError."""
-    plain: Callable[..., None] = config_class.__init__
-
-    @wraps(plain)
-    def init(self: GenerationConfig, *values: Any, **named: Any) -> None:
-        known = {field.name for field in fields(config_class)}
-        for name in [name for name in named if name not in known]:
-            if not is_neutral(name, named.pop(name)):
-                raise UserError(unknown_option(name, known))
-        plain(self, *values, **named)
-
-    config_class.__init__ = init  # type: ignore[method-assign]
-
-
 refuse_unknown(GenerationConfig)
 
 AUTHORS = GenerationConfig(num_beams=4, length_penalty=0.6, beam_form="authors", max_length=1024)
@@ -331,6 +317,15 @@ def check(options: Any) -> None:
     check_penalties(options)
 
 
+def check_numbers(options: Any) -> None:
+    """Refuse infinities and NaN where a number is wanted, and a seed that is none."""
+    for name in NUMBERS:
+        value = getattr(options, name)
+        require(name, value, value is None or isfinite(value), "a finite number")
+    seed, whole = options.seed, isinstance(options.seed, int | np.integer)
+    require("seed", seed, seed is None or (whole and seed >= 0), "a whole number from 0 on")
+
+
 def check_filters(options: Any) -> None:
     """Refuse filters that cannot be."""
     require("temperature", options.temperature, options.temperature > 0, "more than 0")
@@ -385,3 +380,9 @@ def leaves(value: object) -> list[Any]:
     if isinstance(value, Iterable) and not isinstance(value, str):
         return [leaf for each in value for leaf in leaves(each)]
     return [value]
+
+
+def require(name: str, value: object, is_fine: bool, expected: str) -> None:
+    """Raise the error that says which option is wrong, and how it should be."""
+    if not is_fine:
+        raise UserError(f"{name} is {value!r}; it must be {expected}")
