@@ -458,7 +458,7 @@ function buildImportance(inside) {
     return null;
   }
   const { rows, columns } = D.importance, note = el("div"), word = el("b"), read = el("p", { class: "note" });
-  const left = canvas("measured importance"), right = canvas("attention");
+  const left = canvas("measured importance"), right = canvas("attention"), guess = canvas("gradient times input");
   const how = el("select", { onchange: () => draw() }, el("option", { value: "pixels" }, "pixels of a region"),
     el("option", { value: "masked" }, "image tokens of a region, for the words alone"));
   inside.append(el("p", {}, "Attention is where the model looked. Importance is an experiment: each of ",
@@ -466,9 +466,11 @@ function buildImportance(inside) {
     `${FRAMES > 1 ? " in every frame" : ""}, and the word `, word, " was scored again. Hidden pixels change every token of the " +
     "picture, because the squares look at each other; the other measure only keeps words from looking at the tokens of a region."),
   el("p", {}, el("label", {}, "what is taken away ", how)), frameChoice(),
-  el("div", { class: "pair" },
+  el("div", { class: "pair three" },
     el("figure", {}, left, el("figcaption", {}, el("b", {}, "Measured importance. "),
       "Orange: without what is here the word gets less likely. Blue: more likely.")),
+    D.gradient ? el("figure", {}, guess, el("figcaption", {}, el("b", {}, "Gradient × input. "),
+      "A guess at the same from one way back, exact only for a square that fades a little; hiding it is no small change. Same colours.")) : "",
     el("figure", {}, right, el("figcaption", {}, el("b", {}, "Attention. "),
       "Mean of all layers and heads; bright squares were looked at most."))), read, note);
   const say = (event) => {
@@ -478,9 +480,10 @@ function buildImportance(inside) {
     const drop = dropAt((masked ? D.importance.masked : D.importance.drops)[state.word], patch);
     const weight = patchWeights(allHeads(state.word), state.frame)[patch];
     read.textContent = `${place(patch)}: ${masked ? "without the tokens of this region" : "with this region hidden"} ` +
-      `the log-probability changes by ${text(-drop)}; attention on the square ${(weight * 100).toFixed(2)} %.`;
+      `the log-probability changes by ${text(-drop)}; attention on the square ${(weight * 100).toFixed(2)} %` +
+      (D.gradient ? `; gradient × input of the square ${text(D.gradient.values[state.word][state.frame * P + patch])}.` : ".");
   };
-  for (const target of [left, right]) ["pointermove", "click"].forEach((k) => target.addEventListener(k, say));
+  for (const target of [left, right, guess]) ["pointermove", "click"].forEach((k) => target.addEventListener(k, say));
   return () => {
     const masked = how.value === "masked", table = masked ? D.importance.masked : D.importance.drops;
     const drops = table[state.word], weights = allHeads(state.word);
@@ -493,6 +496,10 @@ function buildImportance(inside) {
     if (best && !masked) frameOf(left, best.box);
     overlay(right, state.frame, (patch) => rgb(viridis(shares[patch] / top)).replace(")", ",.72)")
       .replace("rgb", "rgba"), { grey: true });
+    if (D.gradient) {
+      const all = D.gradient.values[state.word], most = Math.max(1e-9, ...all.map(Math.abs));
+      overlay(guess, state.frame, (patch) => signed(0.85 * all[state.frame * P + patch] / most), { grey: true });
+    }
     read.textContent = "Touch a square to read both numbers.";
     note.replaceChildren(...(masked ? toldOfMasked(worst, name) : toldOfHidden(worst, whole, best, agree, name)));
   };
@@ -518,6 +525,10 @@ function toldOfHidden(worst, whole, best, agree, name) {
   if (agree !== null) {
     lines.push(`Over all regions, attention and importance correlate by ${agree.toFixed(2)} ` +
       "(1: they always agree; 0: one says nothing about the other).");
+  }
+  const guessed = D.gradient && D.gradient.agreement[state.word];
+  if (typeof guessed === "number") {
+    lines.push(`Gradient × input, summed over the same regions, correlates with what was measured by ${guessed.toFixed(2)}.`);
   }
   return lines.map((line) => el("p", {}, line));
 }
@@ -749,7 +760,7 @@ async function start() {
   panel("else", PANELS.else, "ten rivals, and why it stopped", buildElse, { open: true });
   panel("follow", PANELS.follow, "from pixels to the word, in numbers", buildStages);
   panel("seen", PANELS.seen, "resized, cut, in squares", buildSeen);
-  panel("importance", "What mattered", "hide a region and see; beside attention", buildImportance);
+  panel("importance", "What mattered", "hide a region and see; beside gradient and attention", buildImportance);
   panel("hand", "One attention weight by hand", "from q · k to softmax", buildHand);
   panel("mask", PANELS.mask, "the mask", buildMask);
   panel("lens", "The guess after every layer", "the lens", buildLens);
