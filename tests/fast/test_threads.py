@@ -140,6 +140,7 @@ def test_without_openblas_there_is_one_thread(monkeypatch):
         assert np.ones(2) @ np.ones(2) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("found", [True, False, None])  # None: not told, as in a browser
 def test_without_a_blas_the_plain_functions_run(found, storybook, monkeypatch):
     told = {"name": "none"} if found is None else {"name": "none", "found": found}
@@ -197,5 +198,5 @@ def test_freed_memory_is_kept_for_the_next_array():
 def test_cores_of_a_system_without_affinity(monkeypatch, counted, limit, expected):
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: counted)
-    monkeypatch.setattr(threads, "container_limit", lambda: limit)
+    monkeypatch.setattr(threads, "cpu_limit", lambda: limit)
     assert cores() == expected

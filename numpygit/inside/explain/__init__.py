@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import html
 import json
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,17 +20,21 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...errors import UserError
 from ...huggingface.processing.picture_steps import Picture
 from ...loading.write_whole import write_whole
 from ..takes import Captioner
-from .importance import Progress, measured, no_progress
+from .gradient import gradient_maps
+from .importance import Progress, measured, no_progress, regions
 from .map import whole_model
 from .panels import TEMPERATURES, all_words, asked, attention, cache, vision
 from .pictures import seen
 from .stages import followed
 from .traced_run import Run, watch
 
+LOG = logging.getLogger("numpygit")
 MOST_BYTES = 2_950_000  # of a page
 MOST_WEIGHTS = (900_000, 500_000, 250_000, 0)  # of words, and of patches; the first that fits
 
@@ -82,6 +87,7 @@ def explain(
     for most in MOST_WEIGHTS:
         data |= {"attention": attention(traced, most=most), "vision": vision(traced, most=most)}
         text = page(data)
+        LOG.info("explain: a page of %d characters", len(text))
         if len(text) <= MOST_BYTES:
             break
     return Explanation(data["caption"], text)
@@ -113,6 +119,10 @@ def gather(
 ) -> dict[str, Any]:
     """Collect all that the page shows."""
     words, model = traced.captioner.processor.words, traced.captioner.name
+    importance = measured(traced, progress) if measure else None
+    gradient = None
+    if importance is not None:
+        gradient = gradient_maps(traced, np.array(importance["drops"]), regions(traced))
     return {
         "caption": words.decode(traced.said),
         "question": question,
@@ -125,7 +135,8 @@ def gather(
         "temperatures": TEMPERATURES,
         "seen": seen(traced),
         "words": all_words(traced),
-        "importance": measured(traced, progress) if measure else None,
+        "importance": importance,
+        "gradient": gradient,
         "map": whole_model(traced),
         "stages": followed(traced),
         "cache": cache(traced),

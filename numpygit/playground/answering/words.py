@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..decoding.logits import log_softmax
-from ..errors import UserError
-from ..model.generate import Choice, Choose
-from ..model.params import Array
-from ..model.text import Cache
-from ..trace import Recorder, find
-from .protocol import Event, Request, Settings
+from ...decoding.logits import log_softmax
+from ...errors import UserError
+from ...model.generate import Choice, Choose
+from ...model.params import Array
+from ...model.text import Cache
+from ...trace import Recorder, find
+from ..protocol import Event, Request, Settings
 from .takes import Captioner
 from .variants import kept_layers
 
@@ -64,7 +64,7 @@ def steps(
     settings: Settings,
 ) -> Iterator[Event]:
     """Run word by word with everything about each word; `forced` are words chosen before."""
-    vocabulary, watch, T = captioner.processor.words, Watch(), prompt.shape[1]
+    watch = Watch()
     yield {"event": "prompt", "tokens": [token(captioner, i) for i in prompt[0].tolist()]}
     total, said = 0.0, []
     for step in captioner.model.steps(
@@ -77,21 +77,26 @@ def steps(
         known = log_probabilities(captioner, step.logits[0])
         said.append(int(step.word[0]))
         total += float(known[said[-1]])
-        yield {
-            "event": "word",
-            "index": len(said) - 1,
-            "token": token(captioner, said[-1]),
-            "is_end": bool(step.finished[0]),
-            "text": vocabulary.decode(said),
-            "probability": float(np.exp(known[said[-1]])),
-            "rivals": rivals(captioner, known),
-            **watch.looked(settings, T),
-        }
+        event = word_event(captioner, said, known, is_end=bool(step.finished[0]))
+        yield event | watch.looked(settings, prompt.shape[1])
         if forced is not None and len(said) == len(forced):
             break
-    text = vocabulary.decode(said)
+    text = captioner.processor.words.decode(said)
     end = {"text": text, "ids": said, "log_probability": total, "shapes": watch.shapes}
     yield {"event": "end", **end}
+
+
+def word_event(captioner: Captioner, said: list[int], known: Array, *, is_end: bool) -> Event:
+    """Tell of the newest word: its name, the text so far, how likely it and its rivals were."""
+    return {
+        "event": "word",
+        "index": len(said) - 1,
+        "token": token(captioner, said[-1]),
+        "is_end": is_end,
+        "text": captioner.processor.words.decode(said),
+        "probability": float(np.exp(known[said[-1]])),
+        "rivals": rivals(captioner, known),
+    }
 
 
 def following(words: list[int]) -> Choose:
