@@ -6,10 +6,7 @@ other value is refused in one sentence.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields
 from difflib import get_close_matches
-from functools import wraps
 from typing import Any
 
 from ...errors import UserError
@@ -95,18 +92,3 @@ def unknown_option(name: str, known: set[str]) -> str:
     near = get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(known))}"
     return f"generate has no option {name!r}{hint}"
-
-
-def refuse_unknown(config_class: type[Any]) -> None:
-    """Let GenerationConfig(...) say which options there are, in place of a bare TypeError."""
-    plain: Callable[..., None] = config_class.__init__
-
-    @wraps(plain)
-    def init(self: Any, *values: Any, **named: Any) -> None:
-        known = {field.name for field in fields(config_class)}
-        for name in [name for name in named if name not in known]:
-            if not is_neutral(name, named.pop(name)):
-                raise UserError(unknown_option(name, known))
-        plain(self, *values, **named)
-
-    config_class.__init__ = init  # type: ignore[method-assign]

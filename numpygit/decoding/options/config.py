@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import wraps
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from ...loading.find import find
 from ...loading.formats import read_json
 from ...loading.hub import GENERATION_FILES
 from ...loading.hub.keywords import sort_keywords
-from ...loading.hub.push import check_saving, push, push_folder
+from ...loading.hub.push import check_saving, made_folder, push, push_folder
 from ...loading.write_whole import write_whole
-from .absent import ABSENT, NO_FIELDS, is_neutral, refuse_unknown, unknown_option
+from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
 from .kinds import read_bias
 
 GENERATION = "generation_config.json"
@@ -178,7 +178,7 @@ class GenerationConfig:
         """Write `generation_config.json` into a folder, which is made if need be."""
         check_saving(keywords)
         file = str(config_file_name or GENERATION)
-        save_options(save_directory, self, file=file)
+        self.to_json_file(made_folder(save_directory) / file)
         if push_to_hub:
             push_folder(Path(save_directory), [file], **keywords)
 
@@ -258,6 +258,21 @@ class GenerationConfig:
         return changed
 
 
+def refuse_unknown(config_class: type[GenerationConfig]) -> None:
+    """Let GenerationConfig(...) say which options there are, in place of a bare TypeError."""
+    plain: Callable[..., None] = config_class.__init__
+
+    @wraps(plain)
+    def init(self: GenerationConfig, *values: Any, **named: Any) -> None:
+        known = {field.name for field in fields(config_class)}
+        for name in [name for name in named if name not in known]:
+            if not is_neutral(name, named.pop(name)):
+                raise UserError(unknown_option(name, known))
+        plain(self, *values, **named)
+
+    config_class.__init__ = init  # type: ignore[method-assign]
+
+
 refuse_unknown(GenerationConfig)
 
 AUTHORS = GenerationConfig(num_beams=4, length_penalty=0.6, beam_form="authors", max_length=1024)
@@ -270,24 +285,6 @@ def noted_options(config: GitConfig) -> dict[str, Any]:
     names = {field.name for field in fields(GenerationConfig)} - {"use_cache", *NEW_HERE}
     found = {n: v for n, v in vars(config).items() if n in names and n not in NOT_OPTIONS}
     return {name: v for name, v in found.items() if v is not None or name in tokens}
-
-
-def load_options(folder: Path, config: GitConfig | None = None) -> GenerationConfig:
-    """Read `generation_config.json`; without one, what `config` says of generation."""
-    path = folder / GENERATION
-    if config is not None and not os.path.lexists(path):
-        return GenerationConfig.from_model_config(config)
-    values = read_json(path)
-    try:
-        return GenerationConfig.from_dict(values)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-
-
-def save_options(folder: str | Path, options: GenerationConfig, *, file: str = GENERATION) -> None:
-    """Write `generation_config.json`: what is not at its default."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    options.to_json_file(Path(folder) / file)
 
 
 # ---------------------------------------------------------------- checks
