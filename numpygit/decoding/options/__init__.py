@@ -15,7 +15,7 @@ from .config import GenerationConfig as GenerationConfig
 from .config import as_tuple as as_tuple
 from .config import check as check
 from .config import check_ids as check_ids
-from .config import leaves as leaves
 from .config import load_options as load_options
 from .config import noted_options as noted_options
 from .config import save_options as save_options
+from .kinds import leaves as leaves
