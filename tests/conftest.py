@@ -21,6 +21,17 @@ from numpygit.loading.names import tensor_shapes
 
 VOCABULARY = Path(__file__).parents[1] / "golden" / "words" / "vocab.txt"
 
+NEEDS = ("browser", "full", "java", "official", "pyodide", "ray", "spark")  # more than Python
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs more than Python, unless `-m` speaks of it: as in `-m "not slow"`."""
+    asked = config.getoption("-m")
+    unasked = {mark for mark in NEEDS if mark not in asked}
+    left_out = {item for item in items if unasked & {mark.name for mark in item.iter_markers()}}
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=list(left_out))
+
 
 @pytest.fixture(scope="session")
 def tiny_config() -> GitConfig:

@@ -11,11 +11,12 @@ from safetensors.numpy import load_file, save_file
 from seeded_bugs import RIGHT, SEEDED, diagnose
 
 import numpygit
-import numpygit.inside.diff.compare as room
 from numpygit import cli
 from numpygit.errors import UserError
-from numpygit.inside.diff.compare import DIFF, MISSING, OK, Comparer, compare
+from numpygit.inside.diff import rows as room
+from numpygit.inside.diff.compare import Comparer, compare
 from numpygit.inside.diff.report import report_lines
+from numpygit.inside.diff.rows import DIFF, MISSING, OK
 from numpygit.inside.record import Distance, Run, read, save
 from numpygit.trace import TABLE, find
 
@@ -184,8 +185,8 @@ def test_nothing_in_common_is_a_mistake_with_a_hint():
 
 
 def test_every_tensor_has_its_usual_suspects_and_a_function():
+    from numpygit.inside.diff.evidence import usual_suspects
     from numpygit.inside.diff.report import where
-    from numpygit.inside.diff.suspects import usual_suspects
 
     for row in TABLE:
         assert usual_suspects(row.name.replace("{i}", "0"))
@@ -275,6 +276,7 @@ def test_json_has_a_row_for_each_tensor(traced, capsys):
     assert {row["status"] for row in rows} == {OK}
 
 
+@pytest.mark.slow
 def test_json_has_no_infinity(traced, tmp_path, capsys):
     tensors = {n: a for n, a in read(traced).tensors.items() if n in ("ids", "logits")}
     tensors["logits"] = tensors["logits"] + np.float32(np.nan)

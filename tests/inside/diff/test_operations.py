@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from trial import captioner, ours
 
-from numpygit.inside.diff.operations import At, Scene, Tensors, operation_of
-from numpygit.inside.diff.search import following, sources_of, unseen
+from numpygit.inside.diff.operations import operation_of, tensors_of
+from numpygit.inside.diff.scene import At, Scene
+from numpygit.inside.diff.search import sources_of, unseen
+from numpygit.inside.diff.trying import following
 from numpygit.inside.record import BLOCKED, record
 from numpygit.storybook import EXAMPLES
 from numpygit.trace import find
@@ -21,7 +23,7 @@ def check(tensors: dict[str, np.ndarray]) -> None:
     for name, traced in tensors.items():
         if find(name) is None or name.endswith("word"):
             continue
-        made = operation_of(name)(At(Tensors(given, {}), name))
+        made = operation_of(name)(At(tensors_of(given), name))
         assert made.shape == traced.shape, name
         blocked = traced < BLOCKED
         assert np.array_equal(made < BLOCKED, blocked), name
@@ -29,6 +31,7 @@ def check(tensors: dict[str, np.ndarray]) -> None:
         assert apart <= 1e-5 * max(1, np.abs(traced[~blocked]).max()), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["still", "clip"])
 def test_operations_give_what_was_traced(kind):
     check(ours(kind).tensors)
