@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -23,7 +22,7 @@ from ...loading.hub.keywords import sort_keywords
 from ...loading.hub.push import check_saving, push, push_folder
 from ...loading.write_whole import write_whole
 from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
-from .kinds import leaves, taken
+from .kinds import taken
 
 GENERATION = "generation_config.json"
 DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
@@ -106,6 +105,8 @@ class GenerationConfig:
         object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         if name in ABSENT and name not in NO_FIELDS:
             return ABSENT[name][0]
         known = {field.name for field in fields(GenerationConfig)}
@@ -178,7 +179,8 @@ class GenerationConfig:
         """Write `generation_config.json` into a folder, which is made if need be."""
         check_saving(keywords)
         file = str(config_file_name or GENERATION)
-        save_options(save_directory, self, file=file)
+        Path(save_directory).mkdir(parents=True, exist_ok=True)
+        self.to_json_file(Path(save_directory) / file)
         if push_to_hub:
             push_folder(Path(save_directory), [file], **keywords)
 
@@ -255,7 +257,13 @@ class GenerationConfig:
         }  # what None stands for
         plain |= NONE_SET
         given = {n: plain[n] if v is None else v for n, v in options.items() if n in known}
-        changed = replace(self, **given)
+        empty = {n for n, v in given.items() if type(v) is list and not v}
+        others = {n: v for n, v in given.items() if type(v) is not type(plain[n])}
+        others = {n: v for n, v in others.items() if n not in empty}
+        given |= taken(others, by_hand=True) if others else {}
+        changed = object.__new__(type(self))  # what is not given was checked when it was set
+        for name in known:
+            object.__setattr__(changed, name, given[name] if name in given else getattr(self, name))
         check(changed)
         warn_of_idle(changed)
         return changed
@@ -273,14 +281,15 @@ def is_set(thing: object, name: str) -> bool:
 def refuse_unknown(config_class: type[GenerationConfig]) -> None:
     """Let GenerationConfig(...) say which options there are, in place of a bare TypeError."""
     plain: Callable[..., None] = config_class.__init__
+    defaults = {field.name: field.default for field in fields(config_class)}
 
     @wraps(plain)
     def init(self: GenerationConfig, *values: Any, **named: Any) -> None:
-        known = {field.name for field in fields(config_class)}
-        for name in [name for name in named if name not in known]:
+        for name in [name for name in named if name not in defaults]:
             if not is_neutral(name, named.pop(name)):
-                raise UserError(unknown_option(name, known))
-        plain(self, *values, **{**named, **taken(named, by_hand=True)})
+                raise UserError(unknown_option(name, set(defaults)))
+        chosen = {n: v for n, v in named.items() if v is not defaults[n]}  # the rest is as it was
+        plain(self, *values, **{**named, **taken(chosen, by_hand=True)})
 
     config_class.__init__ = init  # type: ignore[method-assign]
 
@@ -296,24 +305,6 @@ def noted_options(config: GitConfig) -> dict[str, Any]:
     names = {field.name for field in fields(GenerationConfig)} - {"use_cache", *NEW_HERE}
     found = {n: v for n, v in vars(config).items() if n in names and n not in NOT_OPTIONS}
     return {name: v for name, v in found.items() if v is not None or name in TOKENS}
-
-
-def load_options(folder: Path, config: GitConfig | None = None) -> GenerationConfig:
-    """Read `generation_config.json`; without one, what `config` says of generation."""
-    path = folder / GENERATION
-    if config is not None and not os.path.lexists(path):
-        return GenerationConfig.from_model_config(config)
-    values = read_json(path)
-    try:
-        return GenerationConfig.from_dict(values)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-
-
-def save_options(folder: str | Path, options: GenerationConfig, *, file: str = GENERATION) -> None:
-    """Write `generation_config.json`: what is not at its default."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    options.to_json_file(Path(folder) / file)
 
 
 # ---------------------------------------------------------------- checks
@@ -387,6 +378,15 @@ def check_ids(options: Any, V: int) -> None:
         ids = leaves(getattr(options, name))
         if not all(0 <= token_id < V for token_id in ids):
             raise UserError(f"{name} must name tokens from 0 to {V - 1}, the vocabulary; got {ids}")
+
+
+def leaves(value: object) -> list[Any]:
+    """List the token ids in an option: one, a list, a list of lists, or the keys of a bias."""
+    if value is None:
+        return []
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [leaf for each in value for leaf in leaves(each)]
+    return [value]
 
 
 def require(name: str, value: object, is_fine: bool, expected: str) -> None:

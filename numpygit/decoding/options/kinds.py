@@ -5,7 +5,7 @@ A value of another kind, num_beams="four", is refused in one sentence, wherever 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,22 +36,14 @@ def taken(options: Mapping[str, Any], *, by_hand: bool) -> dict[str, Any]:
     if generator is not None and not isinstance(generator, np.random.Generator):
         raise UserError(f"generator is {generator!r}; it must be a numpy.random.Generator")
     if isinstance(bias, Mapping):  # as transformers takes it; files hold a list of pairs
-        given["sequence_bias"] = [[list(leaves(ids)), value] for ids, value in bias.items()]
+        pairs = [(ids if isinstance(ids, tuple) else (ids,), v) for ids, v in bias.items()]
+        given["sequence_bias"] = [[list(ids), value] for ids, value in pairs]
     if by_hand:
         given = {name: as_flag(table[name], value) for name, value in given.items()}
     found = checked(given, table)
     if "sequence_bias" in found:
         found["sequence_bias"] = read_bias(found["sequence_bias"])
     return found
-
-
-def leaves(value: object) -> list[Any]:
-    """List the token ids in an option: one, a list, a list of lists, or the keys of a bias."""
-    if value is None:
-        return []
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return [leaf for each in value for leaf in leaves(each)]
-    return [value]
 
 
 def as_flag(kind: Kind, value: Any) -> Any:
