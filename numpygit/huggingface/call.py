@@ -20,7 +20,7 @@ from ..loading.config import GitConfig
 from ..loading.pruned_heads import pruned_heads
 from ..model.layers import KeyValue, Trace, no_trace
 from ..model.params import Array, Git, Text
-from ..model.text import Cache, project
+from ..model.text import Cache
 from ..model.variants.choose import text_of
 from ..trace import Recorder, together
 from .arguments import (
@@ -148,7 +148,8 @@ def memory_of(
     tokens = towers.image_tokens(
         pixels, params.vision, config=config.vision_config, interpolate=interpolate, trace=trace
     )
-    return project(tokens, params.text, eps=config.vision_config.layer_norm_eps, trace=trace)
+    eps = config.vision_config.layer_norm_eps
+    return towers.project(tokens, params.text, eps=eps, trace=trace)
 
 
 SMALL = 1_000_000  # numbers of a matrix

@@ -10,9 +10,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # What is longer still: it may get shorter and leave this list, and nothing may join it.
 LONG_FUNCTIONS: dict[str, int] = {}
-LONG_FILES = {
-    "learning/train.py": 415,
-}
+LONG_FILES: dict[str, int] = {}
 FULL_FOLDERS: dict[str, int] = {}
 
 

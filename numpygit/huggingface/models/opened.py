@@ -16,7 +16,7 @@ import numpy as np
 from ... import loading
 from ...decoding.options import GenerationConfig, load_options
 from ...errors import UserError
-from ...limits import check_memory
+from ...fast.limits import check_memory
 from ...loading.authors import authors_config
 from ...loading.checkpoint import check_config
 from ...loading.config import GitConfig, GitVisionConfig, stored
