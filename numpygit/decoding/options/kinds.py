@@ -20,6 +20,7 @@ BY_HAND: dict[str, Kind] = {  # what a program says may be checked further, with
     **GENERATION,
     **dict.fromkeys(("num_beams", "num_beam_groups", "num_return_sequences"), COUNT),
     **dict.fromkeys(("per_node_beam_size", "no_repeat_ngram_size", "top_k"), COUNT),
+    **dict.fromkeys(("max_length", "max_new_tokens"), COUNT),
     **dict.fromkeys(("suppress_tokens", "begin_suppress_tokens"), IDS),
     **dict.fromkeys(("bos_token_id", "pad_token_id", "forced_bos_token_id"), ID),
     **dict.fromkeys(("eos_token_id", "forced_eos_token_id"), either(ID, IDS)),
