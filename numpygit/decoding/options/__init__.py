@@ -1,7 +1,8 @@
 """Every option of `generate`.
 
-config.py   GenerationConfig: names, defaults, and what cannot be     files.py   of a folder
-absent.py   options of transformers that GIT does not have here      kinds.py   values of files
+config.py   GenerationConfig: names, defaults, files, and what cannot be
+absent.py   options of transformers that GIT does not have here
+kinds.py    options against the table of their kinds                 files.py   the file
 """
 
 from .absent import ABSENT as ABSENT

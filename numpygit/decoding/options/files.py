@@ -1,4 +1,4 @@
-"""The options of a checkpoint folder: `generation_config.json`, or what its config says."""
+"""`generation_config.json`: read from a checkpoint folder, and written into one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from ...errors import UserError
 from ...loading.config import GitConfig
 from ...loading.formats import read_json
-from ...loading.hub.push import made_folder
 from .config import GENERATION, GenerationConfig
 
 
@@ -26,4 +25,5 @@ def load_options(folder: Path, config: GitConfig | None = None) -> GenerationCon
 
 def save_options(folder: str | Path, options: GenerationConfig, *, file: str = GENERATION) -> None:
     """Write `generation_config.json`: what is not at its default."""
-    options.to_json_file(made_folder(folder) / file)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    options.to_json_file(Path(folder) / file)
