@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import wraps
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
 from .kinds import taken
 
 GENERATION = "generation_config.json"
-NUMBERS = [name for name, kind in FIELDS.items() if kind == FACTOR and name != "max_time"]
 DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
 OFFICIAL_MAX_LENGTH = 20
 END_PADS = -1  # a pad_token_id that stands for the end token
@@ -331,18 +329,8 @@ def check(options: Any) -> None:
     require("per_node_beam_size", nodes, nodes >= 2, "at least 2")
     if groups > 1 and options.do_sample:
         raise UserError("num_beam_groups and do_sample do not go together; leave one out")
-    check_numbers(options)
     check_filters(options)
     check_penalties(options)
-
-
-def check_numbers(options: Any) -> None:
-    """Refuse infinities and NaN where a number is wanted, and a seed that is none."""
-    for name in NUMBERS:
-        value = getattr(options, name)
-        require(name, value, value is None or isfinite(value), "a finite number")
-    seed, whole = options.seed, isinstance(options.seed, int | np.integer)
-    require("seed", seed, seed is None or (whole and seed >= 0), "a whole number from 0 on")
 
 
 def check_filters(options: Any) -> None:

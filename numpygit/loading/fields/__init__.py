@@ -29,7 +29,6 @@ from .kinds import either as either
 from .tables import ADAPTER as ADAPTER
 from .tables import ADDED_TOKEN as ADDED_TOKEN
 from .tables import CONFIG as CONFIG
-from .tables import FACTOR as FACTOR
 from .tables import GENERATION as GENERATION
 from .tables import MOST_BEAMS as MOST_BEAMS
 from .tables import MOST_PATCHES as MOST_PATCHES
