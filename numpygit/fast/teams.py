@@ -15,7 +15,7 @@ import numpy as np
 
 from ..model.params import Array
 from .pool import TEAM, cut, groups, pool_of, side_by_side
-from .threads import blas_sleeps, blas_threads, find_openblas
+from .threads import blas_threads, find_openblas
 
 Result = TypeVar("Result")
 LEAST = 8  # tokens of a picture that are worth a thread
@@ -99,8 +99,8 @@ def in_groups(
     """
     if find_openblas() is None:
         threads = 1
-    team = min(TEAM, tokens // LEAST) if blas_sleeps() else 1
-    alone, left, size = groups(count, threads=threads, team=max(1, team))
+    team = max(1, min(TEAM, tokens // LEAST))
+    alone, left, size = groups(count, threads=threads, team=team)
     found: list[Result] = []
     if alone:
         with blas_threads(1):

@@ -2,7 +2,11 @@
 
     python tests/benchmarks/techniques.py [--rounds 7]
 
-Seeded git-base. "Without" puts the plainer way in its place, everything else as it is. Medians.
+Seeded git-base. "Without" puts the plainer way in its place, everything else as it is. Medians;
+with one thread (OPENBLAS_NUM_THREADS=1) of seconds of the processor, so that other programs matter
+less. Then: ways to multiply a few rows by all matrices of the text tower, where the time of each
+job goes, and what it takes to wake threads. A processor with AVX2 alone can be imitated:
+OPENBLAS_CORETYPE=Haswell NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL".
 """
 
 from __future__ import annotations
@@ -164,9 +168,10 @@ def techniques(params: Any) -> Iterator[Technique]:
 
 def seconds(job: Callable) -> float:
     """Time a job once."""
-    start = time.perf_counter()
+    clock = time.process_time if CORES == 1 else time.perf_counter
+    start = clock()
     job()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 PARTS = {
@@ -220,6 +225,37 @@ def profile(params: Any) -> None:
             print(f"{name}: {whole * 1e3:.1f} ms, of it {shares}")
 
 
+def few_rows(params: Any, rounds: int) -> None:
+    """Print what the ways to multiply a few rows take, over all products of a word."""
+    p = params.text
+    linears = [
+        one
+        for b in p.blocks
+        for a in [b.attention]
+        for one in (a.query, a.key, a.value, a.out, b.mlp.up, b.mlp.down)
+    ]
+    weights = [one.weight for one in [*linears, p.head]]
+    ways: dict[str, Callable] = {
+        "as one product": lambda x, w: x @ w.T,
+        "in slices": products.sliced,
+        "small products": products.stacked,
+        "vectors": lambda x, w: products.vectors(x, w, threads=CORES),
+        "chosen": lambda x, w: products.product(x, w, threads=CORES),
+    }
+    print("\n| rows | " + " | ".join(ways) + " |\n|---" + "|---" * len(ways) + "|")
+    for rows in (1, 2, 4, 8, 16, 32):
+        inputs = {w.shape[1]: np.ones((rows, w.shape[1]), np.float32) for w in weights}
+        times: dict[str, list[float]] = {way: [] for way in ways}
+        for _ in range(rounds):
+            for way, multiply in ways.items():
+                times[way].append(seconds(
+                    lambda multiply=multiply, inputs=inputs: [
+                        multiply(inputs[w.shape[1]], w) for w in weights]))  # fmt: skip
+        cells = (f"{statistics.median(times[way]) * 1e3:.1f}" for way in ways)
+        print(f"| {rows} | " + " | ".join(cells) + " |")
+    print()
+
+
 def waking() -> None:
     """Print what it takes to wake a pool that does nothing, and one in which each thread adds."""
     numbers = np.zeros((CORES, 20_000), np.float32)
@@ -248,7 +284,11 @@ def main() -> None:
     params = params_from(
         seeded_tensors(tensor_shapes(CONFIG), seed=2), CONFIG, source="golden/seeded.py"
     )
-    print(f"{CORES} threads, load {os.getloadavg()[0]:.1f}, {rounds} rounds, medians\n")
+    blas = threads.find_openblas()
+    print(
+        f"{CORES} threads, load {os.getloadavg()[0]:.1f}, {rounds} rounds, medians, "
+        f"NumPy {np.__version__}, OpenBLAS for {blas.core if blas else 'another library'}\n"
+    )
     print("| technique | job | with | without | gain |\n|---|---|---|---|---|")
     for name, job, quick, slow, replaced in techniques(params):
         times: dict[str, list[float]] = {"with": [], "without": []}
@@ -262,7 +302,7 @@ def main() -> None:
         with_it, without = (statistics.median(times[key]) for key in ("with", "without"))
         gain = without / with_it - 1
         print(f"| {name} | {job} | {with_it * 1e3:.1f} ms | {without * 1e3:.1f} ms | {gain:.0%} |")
-    print()
+    few_rows(params, rounds)
     profile(params)
     waking()
 

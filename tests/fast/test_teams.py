@@ -5,18 +5,13 @@ import threading
 import numpy as np
 import pytest
 
-from numpygit.fast import teams, threads
+from numpygit.fast import teams
 from numpygit.fast.teams import WHOLE, Member, Team, in_groups, in_teams
-from numpygit.fast.threads import blas_sleeps, blas_threads, find_openblas
+from numpygit.fast.threads import blas_threads, find_openblas
 
 ONE = slice(0, 1)
 BLAS = find_openblas()
 needs_openblas = pytest.mark.skipif(BLAS is None, reason="NumPy here does not use OpenBLAS")
-
-
-@pytest.fixture(autouse=True)
-def rested(monkeypatch):
-    monkeypatch.setattr(teams, "blas_sleeps", lambda: True)
 
 
 def test_parts_cover_all_tokens_in_order():
@@ -115,22 +110,3 @@ def test_without_openblas_groups_go_one_after_the_other(monkeypatch):
     monkeypatch.setattr(teams, "find_openblas", lambda: None)
     names = in_groups(lambda *_: threading.current_thread().name, 9, tokens=50, threads=2)
     assert set(names) == {threading.current_thread().name}
-
-
-@needs_openblas
-def test_while_the_threads_of_blas_look_for_work_there_are_no_teams(monkeypatch):
-    def size(group: slice, member: Member) -> int:
-        return member.team.size
-
-    monkeypatch.setattr(teams, "blas_sleeps", blas_sleeps)
-    monkeypatch.setattr(threads, "AWAKE", 1000)
-    monkeypatch.setattr(threads, "_awake_until", 0)
-    with blas_threads(1):
-        pass
-    assert in_groups(size, 1, tokens=50, threads=2) == [2]
-    monkeypatch.setattr(threads, "_awake_until", 0)
-    with blas_threads(2):
-        pass
-    assert in_groups(size, 1, tokens=50, threads=2) == [1]
-    monkeypatch.setattr(threads, "_awake_until", 0)
-    assert in_groups(size, 1, tokens=50, threads=2) == [2]
