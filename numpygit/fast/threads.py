@@ -60,6 +60,17 @@ def multiplies_small_directly() -> bool:
 
 
 @cache
+def blas_sleeps_soon() -> bool:
+    """Tell whether OpenBLAS's threads sleep within milliseconds of a product, as in the command.
+
+    OPENBLAS_THREAD_TIMEOUT says for how many cycles they look for more work first, by default 2^26
+    or 2^28. Meanwhile Python's threads would have to share cores with them, and lose.
+    """
+    power = os.environ.get("OPENBLAS_THREAD_TIMEOUT", "")
+    return power.isdecimal() and 1 <= int(power) <= 23
+
+
+@cache
 def has_blas() -> bool:
     """Tell whether NumPy was built with a BLAS; in a browser it is not.
 

@@ -7,11 +7,16 @@ import pytest
 
 from numpygit.fast import teams
 from numpygit.fast.teams import WHOLE, Member, Team, in_groups, in_teams
-from numpygit.fast.threads import blas_threads, find_openblas
+from numpygit.fast.threads import blas_sleeps_soon, blas_threads, find_openblas
 
 ONE = slice(0, 1)
 BLAS = find_openblas()
 needs_openblas = pytest.mark.skipif(BLAS is None, reason="NumPy here does not use OpenBLAS")
+
+
+@pytest.fixture(autouse=True)
+def blas_that_sleeps_soon(monkeypatch):
+    monkeypatch.setattr(teams, "blas_sleeps_soon", lambda: True)
 
 
 def test_parts_cover_all_tokens_in_order():
@@ -110,3 +115,18 @@ def test_without_openblas_groups_go_one_after_the_other(monkeypatch):
     monkeypatch.setattr(teams, "find_openblas", lambda: None)
     names = in_groups(lambda *_: threading.current_thread().name, 9, tokens=50, threads=2)
     assert set(names) == {threading.current_thread().name}
+
+
+@pytest.mark.parametrize(
+    ("told", "soon"), [(None, False), ("20", True), ("26", False), ("", False), ("soon", False)]
+)
+def test_there_are_teams_only_where_the_threads_of_blas_sleep_soon(told, soon, monkeypatch):
+    if told is None:
+        monkeypatch.delenv("OPENBLAS_THREAD_TIMEOUT", raising=False)
+    else:
+        monkeypatch.setenv("OPENBLAS_THREAD_TIMEOUT", told)
+    assert blas_sleeps_soon.__wrapped__() is soon
+    monkeypatch.setattr(teams, "blas_sleeps_soon", lambda: soon)
+    monkeypatch.setattr(teams, "find_openblas", lambda: "one")
+    sizes = in_groups(lambda group, member: member.team.size, 1, tokens=50, threads=2)
+    assert sizes == [2 if soon else 1]
