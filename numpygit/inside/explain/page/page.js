@@ -28,6 +28,7 @@ async function unpack(packed) {
   if (!packed) return null;
   packed.steps = await inflate(packed.bytes);
   if (packed.highest) packed.tops = new Float32Array((await inflate(packed.highest)).buffer);
+  if (packed.parts) packed.sums = new Float32Array((await inflate(packed.parts)).buffer);
   return packed;
 }
 
@@ -37,6 +38,14 @@ function row(packed, ...places) {
   places.forEach((place, axis) => { at = at * packed.shape[axis] + place; });
   const length = packed.shape[packed.shape.length - 1], top = packed.tops[at];
   return Float32Array.from(packed.steps.subarray(at * length, (at + 1) * length), (s) => s * top / packed.levels);
+}
+
+// what a row gives to the squares and to the class token of each frame, and to words: not rounded to bytes
+function sums(packed, ...places) {
+  let at = 0;
+  places.forEach((place, axis) => { at = at * packed.shape[axis] + place; });
+  const own = packed.sums.subarray(at * (2 * FRAMES + 1), (at + 1) * (2 * FRAMES + 1));
+  return { squares: own.subarray(0, FRAMES), classes: own.subarray(FRAMES, 2 * FRAMES), words: own[2 * FRAMES] };
 }
 
 const percent = (share) => share >= 0.9995 ? (share >= 1 ? "100 %" : "> 99.9 %")
@@ -134,15 +143,15 @@ function matrixMap(target, values, width, height) {
 
 // ---------------------------------------------------------------- the first screen
 
-// where the chosen word looked: weights of image tokens, then of words
-function looked(word, layer = state.layer, head = state.head) {
-  return state.asked !== null ? row(D.asked, state.asked) : ofWord(word, layer, head);
+// where the chosen word looked: weights of image tokens, then of words; or, with `sums`, their sums
+function looked(word, layer = state.layer, head = state.head, read = row) {
+  return state.asked !== null ? read(D.asked, state.asked) : ofWord(word, layer, head, read);
 }
-function ofWord(word, layer, head) {
+function ofWord(word, layer, head, read = row) {
   const a = D.attention;
-  if (layer === "all") return row(a.all_layers, word);
-  if (head === "mean" || layer < a.first_layer_with_heads) return row(a.means, layer, word);
-  return row(a.heads, layer - a.first_layer_with_heads, head, word);
+  if (layer === "all") return read(a.all_layers, word);
+  if (head === "mean" || layer < a.first_layer_with_heads) return read(a.means, layer, word);
+  return read(a.heads, layer - a.first_layer_with_heads, head, word);
 }
 const allHeads = (word) => row(D.attention.all_layers, word);
 const patchWeights = (weights, frame) => weights.subarray(frame * (P + 1) + 1, (frame + 1) * (P + 1));
@@ -248,23 +257,21 @@ function drawLook() {
     overlay(target, frame, (patch) => shade(shares[patch] / top));
   });
   const onWords = weights.subarray(D.memory), before = readBefore(state.word);
-  const classes = sum(pictures.map((_, frame) => weights[frame * (P + 1)]));
-  const onPatches = sum(pictures.map((_, frame) => sum([...patchWeights(weights, frame)])));
-  const share = (value) => Math.min(1, value / sum([...weights]));
+  const parts = looked(state.word, state.layer, state.head, sums), share = (value) => Math.min(1, value);
   const reader = shown(before[before.length - 1]), word = D.words[state.word];
   const favourite = [...onWords].indexOf(Math.max(...onWords));
   const reading = $("reading");
   const many = FRAMES > 1 ? `all ${FRAMES * P} squares of all frames` : `all ${P} squares of the picture`;
-  const where = `${percent(share(onPatches))} of its attention is on ${many} together, ` +
-    `${percent(share(classes))} on the ${FRAMES > 1 ? "class tokens, which stand for whole frames" :
+  const where = `${percent(share(sum([...parts.squares])))} of its attention is on ${many} together, ` +
+    `${percent(share(sum([...parts.classes])))} on the ${FRAMES > 1 ? "class tokens, which stand for whole frames" :
       "class token, which stands for the picture as a whole"}, `;
   if (state.asked !== null) {
     reading.replaceChildren(`While the question was read, “${shown(D.prompt[state.asked])}” looked back: `,
-      `${where}${percent(share(sum([...onWords])))} on words up to itself (mean of all layers and heads).`);
+      `${where}${percent(share(parts.words))} on words up to itself (mean of all layers and heads).`);
   } else reading.replaceChildren(
     `Having read “${reader}”, the model says `, el("b", {}, word.is_end ? "nothing more" : said(word)),
     ` (${percent(Math.exp(word.log_probability))} sure). ${where}`,
-    `${percent(share(sum([...onWords])))} on words, most of it on “${shown(before[favourite])}”.`);
+    `${percent(share(parts.words))} on words, most of it on “${shown(before[favourite])}”.`);
   const buttons = [...$("words").querySelectorAll("button")];
   buttons.forEach((button, i) => {
     button.setAttribute("aria-pressed", i === state.word && state.asked === null);
@@ -651,7 +658,7 @@ function buildHeads(inside) {
     overlay(large, state.frame, (patch) => shade(own[patch] / best));
     under.textContent = (state.layer === "all" ? `Mean of all layers and heads` : `Layer ${state.layer + 1}, ` +
       (state.head === "mean" ? "mean of its heads" : `head ${state.head + 1}`)) +
-      `: ${percent(Math.min(1, sum([...own])))} on these squares, ${percent(Math.max(...own))} on the brightest.`;
+      `: ${percent(Math.min(1, ofWord(state.word, state.layer, state.head, sums).squares[state.frame]))} on these squares, ${percent(Math.max(...own))} on the brightest.`;
     for (const [layer, head, button, small] of buttons) {
       matrixMap(small, [...patchWeights(ofWord(state.word, layer, head), state.frame)], COLUMNS, ROWS);
       button.setAttribute("aria-pressed", layer === state.layer && head === state.head);
