@@ -306,7 +306,7 @@ def test_gradient_times_input_stands_beside_importance_and_attention(browser, pa
         pictures[1],
     )
     told = text(browser, "#importance").replace(MINUS, "-")
-    found = re.search(r"row 7, column 5: .* gradient × input of the square (-?[\d.e-]+)\.", told)
+    found = re.search(r"row 7, column 5: .* input of the square (-?[\d.e-]+)\.", told)
     assert float(found[1]) == pytest.approx(values[number][6 * 8 + 4], rel=1e-6)
     assert "hiding it is no small change" in told
 
