@@ -114,6 +114,7 @@ print(f"{len(again)} steps, none of them made again")
 labels = 512 - 1  # the first token is never foretold
 real = 10 + 1  # the caption, and the [SEP] behind it
 assert labels + 1 == 512
+assert real - 1 == 10
 assert round(100 * (labels - real) / labels, 1) == 97.8
 print(f"{(labels - real) / labels = :.3f}")
 
@@ -160,8 +161,8 @@ assert picture.size == (500, 230)
 # %% [markdown]
 # Alone, the new pictures cost it a quarter of the old captions. The lesson had no question, and yet
 # answers fell from 100 to 88.5: the layers that say "kite" are those that answer. Mixed, it keeps
-# nearly all, and learns more slowly, since 1 of 4 rows is new. So what is to be kept must be part of
-# the lesson: captions and questions.
+# nearly all, and learns more slowly, since 1 of 4 rows is new. So what is to be kept must be part
+# of the lesson: captions and questions.
 
 # %%
 alone, mixed = (rows[-1] for rows in MEASURED.values())
@@ -171,6 +172,7 @@ assert alone[2] < 78 < 97 < mixed[2]
 assert mixed[3] > 99
 assert 256 / (256 + 256 + 2 * 256) == 1 / 4
 print(f"{alone = }, {mixed = }")
+folder.cleanup()
 
 # %% [markdown]
 # ## Exercises
@@ -196,10 +198,6 @@ yours = ...
 solution = 1024 * 10 // 32
 assert solution == 320
 assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
-
-# %%
-folder.cleanup()
-assert not lesson.exists()
 
 # %%
 print("every claim of tutorial 13 holds")
