@@ -29,7 +29,7 @@ from numpygit import storybook
 from numpygit.captioner import load
 from numpygit.data import read
 from numpygit.data.speak import batches, speak
-from numpygit.scale.workers import make_pool, work
+from numpygit.scale import workers as processes
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "golden")]
 
@@ -101,12 +101,12 @@ def captioning(
 
         return alone
 
-    pool = make_pool(how, workers)
+    pool = processes.make_pool(how, workers)
     list(pool.map(wait, range(workers)))  # each process has its model then
 
     def together() -> float:
         start = time.perf_counter()
-        for said in [pool.submit(work, batch, length) for batch in every]:
+        for said in [pool.submit(processes.work, batch, length) for batch in every]:
             said.result()
         return time.perf_counter() - start
 
