@@ -162,6 +162,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--words", type=int, default=20, help="for git-base's geometry")
     parser.add_argument("--ray", action="store_true")
+    parser.add_argument("--only-reading", action="store_true")
     options = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores")
     with tempfile.TemporaryDirectory() as place:
@@ -183,6 +184,8 @@ def measure(place: Path, options: argparse.Namespace) -> None:
         )
         for name, source in (("folder", "pictures"), ("tar", "s.tar"))
     }, 5 * options.rounds))  # fmt: skip
+    if options.only_reading:
+        return
     rows = list(read(place / "s.tar", with_texts=False))
     for model, some, size, length in (
         ("storybook", rows, 8, None),
