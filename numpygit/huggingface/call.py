@@ -251,6 +251,25 @@ def outputs_of(ran: Ran, asked: Mapping[str, bool], **first: Any) -> Outputs:
     return outputs if asked["dict"] else outputs.to_tuple()
 
 
+def scored(
+    model: Runs,
+    given: Given,
+    asked: dict[str, bool],
+    labels: Array | None,
+    *,
+    smoothing: float,
+    trace: Trace = no_trace,
+) -> Outputs:
+    """Run a model with a vocabulary head once: -> logits, and a loss where there are labels."""
+    keep = given.logits_to_keep
+    if labels is None:
+        ran = call(model, given, trace=trace)
+        return outputs_of(ran, asked, loss=None, logits=ran.logits[:, -keep:])
+    ran = call(model, given._replace(logits_to_keep=0), trace=trace)
+    loss = loss_of(ran, given.past_key_values, labels, smoothing=smoothing)
+    return outputs_of(ran, {**asked, "cache": False}, loss=loss, logits=ran.logits[:, -keep:])
+
+
 def loss_of(ran: Ran, past: Cache | None, labels: Array, *, smoothing: float) -> Any:
     """Hold the logits of the words that went in against their labels."""
     cached_length = 0 if past is None else past.text_kv[0].k.shape[2]

@@ -1,7 +1,8 @@
 """Every option of `generate`.
 
 config.py   GenerationConfig: names, defaults, files, and what cannot be
-absent.py   options of transformers that GIT does not have here      kinds.py   values of files
+absent.py   options of transformers that GIT does not have here
+kinds.py    options against the table of their kinds                 files.py   the file
 """
 
 from .absent import ABSENT as ABSENT
@@ -16,6 +17,6 @@ from .config import as_tuple as as_tuple
 from .config import check as check
 from .config import check_ids as check_ids
 from .config import leaves as leaves
-from .config import load_options as load_options
 from .config import noted_options as noted_options
-from .config import save_options as save_options
+from .files import load_options as load_options
+from .files import save_options as save_options

@@ -34,6 +34,8 @@ class PictureOptions:
         Frames of a clip: evenly spaced by their number, or by the time they are shown at.
     local_files_only : bool
         Refuse addresses (http, https).
+    timeout : float
+        Seconds to wait for the server of an address.
     """
 
     turn: bool = True
@@ -43,6 +45,7 @@ class PictureOptions:
     fit: str = "crop"
     sample: str = "frames"
     local_files_only: bool = False
+    timeout: float = 30
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -58,7 +61,7 @@ class PictureOptions:
             return None
         try:
             return ImageColor.getrgb(self.background)[:3]
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, TypeError):
             raise UserError(
                 f"background is {self.background!r}, expected a colour such as white or #808080"
             ) from None
