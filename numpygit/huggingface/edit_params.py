@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, expect
 from ..model.params import Array, Block, Git, Linear
+from .arguments import numbers
 
 
 def mask_heads(params: Git, head_mask: Array, *, heads: int) -> Git:
@@ -23,7 +24,7 @@ def mask_heads(params: Git, head_mask: Array, *, heads: int) -> Git:
     the matrix `out` alone, so scaling those is the same as scaling its attention weights.
     """
     blocks = params.text.blocks
-    mask = np.asarray(head_mask, np.float32)
+    mask = numbers("head_mask", head_mask)
     if mask.ndim == 1:
         mask = np.broadcast_to(mask, (len(blocks), mask.shape[0]))
     if mask.shape != (len(blocks), heads):
@@ -61,6 +62,7 @@ def resize_words(params: Git, size: int, *, spread: float, seed: int = 0) -> Git
 
     A model whose head and embedding are one array keeps them one. New biases are 0.
     """
+    expect("new_num_tokens", size, (int, np.integer), "a whole number")
     if size < 1:
         raise UserError(f"a vocabulary of {size} words cannot be; give 1 or more")
     text = params.text

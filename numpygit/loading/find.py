@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ..errors import NotFoundError, UserError
+from ..errors import NotFoundError, UserError, expect
 from .adapter import base_of, is_adapter
 from .formats import ORIGINAL
 from .formats.authors_settings import SNAPSHOT
@@ -96,6 +97,7 @@ def find_folder(
     **where: Any,
 ) -> Path:
     """Find the folder that a name means, be it of a model or of an adapter."""
+    expect("the name of a model", name, (str, PathLike), "a name or a folder")
     if str(name) in BUNDLED:
         return BUNDLED[str(name)]
     if str(name) and Path(name).is_dir():  # Path("") is the current folder

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UserError
+from ...errors import UserError, expect
 from ...loading.config import GitConfig
 from ...loading.fields import MOST_BEAMS, check_name
 from ...loading.find import find
 from ...loading.formats import read_json
 from ...loading.hub import GENERATION_FILES
 from ...loading.hub.keywords import sort_keywords
-from ...loading.hub.push import check_saving, push, push_folder
+from ...loading.hub.push import check_saving, made_folder, push, push_folder
 from ...loading.write_whole import write_whole
 from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
 from .kinds import taken
@@ -113,7 +113,7 @@ class GenerationConfig:
         raise AttributeError(f"GenerationConfig has no {name!r}: {unknown_option(name, known)}")
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], **options: Any) -> Any:
+    def from_dict(cls, config_dict: Mapping[str, Any], **options: Any) -> Any:
         """Take the known fields of a `generation_config.json`; null is the default.
 
         `options` win. With `return_unused_kwargs` the result is the config and the options that
@@ -121,7 +121,8 @@ class GenerationConfig:
         20 words that are transformers' default for every model: nobody has chosen them. Raises
         UserError for what cannot be; warns of options for a kind of generation that is not here.
         """
-        given = {name: value for name, value in values.items() if value is not None}
+        expect("config_dict", config_dict, Mapping, "a dict of options")
+        given = {name: value for name, value in config_dict.items() if value is not None}
         for name in given:
             check_name(name)
         if given.get("_from_model_config") and given.get("max_length") == OFFICIAL_MAX_LENGTH:
@@ -179,8 +180,7 @@ class GenerationConfig:
         """Write `generation_config.json` into a folder, which is made if need be."""
         check_saving(keywords)
         file = str(config_file_name or GENERATION)
-        Path(save_directory).mkdir(parents=True, exist_ok=True)
-        self.to_json_file(Path(save_directory) / file)
+        self.to_json_file(made_folder(save_directory) / file)
         if push_to_hub:
             push_folder(Path(save_directory), [file], **keywords)
 

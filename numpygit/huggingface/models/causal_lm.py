@@ -15,7 +15,7 @@ from ... import loading
 from ...decoding.decode import decode, lazily
 from ...decoding.options import GenerationConfig, check_absent, noted_options
 from ...decoding.plan import Calls, Plan, make_plan
-from ...errors import NotFiniteError, UserError
+from ...errors import NotFiniteError, UserError, expect
 from ...fast.threads import blas_threads, limited
 from ...loading.config import GitConfig
 from ...loading.random_weights import random_model
@@ -279,6 +279,8 @@ class GitForCausalLM(HasWords, PretrainedModel):
         calls = calls_of(logits_processor, stopping_criteria, prefix_allowed_tokens_fn, streamer)
         given.check_positions()
         params, stand_ins = self.prepared(given.head_mask, given.inputs_embeds)
+        if generation_config is not None:
+            expect("generation_config", generation_config, GenerationConfig, "a GenerationConfig")
         chosen = (generation_config or self.options()).change(options)
         plan = self.plan(given.subject, given.ids, given.attention_mask, chosen, calls, stand_ins)
         try:

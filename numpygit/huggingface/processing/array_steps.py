@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ...errors import UserError
+from ...loading.fields import PREPROCESSOR, checked
 from ...model.image import centre_crop
 from ...model.params import Array
 
@@ -92,6 +93,7 @@ def normalise_array(
 ) -> Array:
     """Subtract the mean and divide by the standard deviation: one number, or one a channel."""
     for name, given in (("mean", mean), ("std", std)):
+        (given,) = checked({f"image_{name}": given}, PREPROCESSOR).values()
         if np.ndim(given) == 1 and len(np.asarray(given)) != colours.shape[2]:
             raise UserError(
                 f"{name} has {len(np.asarray(given))} numbers, and the picture "

@@ -15,7 +15,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from ...errors import UserError
+from ...errors import UserError, expect
 from ..fields import CONFIG, VISION, check_name, checked
 from ..find import find
 from ..formats import read_json
@@ -123,6 +123,7 @@ class Settings:
         `projection_dim`: both are fine. With `return_unused_kwargs` the result is the config and
         those of `more` that it has no use for.
         """
+        expect("config_dict", config_dict, Mapping, "a dict of settings")
         wants_unused = more.pop("return_unused_kwargs", False)
         unused: dict[str, Any] = {}
         if wants_unused:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ....errors import UserError
+from ....errors import UserError, expect, shown
+from ...arguments import whole_numbers
 from ..vocabulary import Words
 
 DEFAULT_TOKENS: dict[str, str | None] = {
@@ -107,12 +108,15 @@ class Vocabulary:
         if tokens is None:
             return None
         if not isinstance(tokens, str) and not hasattr(tokens, "content"):
-            return [self.convert_tokens_to_ids(token) for token in tokens]
+            return [self.convert_tokens_to_ids(token) for token in texts_in("tokens", tokens)]
         found = self.backend_tokenizer.token_to_id(text_of(tokens))
         return self.words.unknown_id if found is None else found
 
     def convert_ids_to_tokens(self, ids: Any, skip_special_tokens: bool = False) -> Any:
         """Look up one id or several."""
+        ids = whole_numbers("ids", ids)
+        if ids.min(initial=0) < 0:
+            raise UserError(f"ids hold {ids.min()}; they are counted from 0")
         if np.ndim(ids) == 0:
             return self.backend_tokenizer.id_to_token(int(ids))
         special = set(self.all_special_ids) if skip_special_tokens else set()
@@ -120,7 +124,7 @@ class Vocabulary:
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """Put pieces of words together."""
-        return str(self.backend_tokenizer.decoder.decode(list(tokens)))
+        return str(self.backend_tokenizer.decoder.decode(texts_in("tokens", tokens)))
 
     def get_vocab(self) -> dict[str, int]:
         """List the vocabulary, added tokens included: token -> id."""
@@ -180,9 +184,12 @@ class Vocabulary:
 
     def add_tokens(self, new_tokens: Any, special_tokens: bool = False) -> int:
         """Add tokens that the vocabulary lacks: -> how many. Then `resize_token_embeddings`."""
-        given = [new_tokens] if isinstance(new_tokens, str) else list(new_tokens or ())
+        is_one = isinstance(new_tokens, str) or hasattr(new_tokens, "content")
+        given = [new_tokens] if is_one else new_tokens or []
         if not given:
             return 0
+        given = texts_in("new_tokens", given, any_kind=True)
+        texts_in("new_tokens", [text_of(token) for token in given])
         if not is_whole(self.backend_tokenizer):
             raise UserError("adding tokens needs the package tokenizers: pip install tokenizers")
         add = self.backend_tokenizer.add_tokens
@@ -199,6 +206,7 @@ class Vocabulary:
         """Name special tokens, and add those that the vocabulary lacks: -> how many."""
         if replace_extra_special_tokens is not None:  # the name in transformers 5
             replace_additional_special_tokens = replace_extra_special_tokens
+        expect("special_tokens_dict", special_tokens_dict, Mapping, "a dict of tokens by names")
         added = 0
         for name, value in special_tokens_dict.items():
             if name not in self.tokens:
@@ -255,6 +263,14 @@ class Vocabulary:
 def is_whole(backend: Any) -> bool:
     """Tell the tokenizer of the package `tokenizers` from the small one in its place."""
     return hasattr(backend, "encode_batch")
+
+
+def texts_in(name: str, given: Any, *, any_kind: bool = False) -> list[Any]:
+    """List texts, or with `any_kind` what stands for them. Raises UserError for other things."""
+    fine = isinstance(given, list | tuple) or hasattr(given, "__array__")
+    if not fine or not (any_kind or all(isinstance(each, str) for each in given)):
+        raise UserError(f"{name} is {shown(repr(given), 60)}, expected a list of tokens")
+    return list(given)
 
 
 def text_of(token: Any) -> Any:
