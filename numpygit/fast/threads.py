@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -105,8 +106,9 @@ def default_threads() -> int:
 
 def check_threads(threads: int | None) -> None:
     """Refuse what is no number of threads."""
-    if threads is not None and threads < 1:
-        raise UserError(f"threads is {threads}; give 1 or more, or None for all cores")
+    given: Any = threads
+    if given is not None and (not isinstance(given, Integral) or int(given) < 1):
+        raise UserError(f"threads is {threads!r}; give 1 or more, or None for all cores")
 
 
 _limits: dict[object, int] = {}  # in force now, the last of them counts; before all, the user's

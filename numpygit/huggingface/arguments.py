@@ -130,6 +130,8 @@ def step_inputs(
     ids: Array, past: Cache | None, mask: Any, vectors: Any, more: dict[str, Any]
 ) -> dict[str, Any]:
     """Put together what one decoding step is called with; a picture goes into the first only."""
+    if past is not None:
+        check_cache(past)
     cached_length = 0 if past is None else past.attention_mask.shape[1]
     found: dict[str, Any] = {
         "input_ids": ids[:, cached_length:],
@@ -140,7 +142,8 @@ def step_inputs(
     if past is None and vectors is not None:
         found |= {"input_ids": None, "inputs_embeds": vectors}
     if more.get("position_ids") is not None:
-        more["position_ids"] = more["position_ids"][..., cached_length:]
+        positions = whole_numbers("position_ids", more["position_ids"])
+        more["position_ids"] = positions[..., cached_length:]
     return {**more, **found}
 
 

@@ -220,6 +220,9 @@ def call(model: Runs, given: Given, *, trace: Trace = no_trace) -> Ran:
     positions = given.position_ids
     if positions is not None:
         positions = whole_numbers("position_ids", positions)
+        if positions.shape[-1:] not in ((), words.shape[1:2]):
+            raise UserError(f"position_ids of shape {positions.shape} do not fit {words.shape[1]} "
+                            "words")  # fmt: skip
     mask, past = mask_of_new_words(given.attention_mask, words.shape[:2], given.past_key_values)
     if past is None:
         memory = memory_of(

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ..errors import NotFoundError, UserError, expect
+from ..errors import NotFoundError, UserError
 from .adapter import base_of, is_adapter
 from .formats import ORIGINAL
 from .formats.authors_settings import SNAPSHOT
@@ -97,7 +97,8 @@ def find_folder(
     **where: Any,
 ) -> Path:
     """Find the folder that a name means, be it of a model or of an adapter."""
-    expect("the name of a model", name, (str, PathLike), "a name or a folder")
+    if not isinstance(name, str | PathLike):
+        raise NotFoundError(f"the name of a model is a text or a path, got {type(name).__name__}")
     if str(name) in BUNDLED:
         return BUNDLED[str(name)]
     if str(name) and Path(name).is_dir():  # Path("") is the current folder

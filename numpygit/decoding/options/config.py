@@ -20,7 +20,7 @@ from ...loading.formats import read_json
 from ...loading.hub import GENERATION_FILES
 from ...loading.hub.keywords import sort_keywords
 from ...loading.hub.push import check_saving, made_folder, push, push_folder
-from ...loading.write_whole import write_whole
+from ...loading.write_whole import write_text
 from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
 from .kinds import taken
 
@@ -144,6 +144,7 @@ class GenerationConfig:
     @classmethod
     def from_model_config(cls, model_config: GitConfig) -> GenerationConfig:
         """Take what a `config.json` says of generation: special tokens and, in old files, more."""
+        expect("model_config", model_config, GitConfig, "a GitConfig")
         names = {field.name for field in fields(cls)} | {"encoder_no_repeat_ngram_size"}
         values = {n: v for n, v in vars(model_config).items() if n in names and n not in NEW_HERE}
         tokens = {n: values.pop(n) for n in TOKENS if values.get(n) is not None}
@@ -221,10 +222,11 @@ class GenerationConfig:
         self, json_file_path: str | Path, use_diff: bool = True, keys_to_pop: Iterable[str] = ()
     ) -> None:
         """Write the options into a file, without those of `keys_to_pop`."""
-        values = json.loads(self.to_json_string(use_diff))
-        kept = {name: value for name, value in values.items() if name not in tuple(keys_to_pop)}
-        text = json.dumps(kept, indent=2, sort_keys=True) + "\n"
-        write_whole(Path(json_file_path), lambda path: path.write_text(text, encoding="utf-8"))
+        values = json.loads(self.to_json_string(use_diff))  # sorted
+        expect("keys_to_pop", keys_to_pop, Iterable, "a list of names")
+        gone = {str(name) for name in keys_to_pop}
+        text = json.dumps({n: v for n, v in values.items() if n not in gone}, indent=2) + "\n"
+        write_text(json_file_path, text)
 
     def validate(self, *args: Any, **more: Any) -> None:
         """Check the options: raises UserError for what cannot be, warns of what does nothing."""

@@ -328,7 +328,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
         What else is given goes along, as in transformers 5.
         """
         return step_inputs(
-            np.asarray(input_ids), past_key_values, attention_mask, inputs_embeds,
+            as_ids(input_ids), past_key_values, attention_mask, inputs_embeds,
             {"use_cache": use_cache, **more},
         )  # fmt: skip
 

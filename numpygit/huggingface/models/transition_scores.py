@@ -30,6 +30,8 @@ def transition_scores(
     has_word = rows >= 0
     length = int(has_word.sum(axis=1).max())
     rows, has_word = rows[:, :length], has_word[:, :length]
+    if ids.shape[1] < length:
+        raise UserError(f"sequences of {ids.shape[1]} words have no {length} scores")
     new = ids[:, ids.shape[1] - length :]
     found = np.zeros(rows.shape, np.float32)
     for step in range(length):

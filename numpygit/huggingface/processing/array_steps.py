@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ...errors import UserError
+from ...errors import UserError, shown
 from ...loading.fields import PREPROCESSOR, checked
 from ...model.image import centre_crop
 from ...model.params import Array
@@ -74,6 +74,8 @@ def new_size(colours: Array, size: dict[str, int]) -> tuple[int, int]:
     if "shortest_edge" not in size:
         raise UserError(f"size {size} has neither 'shortest_edge' nor 'height' and 'width'")
     height, width = colours.shape[:2]
+    if not height or not width:
+        raise UserError(f"a picture of {height} by {width} pixels cannot be resized")
     short, long = (
         size["shortest_edge"],
         int(size["shortest_edge"] * max(height, width) / min(height, width)),
@@ -112,6 +114,6 @@ def as_setting(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple) and len(value) == 2:
         return {"height": value[0], "width": value[1]}
     raise UserError(
-        f"{name} is {value!r}; it must be a number, (height, width), or a dict of 'shortest_edge' "
-        "or of 'height' and 'width'"
+        f"{name} is {shown(repr(value), 60)}; it must be a number, (height, width), or a "
+        "dict of 'shortest_edge' or of 'height' and 'width'"
     )

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from ...loading.formats import read_json
 from ...loading.hub import PICTURE_FILES
 from ...loading.hub.keywords import sort_keywords, without_secrets
 from ...loading.hub.push import check_saving, made_folder, push, push_folder
-from ...loading.write_whole import write_whole
+from ...loading.write_whole import write_text
 from ...model.image import CLIP_MEAN, CLIP_STD
 from ...model.params import Array
 from ..reading import DEFAULT, PictureOptions
@@ -203,6 +204,7 @@ class GitImageProcessor:
     @classmethod
     def from_json_file(cls, json_file: str | Path) -> GitImageProcessor:
         """Read the settings from a file."""
+        expect("json_file", json_file, (str, PathLike), "a path")
         return cls(**read_json(Path(json_file)))
 
     def to_dict(self) -> dict[str, Any]:
@@ -216,7 +218,7 @@ class GitImageProcessor:
     def to_json_file(self, json_file_path: str | Path) -> None:
         """Write the settings into a file."""
         text = self.to_json_string()
-        write_whole(Path(json_file_path), lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(json_file_path, text)
 
     def save_pretrained(
         self, save_directory: str | Path, push_to_hub: bool = False, **keywords: Any

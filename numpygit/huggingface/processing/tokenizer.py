@@ -333,7 +333,7 @@ class GitTokenizer(Vocabulary):
 
         The last two keywords belong to tokenizers of other models: they change nothing.
         """
-        ids = [int(i) for i in np.atleast_1d(whole_numbers("token_ids", token_ids))]
+        ids = whole_numbers("token_ids", np.atleast_1d(token_ids), axes=1).tolist()
         if min(ids, default=0) < 0:
             raise UserError(f"token_ids hold {min(ids)}; ids are counted from 0")
         expect("skip_special_tokens", skip_special_tokens, (bool, np.bool_), "True or False")
@@ -347,6 +347,7 @@ class GitTokenizer(Vocabulary):
     @staticmethod
     def clean_up_tokenization(out_string: str) -> str:
         """Take spaces before punctuation away."""
+        expect("out_string", out_string, str, "a text")
         for spaced, clean in CLEAN_UP:
             out_string = out_string.replace(spaced, clean)
         return out_string

@@ -115,6 +115,7 @@ class Vocabulary:
     def convert_ids_to_tokens(self, ids: Any, skip_special_tokens: bool = False) -> Any:
         """Look up one id or several."""
         ids = whole_numbers("ids", ids)
+        ids = ids if ids.ndim == 0 else whole_numbers("ids", ids, axes=1)
         if ids.min(initial=0) < 0:
             raise UserError(f"ids hold {ids.min()}; they are counted from 0")
         if np.ndim(ids) == 0:
@@ -185,10 +186,10 @@ class Vocabulary:
     def add_tokens(self, new_tokens: Any, special_tokens: bool = False) -> int:
         """Add tokens that the vocabulary lacks: -> how many. Then `resize_token_embeddings`."""
         is_one = isinstance(new_tokens, str) or hasattr(new_tokens, "content")
-        given = [new_tokens] if is_one else new_tokens or []
+        given = [new_tokens] if is_one else [] if new_tokens is None else new_tokens
+        given = texts_in("new_tokens", given, any_kind=True)
         if not given:
             return 0
-        given = texts_in("new_tokens", given, any_kind=True)
         texts_in("new_tokens", [text_of(token) for token in given])
         if not is_whole(self.backend_tokenizer):
             raise UserError("adding tokens needs the package tokenizers: pip install tokenizers")
@@ -234,15 +235,16 @@ class Vocabulary:
         self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
     ) -> list[int]:
         """Put [CLS] and [SEP] around the ids of a text, or of a pair."""
-        ids = [self.cls_token_id, *token_ids_0, self.sep_token_id]
-        return ids if token_ids_1 is None else [*ids, *token_ids_1, self.sep_token_id]
+        first, second = ids_of(token_ids_0), ids_of(token_ids_1)
+        ids = [self.cls_token_id, *first, self.sep_token_id]
+        return ids if token_ids_1 is None else [*ids, *second, self.sep_token_id]
 
     def create_token_type_ids_from_sequences(
         self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
     ) -> list[int]:
         """Tell the texts of a pair apart: 0 for [CLS] A [SEP], 1 for B [SEP]."""
-        first = [0] * (len(token_ids_0) + 2)
-        return first if token_ids_1 is None else [*first, *[1] * (len(token_ids_1) + 1)]
+        first = [0] * (len(ids_of(token_ids_0)) + 2)
+        return first if token_ids_1 is None else [*first, *[1] * (len(ids_of(token_ids_1)) + 1)]
 
     def get_special_tokens_mask(
         self,
@@ -280,3 +282,9 @@ def text_of(token: Any) -> Any:
     if isinstance(token, list | tuple):
         return [text_of(each) for each in token]
     return getattr(token, "content", token)
+
+
+def ids_of(given: Any) -> list[int]:
+    """List token ids. Raises UserError for what is no row of whole numbers; None is none."""
+    found: list[int] = [] if given is None else whole_numbers("token ids", given, axes=1).tolist()
+    return found
