@@ -200,3 +200,19 @@ def test_cores_of_a_system_without_affinity(monkeypatch, counted, limit, expecte
     monkeypatch.setattr(os, "cpu_count", lambda: counted)
     monkeypatch.setattr(threads, "cpu_limit", lambda: limit)
     assert cores() == expected
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "20"), ("26", "26")])
+def test_in_the_command_threads_of_blas_sleep_soon_unless_the_user_says_otherwise(given, expected):
+    code = (
+        "import os, sys; from numpygit import cli; assert 'numpy' not in sys.modules; "
+        "import numpygit.cli.commands; numpygit.cli.commands.main = lambda asked: 0; "
+        "cli.main(); print(os.environ['OPENBLAS_THREAD_TIMEOUT'])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_THREAD_TIMEOUT"}
+    if given:
+        environment["OPENBLAS_THREAD_TIMEOUT"] = given
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == expected
