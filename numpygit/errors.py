@@ -45,8 +45,8 @@ class NotReadableError(UserError):
 
 def expect(name: str, value: object, kinds: type | tuple[type, ...], words: str) -> None:
     """Refuse a value of another kind: `words` say what was expected. True is no number here."""
-    is_flag = isinstance(value, bool) and kinds is not bool
-    if is_flag or not isinstance(value, kinds):
+    wants_flag = bool in (kinds if isinstance(kinds, tuple) else (kinds,))
+    if (isinstance(value, bool) and not wants_flag) or not isinstance(value, kinds):
         raise UserError(f"{name} is {shown(repr(value), 60)}, expected {words}")
 
 

@@ -80,6 +80,7 @@ class Prompt(NamedTuple):
         made = cls(ids, **{name: options.pop(name) for name in cls._fields if name in options})
         if made.past_key_values is not None:
             check_cache(made.past_key_values)
+        made.check_positions()
         return made
 
     def check_positions(self) -> None:

@@ -95,12 +95,11 @@ def normalise_array(
 ) -> Array:
     """Subtract the mean and divide by the standard deviation: one number, or one a channel."""
     for name, given in (("mean", mean), ("std", std)):
-        (given,) = checked({f"image_{name}": given}, PREPROCESSOR).values()
-        if np.ndim(given) == 1 and len(np.asarray(given)) != colours.shape[2]:
+        if isinstance(given, list | tuple) and len(given) != colours.shape[2]:
             raise UserError(
-                f"{name} has {len(np.asarray(given))} numbers, and the picture "
-                f"{colours.shape[2]} channels"
+                f"{name} has {len(given)} numbers, and the picture {colours.shape[2]} channels"
             )
+        checked({f"image_{name}": given}, PREPROCESSOR)
     kind = colours.dtype if np.issubdtype(colours.dtype, np.floating) else np.dtype(np.float32)
     return (colours.astype(kind) - np.asarray(mean, kind)) / np.asarray(std, kind)
 
