@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import UserError
 from ...loading.config import GitConfig
-from ...loading.fields import MOST_BEAMS, check_name
+from ...loading.fields import MOST_BEAMS, brief, check_name
 from ...loading.find import find
 from ...loading.formats import read_json
 from ...loading.hub import GENERATION_FILES
@@ -392,7 +392,7 @@ def leaves(value: object) -> list[Any]:
 def require(name: str, value: object, is_fine: bool, expected: str) -> None:
     """Raise the error that says which option is wrong, and how it should be."""
     if not is_fine:
-        raise UserError(f"{name} is {value!r}; it must be {expected}")
+        raise UserError(f"{name} is {brief(value)}; it must be {expected}")
 
 
 GENERATION = "generation_config.json"
