@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import islice
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, expect
 from ..loading.hub.keywords import sort_keywords
 from .models import GitForCausalLM
 from .processing.processor import GitProcessor
@@ -282,11 +283,11 @@ def pipeline(
     `token`, ..., are obeyed; those of a call, `max_new_tokens`, `batch_size`, ..., hold for every
     call. Raises UserError for tasks that GIT does not do.
     """
-    if task is not None and task not in TASKS:
-        raise UserError(f"GIT does not do the task {task!r}; there are: {', '.join(TASKS)}")
+    check_task(task, framework)
     if model is None:
         raise UserError("name a model: pipeline('image-to-text', model='microsoft/git-base-coco')")
-    check_framework(framework)
+    expect("model", model, (str, PathLike, GitForCausalLM), "a name, a folder or a GitForCausalLM")
+    expect("model_kwargs", model_kwargs or {}, Mapping, "a dict of keywords of loading")
     if keywords.get("device") == -1:  # the CPU, by its number
         del keywords["device"]
     check_call(defaults := {n: keywords.pop(n) for n in CALL_OPTIONS if n in keywords})
@@ -307,21 +308,22 @@ def processor_of(given: Any, where: Mapping[str, Any]) -> GitProcessor:
     """Take a processor, or load the one of this name."""
     if not given:
         raise UserError("give the processor too: processor=GitProcessor.from_pretrained(...)")
-    is_name = isinstance(given, str | Path)
-    made: GitProcessor = GitProcessor.from_pretrained(given, **where) if is_name else given
-    return made
+    expect("processor", given, (str, PathLike, GitProcessor), "a name, a folder or a GitProcessor")
+    made: GitProcessor = given
+    return made if isinstance(given, GitProcessor) else GitProcessor.from_pretrained(given, **where)
 
 
 CALL_OPTIONS = ("batch_size", "max_new_tokens", "generate_kwargs", "prompt", "timeout",
                 "return_full_text", "return_tensors", "num_workers")  # fmt: skip
 
 
-def check_framework(framework: object) -> None:
-    """Take the names of NumPy and PyTorch, whose scripts run here; refuse the others."""
+def check_task(task: object, framework: object) -> None:
+    """Refuse tasks that GIT does not do, and frameworks but NumPy and PyTorch, which is replaced."""
+    if task is not None and task not in list(TASKS):
+        raise UserError(f"GIT does not do the task {task!r}; there are: {', '.join(TASKS)}")
+    expect("framework", framework or "np", str, "'np' or 'pt', or nothing")
     if framework not in (None, "np", "pt"):
-        raise UserError(
-            f"framework is {framework!r}; numpygit computes with NumPy: leave framework out"
-        )
+        raise UserError(f"framework is {framework!r}; numpygit computes with NumPy: leave it out")
     LOG.debug("pipeline: framework changes nothing here")
 
 
@@ -338,10 +340,8 @@ def check_call(options: Mapping[str, Any]) -> None:
     is_number = isinstance(seconds, int | float | np.number) and not isinstance(seconds, bool)
     if seconds is not None and not (is_number and seconds > 0):
         raise UserError(f"timeout is {seconds!r}, expected seconds, more than 0")
-    if not isinstance(options.get("generate_kwargs") or {}, Mapping):
-        raise UserError(
-            f"generate_kwargs is {options['generate_kwargs']!r}, expected options of generate"
-        )
+    chosen = options.get("generate_kwargs") or {}
+    expect("generate_kwargs", chosen, Mapping, "options of generate")
 
 
 def is_several(given: Any) -> bool:

@@ -201,3 +201,46 @@ def test_no_value_ends_in_a_bare_error(
             if said:
                 bad.append(f"{keyword}={str(value)[:20]!r}: {said[:150]}")
     assert not bad, "\n".join(bad)
+
+
+MADE: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {  # what is called -> what it needs
+    "GitConfig": (numpygit.GitConfig, {}),
+    "GitVisionConfig": (numpygit.GitVisionConfig, {}),
+    "GenerationConfig": (numpygit.GenerationConfig, {}),
+    "CLIPImageProcessor": (numpygit.CLIPImageProcessor, {}),
+    "VideoMAEImageProcessor": (numpygit.VideoMAEImageProcessor, {}),
+    "GitVisionModel": (numpygit.GitVisionModel, {"config": TOWER}),
+    "GitModel": (numpygit.GitModel, {"config": MODEL.config}),
+    "GitForCausalLM": (numpygit.GitForCausalLM, {"config": MODEL.config}),
+    "BatchEncoding": (numpygit.BatchEncoding, {}),
+    "BatchFeature": (numpygit.BatchFeature, {}),
+    "GitProcessor": (
+        numpygit.GitProcessor,
+        {"image_processor": PROCESSOR.image_processor, "tokenizer": PROCESSOR.tokenizer},
+    ),
+    "BertTokenizerFast": (numpygit.GitTokenizer, {"words": PROCESSOR.tokenizer.words}),
+    "pipeline": (numpygit.pipeline, {"task": "image-to-text", "model": "storybook"}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MADE)
+def test_nothing_is_made_of_wrong_values(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make, base = MADE[kind]
+    keywords = {k for v in GOLDEN.values() for k in v.get(kind, {}).get("__init__") or ()}
+    keywords |= {
+        parameter.name
+        for parameter in inspect.signature(make).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+    bad = []
+    assert said_of(partial(make, **base)) is None
+    for keyword in sorted(keywords):
+        for value in WRONG:
+            said = said_of(partial(make, **{**base, keyword: value}))
+            if said:
+                bad.append(f"{keyword}={str(value)[:20]!r}: {said[:150]}")
+    assert not bad, "\n".join(bad)

@@ -88,6 +88,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
         generation_config: GenerationConfig | None = None,
         seed: int = 0,
     ) -> None:
+        expect("config", config, GitConfig, "a GitConfig")
         config.check()
         self.config = config
         self.params = random_model(config, seed=seed) if params is None else params

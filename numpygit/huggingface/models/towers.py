@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ... import loading
-from ...errors import UserError
+from ...errors import UserError, expect
 from ...loading.config import GitConfig, GitVisionConfig
 from ...loading.random_weights import random_model, random_tower
 from ...model.layers import Trace, no_trace
@@ -39,6 +39,7 @@ class GitVisionModel(PretrainedModel):
     def __init__(
         self, config: GitVisionConfig, params: Vision | None = None, *, seed: int = 0
     ) -> None:
+        expect("config", config, GitVisionConfig, "a GitVisionConfig")
         config.check()
         self.config = config
         self.params = random_tower(config, seed=seed) if params is None else params
@@ -114,9 +115,11 @@ class GitModel(HasWords, PretrainedModel):
     opens = staticmethod(opened_body)
 
     def __init__(self, config: GitConfig, params: Git | None = None, *, seed: int = 0) -> None:
+        expect("config", config, GitConfig, "a GitConfig")
         config.check()
         self.config = config
         drawn = random_model(config, seed=seed) if params is None else params
+        expect("params", drawn, Git, "the parameters of a GIT")
         self.params = loading.headless(drawn)
         self.silence_pruned()
 

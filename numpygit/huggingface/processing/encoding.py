@@ -54,6 +54,7 @@ class BatchFeature(dict[str, Any]):
         tensor_type: object = None,
         **entries: Any,
     ) -> None:
+        expect("data", {} if data is None else data, Mapping, "a dict of arrays or lists")
         super().__init__({**(data or {}), **entries})
         self.convert_to_tensors(tensor_type)
 

@@ -7,6 +7,7 @@ token_type_ids, [CLS] before and [SEP] after a text unless `add_special_tokens=F
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,7 @@ class GitTokenizer(Vocabulary):
                 raise UserError(
                     "a tokenizer needs words: give vocab_file=, the path of a vocab.txt"
                 )
+            expect("vocab_file", path, (str, PathLike), "the path of a vocab.txt")
             words = from_vocabulary(Path(path), lower_case=do_lower_case)
         self.words = words
         self.padding_side, self.truncation_side = padding_side, truncation_side
@@ -90,9 +92,10 @@ class GitTokenizer(Vocabulary):
         self.tokenize_chinese_chars = tokenize_chinese_chars
         self.clean_up_tokenization_spaces = clean_up_tokenization_spaces
         if model_input_names is not None:
-            self.model_input_names = tuple(model_input_names)
+            self.model_input_names = tuple(texts_in("model_input_names", model_input_names))
         given = {name: text_of(token) for name, token in tokens.items() if token is not None}
         texts_in(ADDITIONAL, given.get(ADDITIONAL, []))
+        texts_in("special tokens", [text for name, text in given.items() if name != ADDITIONAL])
         self.tokens = {**DEFAULT_TOKENS, ADDITIONAL: [], **given}
         self.place_special_tokens()
 

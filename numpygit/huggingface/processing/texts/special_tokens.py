@@ -96,8 +96,8 @@ class Vocabulary:
 
         cls, sep = str(self.cls_token), str(self.sep_token)
         backend.post_processor = TemplateProcessing(
-            single=f"{cls} $A {sep}",
-            pair=f"{cls} $A {sep} $B:1 {sep}:1",
+            single=[cls, "$A", sep],
+            pair=[cls, "$A", sep, "$B:1", f"{sep}:1"],
             special_tokens=[(cls, self.cls_token_id), (sep, self.sep_token_id)],
         )
 
