@@ -318,7 +318,7 @@ CALL_OPTIONS = ("batch_size", "max_new_tokens", "generate_kwargs", "prompt", "ti
 
 
 def check_task(task: object, framework: object) -> None:
-    """Refuse tasks that GIT does not do, and frameworks but NumPy and PyTorch, which is replaced."""
+    """Refuse tasks that GIT does not do, and frameworks other than NumPy and PyTorch."""
     if task is not None and task not in list(TASKS):
         raise UserError(f"GIT does not do the task {task!r}; there are: {', '.join(TASKS)}")
     expect("framework", framework or "np", str, "'np' or 'pt', or nothing")
