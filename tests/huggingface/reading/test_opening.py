@@ -352,6 +352,7 @@ def test_a_jpeg_of_several_pictures_is_its_first(
 ) -> None:
     path = tmp_path / f"photo.{ending}"
     PICTURE.save(path, "MPO", save_all=True, append_images=[PICTURE.resize((5, 5))], quality=95)
-    assert Image.open(path).format == "MPO"
+    with Image.open(path) as opened:
+        assert opened.format == "MPO"
     PICTURE.save(tmp_path / "plain.jpg", quality=95)
     np.testing.assert_array_equal(storybook.pixels(path), storybook.pixels(tmp_path / "plain.jpg"))
