@@ -41,7 +41,7 @@ from numpygit import storybook
 from numpygit.fast.threads import cores, keep_freed_memory
 from numpygit.huggingface.loss import IGNORED
 from numpygit.huggingface.pretrained import save_model
-from numpygit.huggingface.processing.vocabulary import read_words
+from numpygit.huggingface.processing.vocabulary import read_vocabulary
 from numpygit.learning.fast.model import cut, loss_and_gradients
 from numpygit.learning.fast.text import Batch
 from numpygit.learning.optimizers import Momenta, Moments, adamw, muon, norm_of, schedule
@@ -73,7 +73,7 @@ def word_ids(word: str) -> tuple[int, ...]:
 @cache
 def vocabulary() -> Any:
     """The tokenizer of the bundled model: the world has its words."""
-    return read_words(storybook.CHECKPOINT)
+    return read_vocabulary(storybook.CHECKPOINT)
 
 
 def text_ids(text: str) -> list[int]:

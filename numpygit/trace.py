@@ -162,16 +162,16 @@ def find(name: str) -> Location | None:
 
 def order(name: str) -> tuple[int, ...]:
     """Say when a tensor is computed, as a key to sort names by; unknown names come last."""
-    place = find(name)
-    if place is None:
+    location = find(name)
+    if location is None:
         return (sys.maxsize,)
-    number = NUMBERS[place.row.name]
-    word = re.search(r"\d+", place.run)
-    part = int(word[0]) + 2 if word else len(place.run) > 0
-    if place.layer is None:
+    number = NUMBERS[location.row.name]
+    word = re.search(r"\d+", location.run)
+    part = int(word[0]) + 2 if word else len(location.run) > 0
+    if location.layer is None:
         return part, number
-    tower = place.row.name.split(".")[0]
-    return part, NUMBERS[f"{tower}.{{i}}.{FIRST[tower]}"], place.layer, number
+    tower = location.row.name.split(".")[0]
+    return part, NUMBERS[f"{tower}.{{i}}.{FIRST[tower]}"], location.layer, number
 
 
 FIRST = {"vision": "attention_input", "text": "q"}  # what a layer names first

@@ -33,20 +33,20 @@ TARGETS = [
     "numpygit/decoding",
 ]
 HEART = ["tests/golden/test_golden_tiny.py", "tests/model"]
-SEARCHES = ["tests/decoding", "tests/golden/test_golden_generation.py", "tests/test_asking.py"]
+SEARCHES = ["tests/decoding", "tests/golden/test_golden_generation.py", "tests/captioner/test_ask.py"]
 TESTS = {  # of files that begin with this: one that is quick and notices most, then the others
     "numpygit/model/image": ["tests/model/test_image.py", "tests/huggingface/processing"],
     "numpygit/model/generate": ["tests/model/test_generate.py", *SEARCHES, *HEART],
     "numpygit/model": [*HEART, "tests/golden/test_golden_forward.py", "tests/test_trace.py"],
     "numpygit/fast": ["tests/fast/test_towers.py", "tests/fast", "tests/model/test_shapes.py"],
     "numpygit/captioner": [
-        "tests/test_captioner.py",
-        "tests/test_asking.py",
-        "tests/test_classify.py",
+        "tests/captioner/test_captioner.py",
+        "tests/captioner/test_ask.py",
+        "tests/captioner/test_classify.py",
         "tests/golden/test_golden_storybook.py",
     ],
     "numpygit/decoding/options": ["tests/decoding/test_options.py", *SEARCHES],
-    "numpygit/decoding/constrained": ["tests/test_asking.py", *SEARCHES],
+    "numpygit/decoding/constrained": ["tests/captioner/test_ask.py", *SEARCHES],
     "numpygit/decoding": ["tests/golden/test_golden_generation.py", *SEARCHES],
 }
 COMPARE = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "=="}

@@ -186,8 +186,8 @@ def run_command(options: argparse.Namespace) -> int:
         return train.run_command(options)
     if options.command == "answer":
         captioner = load_model(options)
-        seen = captioner.see(options.picture)
-        return sum(tell(captioner, seen, options, question=q) for q in options.questions)
+        cache = captioner.prefill(options.picture)
+        return sum(print_text(captioner, cache, options, question=q) for q in options.questions)
     if options.command == "explain":
         return write_page(options)
     if options.command == "classify":
@@ -343,20 +343,20 @@ def caption_one(captioner: Captioner, picture: str, options: argparse.Namespace)
     try:
         subject: Any = sys.stdin.buffer.read() if picture == "-" else picture
         if count == 1:
-            return tell(captioner, subject, options, name=picture)
+            return print_text(captioner, subject, options, name=picture)
         length = {} if options.max_length is None else {"max_length": options.max_length}
-        for said in captions(captioner, subject, num_return_sequences=count, **length):
-            row = {"picture": picture, "caption": said.text, "mean": said.mean,
-                   "log_probability": said.log_probability, "model": captioner.name}  # fmt: skip
+        for scored in captions(captioner, subject, num_return_sequences=count, **length):
+            row = {"picture": picture, "caption": scored.text, "mean": scored.mean,
+                   "log_probability": scored.log_probability, "model": captioner.name}  # fmt: skip
             several = f"{shown(picture)}: " if len(options.pictures) > 1 else ""
-            line = f"{several}{said.mean:8.3f}  {said.text}"
+            line = f"{several}{scored.mean:8.3f}  {scored.text}"
             print(json.dumps(row) if options.json else line, flush=True)
     except UserError as error:
         return complain(str(error))
     return 0
 
 
-def tell(
+def print_text(
     captioner: Captioner,
     subject: Subject,
     options: argparse.Namespace,

@@ -45,12 +45,12 @@ def vqa(path: Path, *, answers: Path | None = None, pictures: Path | None = None
     """
     file = read_json(path)
     questions = entries(file, "questions", path)
-    known = {} if answers is None else vqa_answers(answers)
+    given = {} if answers is None else vqa_answers(answers)
     subtype = str(file.get("data_subtype", "val2014"))
     folder = None
     for question in questions:
         number, image = (id_of(question, name, path) for name in ("question_id", "image_id"))
-        note = known.get(number, {})
+        note = given.get(number, {})
         kinds: dict[str, str | int] = {
             name: str(note[name]) for name in ("question_type", "answer_type") if name in note
         }
@@ -94,8 +94,8 @@ def find_pictures_of(path: Path, name: str, pictures: Path | None) -> Path:
     )
     around = [path.parent, path.parent.parent]
     if split:
-        around += [place / below / split[0] for place in around for below in ("", "images")]
-    return next((place for place in around if (place / name).is_file()), path.parent)
+        around += [folder / below / split[0] for folder in around for below in ("", "images")]
+    return next((folder for folder in around if (folder / name).is_file()), path.parent)
 
 
 def entries(file: Any, name: str, path: Path) -> list[dict[str, Any]]:

@@ -176,12 +176,12 @@ def row_of(path: Path, key: str, parts: dict[str, Member], *, with_texts: bool) 
     if ending is None:
         return None
     try:
-        told = texts_in(path, parts) if with_texts else {}
+        texts = texts_in(path, parts) if with_texts else {}
     except UserError as error:
         return row.failed(str(error))
     picture = parts[ending]
     piece = Piece(path, picture.offset, picture.size, f"{path.name}/{picture.name}")
-    return Row(row.key, piece, labels={**row.labels, "ending": ending}, **told)
+    return Row(row.key, piece, labels={**row.labels, "ending": ending}, **texts)
 
 
 def texts_in(path: Path, parts: dict[str, Member]) -> dict[str, Any]:

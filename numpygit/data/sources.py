@@ -101,10 +101,10 @@ def named(path: Path, paths: list[Path], asked: Asked) -> Iterator[Row]:
 def prefixed(key: str, path: Path, paths: list[Path]) -> str:
     """Put the place of a source, as seen from the folder that all have in common, before a key."""
     common = Path(os.path.commonpath([one.absolute().parent for one in paths]))
-    place = path.absolute().relative_to(common)
+    below = path.absolute().relative_to(common)
     if key.split("/", 1)[0] == path.name or (not is_set(path) and not path.is_dir()):
-        place = place.parent  # shards have their own name in their keys, a picture is its name
-    return key if place == Path() else (place / key).as_posix()
+        below = below.parent  # shards have their own name in their keys, a picture is its name
+    return key if below == Path() else (below / key).as_posix()
 
 
 def read_one(path: Path, asked: Asked) -> Iterator[Row]:

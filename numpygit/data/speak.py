@@ -26,7 +26,7 @@ class Speaker(Protocol):
     def caption_pixels(self, prepared: Sequence[Any], /, *, max_length: int | None) -> list[str]:
         """Caption what was prepared, all at once."""
 
-    def see(self, picture: Any, /) -> Any:
+    def prefill(self, picture: Any, /) -> Any:
         """Encode a picture once, to ask several things about it."""
 
     def answer(self, picture: Any, question: str, /, *, max_length: int | None) -> str:
@@ -48,28 +48,28 @@ def speak(
 
     A picture that cannot be read becomes an error and leaves the others as they are.
     """
-    said: list[Spoken] = []
+    spoken: list[Spoken] = []
     waiting: dict[int, Any] = {}
-    looked_at, seen = None, None  # questions about one picture mostly follow each other
-    for place, row in enumerate(rows):
+    looked_at, cache = None, None  # questions about one picture mostly follow each other
+    for i, row in enumerate(rows):
         picture = None
         try:
             picture = row.read()
             if row.question is None:
-                waiting[place] = captioner.pixels(picture)
-                said.append(Spoken(row, None))
+                waiting[i] = captioner.pixels(picture)
+                spoken.append(Spoken(row, None))
             else:
                 if row.picture != looked_at:
-                    looked_at, seen = row.picture, captioner.see(picture)
-                text = captioner.answer(seen, row.question, max_length=max_length)
-                said.append(Spoken(row, text))
+                    looked_at, cache = row.picture, captioner.prefill(picture)
+                text = captioner.answer(cache, row.question, max_length=max_length)
+                spoken.append(Spoken(row, text))
         except (UserError, OSError) as error:
             name = f"{row.key}: " if isinstance(picture, bytes) else ""  # bytes have none
-            said.append(Spoken(row, None, f"{name}{error}"))
+            spoken.append(Spoken(row, None, f"{name}{error}"))
     texts = captioner.caption_pixels(list(waiting.values()), max_length=max_length)
-    for place, text in zip(waiting, texts, strict=True):
-        said[place] = Spoken(rows[place], text)
-    return said
+    for i, text in zip(waiting, texts, strict=True):
+        spoken[i] = Spoken(rows[i], text)
+    return spoken
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -224,9 +224,9 @@ class ImageTextToTextPipeline(Pipeline):
     def records(self, batch: list[Item], **options: Any) -> list[list[dict[str, Any]]]:
         """Make the records of each text."""
         if "max_new_tokens" not in {**options, **(options.get("generate_kwargs") or {})}:
-            places = self.model.config.max_position_embeddings
+            positions = self.model.config.max_position_embeddings
             length = len(self.prompt(batch[0].text or ""))
-            options["max_new_tokens"] = max(1, min(MOST_NEW, places - length))
+            options["max_new_tokens"] = max(1, min(MOST_NEW, positions - length))
         ids = [self.prompt(item.text or "") for item in batch]
         found = self.generated(batch, ids, options)
         records = []
@@ -349,5 +349,5 @@ def generate_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def without(text: str, start: str) -> str:
     """Take the beginning away that was given, if the text has it."""
-    place = text.find(start)
-    return text[place + len(start) :] if 0 <= place <= 2 else text
+    at = text.find(start)
+    return text[at + len(start) :] if 0 <= at <= 2 else text

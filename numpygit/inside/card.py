@@ -11,22 +11,22 @@ from ..trace import find
 from .character_pictures import sketch
 from .debug import count_odd
 from .record import BLOCKED
-from .source_line import Seen
+from .source_line import Traced
 
 # ---------------------------------------------------------------- what is shown
 
 
-def card(one: Seen, count: int, side: tuple[int, int]) -> list[str]:
+def card(one: Traced, count: int, side: tuple[int, int]) -> list[str]:
     """Describe a tensor in some lines of at most 80 columns."""
-    place = find(one.name)
+    location = find(one.name)
     value = one.value
     shape = f"{value.dtype} {value.shape}"
     lines = [f"[{count}] {one.name}"]
-    if place is not None:
-        shape = f"{place.row.shape} = {value.shape} {value.dtype}"
-        if value.ndim != place.row.shape.count(",") + (not place.row.shape.endswith(",)")):
+    if location is not None:
+        shape = f"{location.row.shape} = {value.shape} {value.dtype}"
+        if value.ndim != location.row.shape.count(",") + (not location.row.shape.endswith(",)")):
             shape = f"{value.shape} {value.dtype}"  # a clip's pixels have one axis more
-        lines += [f"    {place.row.meaning}", f"    {shape}"]
+        lines += [f"    {location.row.meaning}", f"    {shape}"]
     else:
         lines.append(f"    {shape}")
     lines.append(f"    {one.file}:{one.line}  {one.source}"[:80])

@@ -102,7 +102,7 @@ def train(
     processor = GitProcessor.from_folder(folder)
     config, params = load_params(folder)
     check_positions(config)
-    words, longest = processor.words, config.max_position_embeddings
+    words, longest = processor.vocabulary, config.max_position_embeddings
     rows = read(data, answers=answers, pictures=pictures)
     split = split_of(examples_of(rows, words, longest=longest), asked.validation, seed=asked.seed)
     if validation_data is not None:
@@ -211,7 +211,7 @@ def batches_for(
     rng: np.random.Generator | None,
 ) -> list[Batch]:
     """Lay examples into batches, from pixels or from what is kept of them."""
-    words, kept = teacher.processor.words, teacher.kept
+    words, kept = teacher.processor.vocabulary, teacher.kept
     if kept is None:
         crop = rng if teacher.settings.augment else None
         pixels = [read_pixels(teacher, held, n, crop) for n in numbers]
@@ -293,7 +293,7 @@ def look(teacher: Teacher, weights: Weights) -> tuple[float, float, list[list[st
     """Loss of what is held back, the share of whole texts that come out right, and samples."""
     held = teacher.data.validation
     model = model_of(teacher, weights)
-    words, loss, labels, right, every = teacher.processor.words, 0.0, 0, 0, 0
+    words, loss, labels, right, every = teacher.processor.vocabulary, 0.0, 0, 0, 0
     samples: list[list[str]] = []
     for start in range(0, len(held), 16):
         numbers = list(range(start, min(start + 16, len(held))))

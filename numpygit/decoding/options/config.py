@@ -103,8 +103,8 @@ class GenerationConfig:
     def __getattr__(self, name: str) -> Any:
         if name in ABSENT and name not in NO_FIELDS:
             return ABSENT[name][0]
-        known = {field.name for field in fields(GenerationConfig)}
-        raise AttributeError(f"GenerationConfig has no {name!r}: {unknown_option(name, known)}")
+        names = {field.name for field in fields(GenerationConfig)}
+        raise AttributeError(f"GenerationConfig has no {name!r}: {unknown_option(name, names)}")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], **options: Any) -> Any:
@@ -129,11 +129,11 @@ class GenerationConfig:
         given |= checked({name: given[name] for name in FIELDS if name in given}, table)
         if "sequence_bias" in given:
             given["sequence_bias"] = read_bias(given["sequence_bias"])
-        known = {field.name for field in fields(cls)}
-        config = cls(**{name: value for name, value in given.items() if name in known})
+        names = {field.name for field in fields(cls)}
+        config = cls(**{name: value for name, value in given.items() if name in names})
         check(config)
         wants_unused = options.pop("return_unused_kwargs", False)
-        unused = {n: v for n, v in options.items() if n not in known and n not in ABSENT}
+        unused = {n: v for n, v in options.items() if n not in names and n not in ABSENT}
         if wants_unused:
             options = {name: value for name, value in options.items() if name not in unused}
         config = config.change(options) if options else config
@@ -224,10 +224,10 @@ class GenerationConfig:
 
     def update(self, **options: Any) -> dict[str, Any]:
         """Set the options that there are: -> those that there are not."""
-        known = {field.name for field in fields(self)}
-        for name, value in self.change({n: v for n, v in options.items() if n in known}).items():
+        names = {field.name for field in fields(self)}
+        for name, value in self.change({n: v for n, v in options.items() if n in names}).items():
             setattr(self, name, value)
-        return {name: value for name, value in options.items() if name not in known}
+        return {name: value for name, value in options.items() if name not in names}
 
     def items(self) -> Iterable[tuple[str, Any]]:
         """Go through all options and their values."""
@@ -239,14 +239,14 @@ class GenerationConfig:
         `eos_token_id=None` means that no token ends a text, as in transformers; a pad token of
         None is the end token.
         """
-        known = {field.name for field in fields(self)}
+        names = {field.name for field in fields(self)}
         for name, value in options.items():
-            if name not in known and not is_neutral(name, value):
-                raise UserError(unknown_option(name, known))
+            if name not in names and not is_neutral(name, value):
+                raise UserError(unknown_option(name, names))
         plain: dict[str, Any] = {
             field.name: field.default for field in fields(self)
         }  # what None stands for
-        given = {n: plain[n] if v is None else v for n, v in options.items() if n in known}
+        given = {n: plain[n] if v is None else v for n, v in options.items() if n in names}
         if "eos_token_id" in given and given["eos_token_id"] is None:
             given["eos_token_id"] = ()
         if "pad_token_id" in given and given["pad_token_id"] is None:
@@ -263,10 +263,10 @@ def refuse_unknown(config_class: type[GenerationConfig]) -> None:
 
     @wraps(plain)
     def init(self: GenerationConfig, *values: Any, **named: Any) -> None:
-        known = {field.name for field in fields(config_class)}
-        for name in [name for name in named if name not in known]:
+        names = {field.name for field in fields(config_class)}
+        for name in [name for name in named if name not in names]:
             if not is_neutral(name, named.pop(name)):
-                raise UserError(unknown_option(name, known))
+                raise UserError(unknown_option(name, names))
         plain(self, *values, **named)
 
     config_class.__init__ = init  # type: ignore[method-assign]

@@ -355,7 +355,7 @@ class HasWords:
             size = -(-least // pad_to_multiple_of) * pad_to_multiple_of
         if size is not None and size != len(self.params.text.word_embedding):
             self.params = edit_params.resize_words(
-                self.params, size, spread=self.config.initializer_range, seed=seed
+                self.params, size, std=self.config.initializer_range, seed=seed
             )
         if size is not None:
             self.config.vocab_size = size

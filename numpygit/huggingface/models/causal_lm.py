@@ -195,7 +195,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
             towers=towers_of(self), trace=trace,
         )  # fmt: skip
 
-    def see(
+    def prefill(
         self,
         pixel_values: Pixels | None,
         *,
@@ -209,6 +209,8 @@ class GitForCausalLM(HasWords, PretrainedModel):
         return towers_of(self).prefill(
             memory, self.params.text, config=self.config, trace=scope(trace, "image")
         )
+
+    see = prefill  # its earlier name
 
     def logits(
         self,
@@ -245,7 +247,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
     ) -> Iterator[Step]:
         """Continue a prompt word by word; arguments and options as for `generate`.
 
-        Pictures that `see` has looked at may be given as its Cache. `choose` replaces the
+        Pictures that `prefill` has encoded may be given as its Cache. `choose` replaces the
         likeliest word, or the draw, by a choice of your own.
         """
         chosen = generation_config or self.options()

@@ -143,8 +143,8 @@ class GitImageProcessor:
         """
         where, settings = sort_keywords(settings)
         wants_unused = settings.pop("return_unused_kwargs", False)
-        known = SETTINGS | {"do_convert_rgb"} | KEPT
-        unused = {name: settings.pop(name) for name in set(settings) - known}
+        names = SETTINGS | {"do_convert_rgb"} | KEPT
+        unused = {name: settings.pop(name) for name in set(settings) - names}
         if unused and not wants_unused:
             check_names(unused, SETTINGS)
         folder = find(pretrained_model_name_or_path, files=PICTURE_FILES, **where)
@@ -185,8 +185,8 @@ class GitImageProcessor:
     def from_dict(cls, image_processor_dict: Mapping[str, Any], **settings: Any) -> Any:
         """Take the settings from a dict; `settings` win. See `from_pretrained`."""
         wants_unused = settings.pop("return_unused_kwargs", False)
-        known = set(DEFAULTS) | KEPT | set(image_processor_dict)
-        unused = {name: settings.pop(name) for name in set(settings) - known}
+        names = set(DEFAULTS) | KEPT | set(image_processor_dict)
+        unused = {name: settings.pop(name) for name in set(settings) - names}
         if unused and not wants_unused:
             check_names(unused, SETTINGS)
         made = cls(**{**without_secrets(image_processor_dict), **settings})

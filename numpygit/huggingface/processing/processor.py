@@ -34,7 +34,7 @@ from .picture_steps import (
 )
 from .tokenizer import TEXT_SETTINGS, WORD_SETTINGS, GitTokenizer, Text
 from .video import read_clip
-from .vocabulary import Words
+from .vocabulary import Vocabulary
 
 PREPROCESSING = ("hf", "original")
 PICTURE_SETTINGS = SETTINGS | LAYOUTS | KEPT
@@ -73,11 +73,11 @@ class GitProcessor:
     def __init__(
         self,
         image_processor: GitImageProcessor | ImageProcessor | OriginalImageProcessor,
-        tokenizer: GitTokenizer | Words,
+        tokenizer: GitTokenizer | Vocabulary,
         *,
         stills_are_clips: bool = False,
     ) -> None:
-        if isinstance(tokenizer, Words):
+        if isinstance(tokenizer, Vocabulary):
             tokenizer = GitTokenizer(tokenizer)
         if isinstance(image_processor, ImageProcessor):
             image_processor = GitImageProcessor(**image_processor.as_settings())
@@ -86,9 +86,11 @@ class GitProcessor:
         self.stills_are_clips = stills_are_clips  # a still is a clip of one frame
 
     @property
-    def words(self) -> Words:
+    def vocabulary(self) -> Vocabulary:
         """The vocabulary."""
-        return self.tokenizer.words
+        return self.tokenizer.vocabulary
+
+    words = vocabulary  # its earlier name
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **settings: Any) -> Any:
@@ -272,10 +274,10 @@ class GitProcessor:
 
     def prompt(self, question: str | None = None, *, begin: str = "") -> Array:
         """Write the words a text starts with: start token, question or `begin` -> (1, T)."""
-        ids = self.words.encode(question or begin) if question or begin else []
+        ids = self.vocabulary.encode(question or begin) if question or begin else []
         if self.original and question:
             ids = cut_question(ids)
-        return np.array([[self.words.start_id, *ids]], np.int64)
+        return np.array([[self.vocabulary.start_id, *ids]], np.int64)
 
 
 def authors_settings(folder: Path, config: GitConfig) -> OriginalImageProcessor:

@@ -22,7 +22,7 @@ from .texts.encode import Limits, columns_of, limits_of, padded, set_limits, tex
 from .texts.plain import encode_plain
 from .texts.special_tokens import ADDITIONAL, DEFAULT_TOKENS, Vocabulary, text_of
 from .texts.tokenizer_files import SETTINGS, read_tokenizer, write_tokenizer, write_vocabulary
-from .vocabulary import CLEAN_UP, Words, from_vocabulary
+from .vocabulary import CLEAN_UP, Vocabulary, from_vocabulary
 
 Text = str | Sequence[str] | Sequence[Sequence[str]]
 WORD_SETTINGS = set(SETTINGS) | set(DEFAULT_TOKENS) | {ADDITIONAL}
@@ -40,7 +40,7 @@ class GitTokenizer(Vocabulary):
 
     Parameters
     ----------
-    words
+    vocabulary
         The vocabulary. Instead of it `vocab_file`, the path of a `vocab.txt`, will do.
     padding_side, truncation_side
         "right" or "left": where padding goes, and where a text is cut.
@@ -60,7 +60,7 @@ class GitTokenizer(Vocabulary):
 
     def __init__(
         self,
-        words: Words | str | Path | None = None,
+        vocabulary: Vocabulary | str | Path | None = None,
         *,
         vocab_file: str | Path | None = None,
         padding_side: str = "right",
@@ -75,14 +75,14 @@ class GitTokenizer(Vocabulary):
         **tokens: Any,
     ) -> None:
         check_names(tokens, {*DEFAULT_TOKENS, ADDITIONAL})
-        if not isinstance(words, Words):
-            path = vocab_file or words
+        if not isinstance(vocabulary, Vocabulary):
+            path = vocab_file or vocabulary
             if path is None:
                 raise UserError(
                     "a tokenizer needs words: give vocab_file=, the path of a vocab.txt"
                 )
-            words = from_vocabulary(Path(path), lower_case=do_lower_case)
-        self.words = words
+            vocabulary = from_vocabulary(Path(path), lower_case=do_lower_case)
+        self.vocabulary = vocabulary
         self.padding_side, self.truncation_side = padding_side, truncation_side
         self.model_max_length, self.name_or_path = model_max_length, name_or_path
         self.do_lower_case, self.strip_accents = do_lower_case, strip_accents
@@ -114,12 +114,12 @@ class GitTokenizer(Vocabulary):
     @classmethod
     def from_folder(cls, folder: Path, **settings: Any) -> GitTokenizer:
         """Read the vocabulary and settings of a checkpoint folder; `settings` win."""
-        words, values, added = read_tokenizer(folder, settings)
-        made = cls(words, **values)
+        vocabulary, values, added = read_tokenizer(folder, settings)
+        made = cls(vocabulary, **values)
         for token, is_special in added:
             made.add_tokens([token], special_tokens=is_special)
-        known = {*made.added_tokens_encoder, *made.get_vocab()}
-        made.add_tokens([t for t in made.all_special_tokens if t not in known], special_tokens=True)
+        tokens = {*made.added_tokens_encoder, *made.get_vocab()}
+        made.add_tokens([t for t in made.all_special_tokens if t not in tokens], special_tokens=True)
         return made
 
     def save_pretrained(
@@ -335,7 +335,7 @@ class GitTokenizer(Vocabulary):
         clean = clean_up_tokenization_spaces
         clean = self.clean_up_tokenization_spaces if clean is None else clean
         if clean:
-            return self.words.decode(ids, skip_special=skip_special_tokens)
+            return self.vocabulary.decode(ids, skip_special=skip_special_tokens)
         text = self.backend_tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
         return str(text)
 

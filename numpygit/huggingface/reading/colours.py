@@ -103,6 +103,6 @@ def padded(
     share = min(width / rgb.width, height / rgb.height)
     size = (max(1, round(rgb.width * share)), max(1, round(rgb.height * share)))
     ground = Image.new("RGB", (width, height), tuple(colour))
-    place = ((width - size[0]) // 2, (height - size[1]) // 2)
-    ground.paste(rgb.resize(size, resample), place)
+    corner = ((width - size[0]) // 2, (height - size[1]) // 2)
+    ground.paste(rgb.resize(size, resample), corner)
     return ground

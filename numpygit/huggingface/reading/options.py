@@ -45,11 +45,11 @@ class PictureOptions:
     local_files_only: bool = False
 
     def __post_init__(self) -> None:
-        for name, value, known in (
+        for name, value, choices in (
             ("fit", self.fit, FITS), ("sample", self.sample, SAMPLES), ("depth", self.depth, DEPTHS)
         ):  # fmt: skip
-            if value not in known:
-                raise UserError(f"{name} is {value!r}, expected one of {', '.join(known)}")
+            if value not in choices:
+                raise UserError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
         self.background_colour()
 
     def background_colour(self) -> tuple[int, int, int] | None:

@@ -105,10 +105,10 @@ def reordered(a: Array, b: Array, allowed: float) -> Iterator[str]:
 
 def where_apart(name: str, apart: Array, image: int | None) -> Iterator[str]:
     """Say along which axes only some places differ."""
-    place = find(name)
-    if place is None:
+    location = find(name)
+    if location is None:
         return
-    letters = [part.strip() for part in place.row.shape.strip("()").split(",") if part.strip()]
+    letters = [part.strip() for part in location.row.shape.strip("()").split(",") if part.strip()]
     if len(letters) != apart.ndim:  # a clip's pixels
         return
     for axis, letter in enumerate(letters):
@@ -117,7 +117,7 @@ def where_apart(name: str, apart: Array, image: int | None) -> Iterator[str]:
         size = apart.shape[axis]
         if 0 < len(differing) < size:
             text = f"Along {letter}, {len(differing)} of {size} places differ: {ranges(differing)}"
-            is_sequence = letter in "TS" and place.row.name.startswith(("text.", "logits"))
+            is_sequence = letter in "TS" and location.row.name.startswith(("text.", "logits"))
             if is_sequence and image is not None and size > image:
                 text += image_or_words(differing, image)
             yield text + "."
@@ -130,8 +130,8 @@ def image_or_words(differing: Array, image: int) -> str:
     return ", image tokens only" if differing.max() < image else ""
 
 
-def ranges(places: Array) -> str:
+def ranges(indices: Array) -> str:
     """Write whole numbers in a short way: 0 to 4, 7, 9 to 11."""
-    runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    runs = np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1)
     words = [f"{run[0]}" if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
     return ", ".join(words[:4]) + (", ..." if len(words) > 4 else "")

@@ -40,8 +40,8 @@ SUSPECTS |= {"x": SUSPECTS["after_attention"], "k": SUSPECTS["q"], "v": SUSPECTS
 
 def usual_suspects(name: str) -> str:
     """Say what is usually wrong where a tensor is computed."""
-    place = find(name)
-    if place is None:
+    location = find(name)
+    if location is None:
         return LINEAR
-    last = place.row.name.rpartition(".")[2]
-    return SUSPECTS.get(place.row.name, SUSPECTS.get(last, LINEAR))
+    last = location.row.name.rpartition(".")[2]
+    return SUSPECTS.get(location.row.name, SUSPECTS.get(last, LINEAR))

@@ -45,8 +45,8 @@ def allowed_of(text: Array, image: int, dtype: Any) -> Array:
     M = image
     allowed = np.zeros((B, 1, M + T, M + T), dtype)
     allowed[:, :, :, :M] = 1
-    place = np.arange(T)
-    earlier = place[:, None] >= place[None, :]
+    position = np.arange(T)
+    earlier = position[:, None] >= position[None, :]
     allowed[:, 0, M:, M:] = (text[:, :, None] == text[:, None, :]) & earlier
     return allowed
 
@@ -152,8 +152,8 @@ def head_backward(
     logits -= logits.max(axis=1, keepdims=True)
     rest = smoothing / (V - 1)
     first = 1 - smoothing
-    place = np.arange(n)
-    of_label = logits[place, asked]
+    row = np.arange(n)
+    of_label = logits[row, asked]
     total_logits = logits.sum(axis=1) if smoothing else of_label
     shares = np.exp(logits, out=logits)
     sums = shares.sum(axis=1)
@@ -166,7 +166,7 @@ def head_backward(
     shares /= sums[:, None]
     if smoothing:
         shares -= rest
-    shares[place, asked] -= first - rest
+    shares[row, asked] -= first - rest
     shares /= count
     dx = np.zeros_like(x)
     dstates, dhead = linear_backward(shares, states, p.head)

@@ -19,7 +19,7 @@ from ...data.rows import Row
 from ...errors import UserError
 from ...huggingface.loss import IGNORED
 from ...huggingface.processing.processor import GitProcessor
-from ...huggingface.processing.vocabulary import Words
+from ...huggingface.processing.vocabulary import Vocabulary
 from ...model.params import Array
 from ..fast.text import Batch
 
@@ -54,7 +54,7 @@ def split_of(examples: list[Example], share: float, *, seed: int) -> Data:
     return Data(training, [examples[i] for i in sorted(held)])
 
 
-def examples_of(rows: Iterable[Row], words: Words, *, longest: int) -> list[Example]:
+def examples_of(rows: Iterable[Row], vocabulary: Vocabulary, *, longest: int) -> list[Example]:
     """Turn all rows into examples, or refuse them in one sentence before any training.
 
     Raises UserError naming the first row that is wrong and how many are: no picture, a picture that
@@ -63,7 +63,7 @@ def examples_of(rows: Iterable[Row], words: Words, *, longest: int) -> list[Exam
     found, wrong = [], []
     for row in rows:
         try:
-            found.append(example_of(row, words, longest=longest))
+            found.append(example_of(row, vocabulary, longest=longest))
         except UserError as error:
             wrong.append(str(error))
     if wrong:
@@ -74,7 +74,7 @@ def examples_of(rows: Iterable[Row], words: Words, *, longest: int) -> list[Exam
     return found
 
 
-def example_of(row: Row, words: Words, *, longest: int) -> Example:
+def example_of(row: Row, vocabulary: Vocabulary, *, longest: int) -> Example:
     """Turn one row into an example."""
     check_picture(row)
     if row.question is not None:
@@ -86,16 +86,16 @@ def example_of(row: Row, words: Words, *, longest: int) -> Example:
         pairs = [("", text) for text in row.texts]
     if not pairs:
         raise UserError(f"{row.key} has no text; give it a .txt file beside it, or a caption")
-    return Example(row, tuple(text_of(*pair, row, words, longest) for pair in pairs))
+    return Example(row, tuple(text_of(*pair, row, vocabulary, longest) for pair in pairs))
 
 
-def text_of(prompt: str, said: str, row: Row, words: Words, longest: int) -> Text:
+def text_of(prompt: str, said: str, row: Row, vocabulary: Vocabulary, longest: int) -> Text:
     """Turn a caption, or a question and its answer, into ids; refuse what cannot be said."""
     if not said.strip():
         raise UserError(f"{row.key} has an empty text")
-    asked = [words.encode(text) if text else [] for text in (prompt, said)]
+    asked = [vocabulary.encode(text) if text else [] for text in (prompt, said)]
     for text, ids in zip((prompt, said), asked, strict=True):
-        if words.unknown_id in ids:
+        if vocabulary.unknown_id in ids:
             raise UserError(
                 f"{row.key}: the vocabulary of this model has no tokens for {text!r}; "
                 "write it with letters and words that it has"
@@ -162,7 +162,7 @@ def cropped(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     return picture.crop((left, top, left + width, top + height))
 
 
-def words_in(texts: Sequence[Text], words: Words) -> dict[str, Array]:
+def words_in(texts: Sequence[Text], vocabulary: Vocabulary) -> dict[str, Array]:
     """Lay texts into the arrays of a Batch, padded to the longest: ids, targets, text, positions.
 
     What goes in is [CLS] prompt said; what should come after each word is the next one, and [SEP]
@@ -170,14 +170,14 @@ def words_in(texts: Sequence[Text], words: Words) -> dict[str, Array]:
     """
     B = len(texts)
     T = max(1 + len(text.prompt) + len(text.said) for text in texts)
-    ids = np.full((B, T), words.pad_id, np.int64)
+    ids = np.full((B, T), vocabulary.pad_id, np.int64)
     targets = np.full((B, T), IGNORED, np.int64)
     belongs = np.zeros((B, T), np.int64)
     for b, text in enumerate(texts):
-        row = [words.start_id, *text.prompt, *text.said]
+        row = [vocabulary.start_id, *text.prompt, *text.said]
         ids[b, : len(row)] = row
         belongs[b, : len(row)] = 1
-        targets[b, len(text.prompt) : len(row)] = [*text.said, words.end_id]
+        targets[b, len(text.prompt) : len(row)] = [*text.said, vocabulary.end_id]
     positions = np.broadcast_to(np.arange(T), (B, T))
     return {"ids": ids, "targets": targets, "text": belongs, "positions": positions}
 
@@ -190,11 +190,11 @@ def by_shape(arrays: Sequence[Array]) -> list[list[int]]:
     return list(groups.values())
 
 
-def batches_of(pixels: Sequence[Array], texts: Sequence[Text], words: Words) -> list[Batch]:
+def batches_of(pixels: Sequence[Array], texts: Sequence[Text], vocabulary: Vocabulary) -> list[Batch]:
     """Make batches of pictures and their texts, one for each shape of pictures."""
     return [
         Batch(
-            **words_in([texts[i] for i in group], words),
+            **words_in([texts[i] for i in group], vocabulary),
             pixels=np.stack([pixels[i] for i in group]),
         )
         for group in by_shape(pixels)

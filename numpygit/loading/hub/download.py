@@ -68,9 +68,9 @@ def download(
     These are all that a model needs, or only those named in `files`, which may be missing.
     `token` is handed to huggingface_hub and goes nowhere else.
     """
-    known = environment()
-    offline = bool(local_files_only or known.get("local_files_only"))
-    access = Access(revision, token, cache_dir or known.get("cache_dir"), force_download)
+    defaults = environment()
+    offline = bool(local_files_only or defaults.get("local_files_only"))
+    access = Access(revision, token, cache_dir or defaults.get("cache_dir"), force_download)
     attempts = attempts_of(access, variant, use_safetensors) if files is None else [(access, ())]
     for asked, weights in attempts:
         wanted = [*(SMALL_FILES if files is None else files), *weights]

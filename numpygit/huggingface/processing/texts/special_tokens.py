@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ....errors import UserError
-from ..vocabulary import Words
+from ..vocabulary import Vocabulary
 
 DEFAULT_TOKENS: dict[str, str | None] = {
     "bos_token": None, "eos_token": None, "unk_token": "[UNK]", "sep_token": "[SEP]",
@@ -54,7 +54,7 @@ ABSENT = {
 class Vocabulary:
     """Tokens and their ids, special tokens among them; the base of GitTokenizer."""
 
-    words: Words
+    vocabulary: Vocabulary
     tokens: dict[str, Any]
     SPECIAL_TOKENS_ATTRIBUTES = (*DEFAULT_TOKENS, ADDITIONAL)
 
@@ -84,7 +84,7 @@ class Vocabulary:
     @property
     def backend_tokenizer(self) -> Any:
         """The tokenizer of the package `tokenizers`, or the small one in its place."""
-        return self.words.tokenizer
+        return self.vocabulary.tokenizer
 
     def place_special_tokens(self) -> None:
         """Tell the backend where [CLS] and [SEP] go: before, between and after texts."""
@@ -109,7 +109,7 @@ class Vocabulary:
         if not isinstance(tokens, str) and not hasattr(tokens, "content"):
             return [self.convert_tokens_to_ids(token) for token in tokens]
         found = self.backend_tokenizer.token_to_id(text_of(tokens))
-        return self.words.unknown_id if found is None else found
+        return self.vocabulary.unknown_id if found is None else found
 
     def convert_ids_to_tokens(self, ids: Any, skip_special_tokens: bool = False) -> Any:
         """Look up one id or several."""

@@ -67,9 +67,9 @@ def test_a_clip_is_seen_whole(tiny, picture, monkeypatch):
 
 def test_a_picture_that_was_seen_is_not_looked_at_again(tiny, picture, monkeypatch):
     expected = classify(tiny, picture, LABELS)
-    seen = tiny.see(picture)
+    cache = tiny.prefill(picture)
     monkeypatch.delattr(causal_lm, "memory_of")
-    assert classify(tiny, seen, LABELS) == expected
+    assert classify(tiny, cache, LABELS) == expected
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
