@@ -33,7 +33,11 @@ TARGETS = [
     "numpygit/decoding",
 ]
 HEART = ["tests/golden/test_golden_tiny.py", "tests/model"]
-SEARCHES = ["tests/decoding", "tests/golden/test_golden_generation.py", "tests/captioner/test_ask.py"]
+SEARCHES = [
+    "tests/decoding",
+    "tests/golden/test_golden_generation.py",
+    "tests/captioner/test_ask.py",
+]
 TESTS = {  # of files that begin with this: one that is quick and notices most, then the others
     "numpygit/model/image": ["tests/model/test_image.py", "tests/huggingface/processing"],
     "numpygit/model/generate": ["tests/model/test_generate.py", *SEARCHES, *HEART],

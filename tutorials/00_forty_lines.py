@@ -134,8 +134,8 @@ assert len(memory) + len([2, next_word([2])]) == solution
 assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 
 # %% [markdown]
-# **2.** What does the model say after the words "a red", whatever the picture shows? `vocabulary.encode`
-# turns words into numbers; do not forget the start token.
+# **2.** What does the model say after the words "a red", whatever the picture shows?
+# `vocabulary.encode` turns words into numbers; do not forget the start token.
 
 # %%
 yours = ...

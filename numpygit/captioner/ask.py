@@ -61,7 +61,8 @@ def captions(
         counted = scores.words[row].tolist()
         ended = next((i for i, word in enumerate(ids) if word == vocabulary.end_id), len(ids) - 1)
         words = [
-            (vocabulary.tokenizer.id_to_token(i) or "", s) for i, s in zip(ids, counted, strict=True)
+            (vocabulary.tokenizer.id_to_token(i) or "", s)
+            for i, s in zip(ids, counted, strict=True)
         ]
         text = vocabulary.decode([*before, *ids])
         text = wording.around(text) if is_caption else text

@@ -33,8 +33,8 @@ Subject = Picture | Sequence[Picture] | Cache  # what one can ask about
 class Captioner:
     """A model and its processor: ask it for captions and answers. `load` makes one.
 
-    A picture is a path, a Pillow picture, a list of these as the frames of a clip, or what `prefill`
-    returned. For a model of clips a path may lead to a clip: GIF, WebP, APNG, or a video.
+    A picture is a path, a Pillow picture, a list of these as the frames of a clip, or what
+    `prefill` returned. For a model of clips a path may lead to a clip: GIF, WebP, APNG, or a video.
 
     Parameters
     ----------

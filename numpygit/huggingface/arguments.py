@@ -32,8 +32,8 @@ class Prompt(NamedTuple):
     """What generate continues.
 
     One picture serves several prompts, padded on either side. Of prompts as inputs_embeds
-    (B, T, D) only the new words come back. past_key_values, from an earlier output or from `prefill`,
-    stands for pictures and for the first words of the prompt.
+    (B, T, D) only the new words come back. past_key_values, from an earlier output or from
+    `prefill`, stands for pictures and for the first words of the prompt.
     """
 
     ids: Array | None = None  # (B, T)

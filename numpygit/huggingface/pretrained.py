@@ -118,7 +118,9 @@ def write_weights(
     if len(shards) == 1:
         return names
     size = sum(array.nbytes for array in tensors.values())
-    weight_map = {tensor: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
+    weight_map = {
+        tensor: name for name, shard in zip(names, shards, strict=True) for tensor in shard
+    }
     index = {"metadata": {"total_size": size}, "weight_map": weight_map}
     text = json.dumps(index, indent=2, sort_keys=True) + "\n"
     named = f"model.safetensors.index{middle}.json"

@@ -139,7 +139,9 @@ def page(title: str, facts: Sequence[tuple[str, str]], lines: Sequence[Line]) ->
         chart("Rate", [("rate", "#9334e6", steps, [line.rate for line in lines])]),
         chart("Norm of the gradient", [("norm", "#e37400", steps, [line.norm for line in lines])]),
     ]
-    table_of_facts = "".join(f"<tr><th>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in facts)
+    table_of_facts = "".join(
+        f"<tr><th>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in facts
+    )
     samples = [row for line in looks[-1:] for row in json.loads(line.samples or "[]")]
     rows = "".join(
         f"<tr><td>{html.escape(key)}</td><td>{html.escape(wanted)}</td>"

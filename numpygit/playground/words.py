@@ -25,7 +25,7 @@ CORNER = 8  # rows and columns of a tensor that are shown
 
 
 def events(captioner: Captioner, cache: Cache, request: Request) -> Iterator[Event]:
-    """Generate a caption or an answer: with beams a `tree` first, then `word` events, then `end`."""
+    """Generate a caption or an answer: with beams a `tree`, then `word` events, then `end`."""
     prompt = captioner.processor.prompt(request.subject.question or None)
     options = captioner.options(length(captioner, prompt))
     settings, forced = request.settings, None
@@ -161,7 +161,7 @@ def search(
     found: Any = captioner.model.generate(
         input_ids=prompt, past_key_values=cache, generation_config=options.change(asked)
     )
-    T = prompt.shape[1]
+    vocabulary, T = captioner.processor.vocabulary, prompt.shape[1]
     root: dict[str, Any] = {"token": "", "children": []}
     texts = []
     for row, (ids, from_rows) in enumerate(zip(found.sequences, found.beam_indices, strict=True)):
@@ -176,7 +176,7 @@ def search(
             total += score
             node = branch(node, token(captioner, word), float(np.exp(score)))
         node["rank"] = row
-        texts.append({"text": captioner.processor.vocabulary.decode(token_ids), "log_probability": total,
+        texts.append({"text": vocabulary.decode(token_ids), "log_probability": total,
                       "score": float(found.sequences_scores[row]), "ids": token_ids})  # fmt: skip
     tree = {"event": "tree", "root": root, "texts": texts, "beams": K}
     return {"ids": texts[0]["ids"], "tree": tree}

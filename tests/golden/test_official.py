@@ -139,7 +139,11 @@ def check_case(captioner: Captioner, pictures: list[Image.Image], case: dict) ->
     vocabulary, model = captioner.processor.vocabulary, captioner.model
     pixels = prepare(captioner, pictures, case)
     tokens = vocabulary.encode(case["text"]) if "text" in case else []
-    tokens = [vocabulary.start_id, *tokens, *([vocabulary.end_id] if case.get("special_tokens") else [])]
+    tokens = [
+        vocabulary.start_id,
+        *tokens,
+        *([vocabulary.end_id] if case.get("special_tokens") else []),
+    ]
     prompt = np.array([tokens] * len(pixels))
     close = functools.partial(
         np.testing.assert_allclose, rtol=case.get("rtol", 0), atol=case.get("atol", 0)

@@ -20,7 +20,7 @@ from ...loading.hub.push import check_saving, made_folder, push, push_folder
 from .encoding import BatchEncoding, check_names, wants_arrays
 from .texts.encode import Limits, columns_of, limits_of, padded, set_limits, texts_of
 from .texts.plain import encode_plain
-from .texts.special_tokens import ADDITIONAL, DEFAULT_TOKENS, Vocabulary, text_of
+from .texts.special_tokens import ADDITIONAL, DEFAULT_TOKENS, SpecialTokens, text_of
 from .texts.tokenizer_files import SETTINGS, read_tokenizer, write_tokenizer, write_vocabulary
 from .vocabulary import CLEAN_UP, Vocabulary, from_vocabulary
 
@@ -35,7 +35,7 @@ TEXT_SETTINGS = {
 }  # fmt: skip
 
 
-class GitTokenizer(Vocabulary):
+class GitTokenizer(SpecialTokens):
     """Text to token ids and back, for one text or many.
 
     Parameters
@@ -119,7 +119,9 @@ class GitTokenizer(Vocabulary):
         for token, is_special in added:
             made.add_tokens([token], special_tokens=is_special)
         tokens = {*made.added_tokens_encoder, *made.get_vocab()}
-        made.add_tokens([t for t in made.all_special_tokens if t not in tokens], special_tokens=True)
+        made.add_tokens(
+            [t for t in made.all_special_tokens if t not in tokens], special_tokens=True
+        )
         return made
 
     def save_pretrained(

@@ -131,13 +131,13 @@ def read_frames(
         raise UserError(f"frames {wanted} cannot be read; ask for one or more, counted from 0")
     source, name = source_of(given, options)
     with reading(source, name):
-        gathered = gather(source, wanted, options)
-    if max(wanted) >= gathered.total:
-        broken = f", and {gathered.damage} damaged packets" if gathered.damage else ""
+        frames = gather(source, wanted, options)
+    if max(wanted) >= frames.total:
+        broken = f", and {frames.damage} damaged packets" if frames.damage else ""
         raise UserError(
-            f"{name} has {gathered.total} frames{broken}; there is no frame {max(wanted)}, from 0 on"
+            f"{name} has {frames.total} frames{broken}; there is no frame {max(wanted)}, from 0 on"
         )
-    return [gathered.kept[index] for index in wanted]
+    return [frames.kept[index] for index in wanted]
 
 
 def read_clip(given: Any, clip_len: int, options: PictureOptions = DEFAULT) -> list[Image.Image]:
@@ -152,19 +152,19 @@ def read_clip(given: Any, clip_len: int, options: PictureOptions = DEFAULT) -> l
             raise UserError(f"{name} is damaged or cut short: it has no frames")
         by_time = options.sample == "time"
         wanted = evenly_in_time(clip_len, times) if by_time else evenly_spaced(clip_len, len(times))
-        gathered = gather(source, wanted.tolist(), options)
-        if gathered.total <= max(wanted):  # some cannot be decoded: take them from the others
-            if not gathered.total:
+        frames = gather(source, wanted.tolist(), options)
+        if frames.total <= max(wanted):  # some cannot be decoded: take them from the others
+            if not frames.total:
                 raise UserError(f"{name} is damaged or cut short: no frame of it can be decoded")
-            wanted = evenly_spaced(clip_len, gathered.total)
-            gathered = gather(source, wanted.tolist(), options)
-    if gathered.damage:
+            wanted = evenly_spaced(clip_len, frames.total)
+            frames = gather(source, wanted.tolist(), options)
+    if frames.damage:
         warnings.warn(
-            f"{name} is damaged: {gathered.damage} of its packets cannot be decoded; the frames are "
-            f"taken from the {gathered.total} that can",
+            f"{name} is damaged: {frames.damage} of its packets cannot be decoded; the frames are "
+            f"taken from the {frames.total} that can",
             stacklevel=2,
         )
-    return [gathered.kept[index] for index in wanted]
+    return [frames.kept[index] for index in wanted]
 
 
 def gather(source: Source, wanted: Sequence[int], options: PictureOptions) -> Gathered:

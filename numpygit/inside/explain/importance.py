@@ -145,7 +145,9 @@ def scored_words(run: Run, cache: Cache) -> Array:
     model = run.captioner.model
     pictures = len(cache.attention_mask)
     ids = np.array([run.prompt + run.token_ids[:-1]] * pictures, np.int64)
-    logits, _ = text_of(model.config).decode_step(ids, cache, model.params.text, config=model.config)
+    logits, _ = text_of(model.config).decode_step(
+        ids, cache, model.params.text, config=model.config
+    )
     logits = logits[:, len(run.prompt) - 1 :]
     logits[:, :, run.captioner.processor.vocabulary.unused()] = -np.inf
     found = log_softmax(logits.astype(np.float64))

@@ -190,7 +190,9 @@ def by_shape(arrays: Sequence[Array]) -> list[list[int]]:
     return list(groups.values())
 
 
-def batches_of(pixels: Sequence[Array], texts: Sequence[Text], vocabulary: Vocabulary) -> list[Batch]:
+def batches_of(
+    pixels: Sequence[Array], texts: Sequence[Text], vocabulary: Vocabulary
+) -> list[Batch]:
     """Make batches of pictures and their texts, one for each shape of pictures."""
     return [
         Batch(

@@ -53,7 +53,9 @@ def kept_in(
     return Kept(folder / digest.hexdigest()[:12], params, config, what)
 
 
-def make(kept: Kept, number: int, pixels: Array, said: Text, vocabulary: Vocabulary, *, which: int) -> Array:
+def make(
+    kept: Kept, number: int, pixels: Array, said: Text, vocabulary: Vocabulary, *, which: int
+) -> Array:
     """Find what is kept of an example, or make and keep it: tokens (M, D) or states (S, D)."""
     path = kept.folder / (f"{number}-{which}.npy" if kept.in_states else f"{number}.npy")
     if path.is_file():

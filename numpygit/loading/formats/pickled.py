@@ -323,7 +323,7 @@ def view(storage: object, offset: Any, shape: object, steps: object) -> View:
 
 
 def storage_from(given: object) -> Storage:
-    """Read what stands for a storage: ("storage", type, key, location, size), in old files a sixth."""
+    """Read a storage: ("storage", type, key, location, size), in old files a sixth part."""
     match given:
         case ("storage", Global(name=name), str(key), str(), int(size), *rest) if (
             name in STORAGES and rest in ([], [None]) and 0 <= size < MOST_NUMBERS

@@ -70,7 +70,7 @@ def differences(asked: list[Any], ours: list[Any], official: list[Any]) -> list[
     return [row for row in zip(asked, ours, official, strict=True) if row[1] != row[2]]
 
 
-def test_ids_equal_the_official_ones(pair: tuple[Words, dict[str, Any]]) -> None:
+def test_ids_equal_the_official_ones(pair: tuple[Vocabulary, dict[str, Any]]) -> None:
     vocabulary, golden = pair
     texts = [row["text"] for row in golden["encode"]]
     assert len(texts) > 60
@@ -80,7 +80,7 @@ def test_ids_equal_the_official_ones(pair: tuple[Words, dict[str, Any]]) -> None
 
 @pytest.mark.parametrize("skip_special", [True, False])
 def test_texts_equal_the_official_ones(
-    pair: tuple[Words, dict[str, Any]], skip_special: bool
+    pair: tuple[Vocabulary, dict[str, Any]], skip_special: bool
 ) -> None:
     vocabulary, golden = pair
     rows = [row["ids"] for row in golden["decode"]]
@@ -92,14 +92,23 @@ def test_texts_equal_the_official_ones(
 
 def test_special_tokens_have_their_official_numbers() -> None:
     vocabulary = bert_vocabulary()
-    numbers = vocabulary.pad_id, vocabulary.unknown_id, vocabulary.start_id, vocabulary.end_id, vocabulary.mask_id
+    numbers = (
+        vocabulary.pad_id,
+        vocabulary.unknown_id,
+        vocabulary.start_id,
+        vocabulary.end_id,
+        vocabulary.mask_id,
+    )
     assert numbers == (0, 100, 101, 102, 103)
 
 
 def test_a_caption_reads_as_a_person_writes() -> None:
     vocabulary = from_vocabulary(SMALL / "vocab.txt")
     ids = vocabulary.encode("how many stars , and what?")
-    assert vocabulary.decode([vocabulary.start_id, *ids, vocabulary.end_id]) == "how many stars, and what?"
+    assert (
+        vocabulary.decode([vocabulary.start_id, *ids, vocabulary.end_id])
+        == "how many stars, and what?"
+    )
 
 
 def test_a_prompt_is_the_start_token_and_the_question() -> None:

@@ -238,7 +238,9 @@ def test_words_of_a_question_have_their_shares(storybook):
     found = data_of(storybook.explain(PICTURE, asked, measure=False).html)
     shown = unpack_shares(found["asked"])
     ids = storybook.processor.prompt(asked)
-    assert found["prompt"] == [storybook.processor.vocabulary.tokenizer.id_to_token(i) for i in ids[0]]
+    assert found["prompt"] == [
+        storybook.processor.vocabulary.tokenizer.id_to_token(i) for i in ids[0]
+    ]
     recorder = Recorder("text.*.weights")
     storybook.model.logits(ids, storybook.pixels(PICTURE), trace=recorder)
     right = np.mean([recorder.tensors[f"text.{i}.weights"][0] for i in range(4)], axis=(0, 1))[65:]

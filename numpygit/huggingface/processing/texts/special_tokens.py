@@ -51,7 +51,7 @@ ABSENT = {
 }
 
 
-class Vocabulary:
+class SpecialTokens:
     """Tokens and their ids, special tokens among them; the base of GitTokenizer."""
 
     vocabulary: Vocabulary

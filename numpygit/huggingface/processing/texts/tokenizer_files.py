@@ -19,7 +19,7 @@ from ....loading.fields import ADDED_TOKEN, TOKENIZER, brief, checked
 from ....loading.formats import read_json
 from ....loading.write_whole import write_whole
 from ..vocabulary import Vocabulary, read_vocabulary
-from .special_tokens import ADDITIONAL, DEFAULT_TOKENS, Vocabulary, is_whole, text_of
+from .special_tokens import ADDITIONAL, DEFAULT_TOKENS, SpecialTokens, is_whole, text_of
 
 SETTINGS = (
     "padding_side", "truncation_side", "model_max_length", "do_lower_case", "strip_accents",
@@ -32,7 +32,7 @@ Added = list[tuple[Any, bool]]  # a token, and whether it is a special one
 def read_tokenizer(
     folder: Path, settings: Mapping[str, Any]
 ) -> tuple[Vocabulary, dict[str, Any], Added]:
-    """Read a tokenizer: -> its vocabulary, the settings of a GitTokenizer, tokens that are yet to add.
+    """Read a tokenizer: -> its vocabulary, the settings of a GitTokenizer, tokens to add.
 
     `settings` go before those of the files.
     """
@@ -135,7 +135,7 @@ def write_tokenizer(tokenizer: Any, folder: Path, prefix: str | None = None) -> 
 FLAGS = ("content", "lstrip", "normalized", "rstrip", "single_word", "special")
 
 
-def write_vocabulary(tokenizer: Vocabulary, folder: Path, prefix: str | None = None) -> Path:
+def write_vocabulary(tokenizer: SpecialTokens, folder: Path, prefix: str | None = None) -> Path:
     """Write `vocab.txt`, a token a line, added tokens left out."""
     backend = tokenizer.backend_tokenizer
     ids = backend.get_vocab(with_added_tokens=False) if is_whole(backend) else backend.get_vocab()
