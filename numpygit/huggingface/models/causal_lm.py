@@ -46,7 +46,7 @@ from .base import HasWords, PretrainedModel
 from .matrix import Matrix
 from .opened import opened_whole
 from .towers import GitModel
-from .transition_scores import transition_scores
+from .transition_scores import compute_transition_scores
 
 
 class GitForCausalLM(HasWords, PretrainedModel):
@@ -63,8 +63,17 @@ class GitForCausalLM(HasWords, PretrainedModel):
     seed : int
         Of the random parameters.
 
-    `threads`: cores to use; `plain`: run the five files of `model/` alone. Every method raises
-    UserError, a ValueError, for arguments that do not fit, before any work.
+    Attributes
+    ----------
+    threads : int or None
+        Cores to use; None for all that NumPy may.
+    plain : bool
+        Run the five files of `model/` alone.
+
+    Raises
+    ------
+    UserError
+        From every method, for arguments that do not fit, before any work. It is a ValueError.
 
     Examples
     --------
@@ -73,6 +82,8 @@ class GitForCausalLM(HasWords, PretrainedModel):
     >>> outputs = model([[2, 5, 6]], output_attentions=True)
     >>> outputs.logits.shape, len(outputs.attentions)
     ((1, 3, 154), 4)
+
+    Source: transformers 4.37.2, `modeling_git.py`; arXiv 2205.14100.
     """
 
     config_class = GitConfig
@@ -320,21 +331,6 @@ class GitForCausalLM(HasWords, PretrainedModel):
                       "model.generation_config, or pass them to generate")  # fmt: skip
         return self.generation_config.change(changed)
 
-    def compute_transition_scores(
-        self,
-        sequences: Array,
-        scores: Sequence[Array],
-        beam_indices: Array | None = None,
-        normalize_logits: bool = False,
-    ) -> Array:
-        """Look up the score of each new word: (R, new words); 0 after the end of a beam's text.
-
-        sequences, scores and beam_indices as `generate` returns them with
-        return_dict_in_generate and output_scores. `normalize_logits` makes scores
-        log-probabilities. Source: transformers 4.37.2, `generation/utils.py`.
-        """
-        return transition_scores(sequences, scores, beam_indices, normalise=normalize_logits)
-
     def prepare_inputs_for_generation(
         self, input_ids: Array, past_key_values: Any = None, attention_mask: Any = None,
         use_cache: bool | None = None, **more: Any,
@@ -353,6 +349,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
     beam_sample = searches.beam_sample
     group_beam_search = searches.group_beam_search
     contrastive_search = searches.contrastive_search
+    compute_transition_scores = compute_transition_scores
 
     def prepared(
         self, head_mask: Array | None, inputs_embeds: Array | None

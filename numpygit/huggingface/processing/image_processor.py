@@ -67,14 +67,31 @@ KEPT = {
 
 
 class GitImageProcessor:
-    """Prepare pictures, or clips where the checkpoint is one for clips.
+    """Prepare pictures (B, C, H, W), or clips (B, frames, C, H, W) where a checkpoint is for clips.
 
     Parameters
     ----------
-    settings
-        Those of `preprocessor_config.json`, as keywords. What is not given is as in the official
-        class that the file names, for clips bilinear, with mean and standard deviation 0.5. They
-        are attributes too, and may be set: `processor.size = {"shortest_edge": 100}`.
+    **settings
+        Those of `preprocessor_config.json`: do_resize, size (pixels), resample, do_center_crop,
+        crop_size, do_rescale, rescale_factor, do_normalize, image_mean, image_std, do_convert_rgb.
+        What is not given is as in the official class that the file names, for clips bilinear, with
+        mean and standard deviation 0.5. They are attributes too, and may be set.
+
+    Raises
+    ------
+    UserError
+        For settings that cannot be, and from a call for what is no picture.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> from numpygit.storybook import EXAMPLES
+    >>> processor = numpygit.GitImageProcessor.from_pretrained("storybook")
+    >>> processor.crop_size = {"height": 48, "width": 64}
+    >>> processor(EXAMPLES / "sign.png", return_tensors="np").pixel_values.shape
+    (1, 3, 48, 64)
+
+    Source: transformers 4.37.2, `CLIPImageProcessor` and `VideoMAEImageProcessor`.
     """
 
     model_input_names = ("pixel_values",)

@@ -42,14 +42,24 @@ GROUPS = ("text_kwargs", "images_kwargs", "videos_kwargs", "common_kwargs")  # o
 
 
 class GitProcessor:
-    """Everything that stands between a person's picture and text and the model's numbers.
+    """Prepare pictures and texts: an image processor and a tokenizer behind one call.
+
+    A call gives input_ids and attention_mask (B, T) and pixel_values, (B, C, H, W) for stills and
+    (B, frames, C, H, W) for clips, float32 around 0.
 
     Parameters
     ----------
-    image_processor
-        A GitImageProcessor, or bare settings, the authors' too.
-    tokenizer
-        A GitTokenizer, or a bare vocabulary.
+    image_processor : GitImageProcessor
+        Or bare settings, the authors' too.
+    tokenizer : GitTokenizer
+        Or a bare vocabulary.
+    stills_are_clips : bool
+        Make a clip of one frame of every still.
+
+    Raises
+    ------
+    UserError
+        For neither pictures nor texts, and for pictures that cannot be read.
 
     Examples
     --------

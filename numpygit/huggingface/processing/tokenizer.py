@@ -38,18 +38,46 @@ TEXT_SETTINGS = {
 class GitTokenizer(SpecialTokens):
     """Text to token ids and back, for one text or many.
 
+    A call gives input_ids and attention_mask, lists of numbers, or arrays (B, T) with
+    `return_tensors="np"`. All settings are attributes and may be set: they hold for the next call
+    and are saved.
+
     Parameters
     ----------
-    vocabulary
-        The vocabulary. Instead of it `vocab_file`, the path of a `vocab.txt`, will do.
-    padding_side, truncation_side
+    vocabulary : Vocabulary, str or Path, optional
+        The vocabulary, or the path of a `vocab.txt`.
+    vocab_file : str or Path, optional
+        The same path, by its official name.
+    padding_side, truncation_side : str
         "right" or "left": where padding goes, and where a text is cut.
-    model_max_length
+    model_max_length : int
         The most tokens of a text where a call says no other; beyond 10^20 there is no limit.
-    tokens
+    do_lower_case, strip_accents, tokenize_chinese_chars : bool
+        How a text is normalised before it is cut into pieces of words.
+    name_or_path : str
+        Where it came from.
+    model_input_names : sequence of str, optional
+        What a call returns.
+    clean_up_tokenization_spaces : bool
+        Whether `decode` takes spaces before punctuation away.
+    **tokens : str
         Special tokens by their names, `pad_token="[PAD]"`, and `additional_special_tokens`.
 
-    All settings are attributes and may be set; they hold for the next call and are saved.
+    Raises
+    ------
+    UserError
+        For no vocabulary, one that is not BERT's, and settings that there are not.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> tokenizer = numpygit.GitTokenizer.from_pretrained("storybook")
+    >>> tokenizer("an orange fish").input_ids
+    [2, 80, 127, 136, 3]
+    >>> tokenizer.decode([2, 80, 127, 136, 3], skip_special_tokens=True)
+    'an orange fish'
+
+    Source: transformers 4.37.2, `BertTokenizerFast`.
     """
 
     model_input_names: Sequence[str] = ("input_ids", "attention_mask")
@@ -303,21 +331,6 @@ class GitTokenizer(SpecialTokens):
         if is_one and not wants_arrays(return_tensors):
             found = {name: value[0] for name, value in found.items()}
         return BatchEncoding(found, tensor_type=return_tensors)
-
-    @property
-    def max_len_single_sentence(self) -> int:
-        """The most tokens of a text, special ones left out."""
-        return self.model_max_length - self.num_special_tokens_to_add(pair=False)
-
-    @property
-    def max_len_sentences_pair(self) -> int:
-        """The most tokens of a pair of texts, special ones left out."""
-        return self.model_max_length - self.num_special_tokens_to_add(pair=True)
-
-    @property
-    def decoder(self) -> Any:
-        """The backend's decoder."""
-        return self.backend_tokenizer.decoder
 
     # ---------------------------------------------------------------- ids -> texts
 

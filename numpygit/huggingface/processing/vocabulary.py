@@ -27,7 +27,7 @@ CLEAN_UP = (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" 
 
 
 class Vocabulary:
-    """The vocabulary of a checkpoint, and the way between text and its numbers."""
+    """The vocabulary of a checkpoint: text to token ids and back, and the ids of special tokens."""
 
     def __init__(self, tokenizer: Tokenizer | WordPiece) -> None:
         self.tokenizer = tokenizer
@@ -50,7 +50,7 @@ class Vocabulary:
     def unused(self) -> list[int]:
         """List the ids of the placeholders [unused0], [unused1], ... of a BERT vocabulary.
 
-        They mean nothing, but were trained on by accident: `git-large` says them at times.
+        They mean nothing, but were trained on by accident: `git-large` generates them at times.
         """
         return self.placeholders
 

@@ -34,6 +34,17 @@ class PictureOptions:
         Frames of a clip: evenly spaced by their number, or by the time they are shown at.
     local_files_only : bool
         Refuse addresses (http, https).
+
+    Raises
+    ------
+    UserError
+        For another word than these, and for what is no colour.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> whole = numpygit.PictureOptions(fit="pad", background="white")
+    >>> storybook = numpygit.load("storybook", pictures=whole)
     """
 
     turn: bool = True

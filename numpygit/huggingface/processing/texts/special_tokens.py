@@ -55,6 +55,7 @@ class SpecialTokens:
     """Tokens and their ids, special tokens among them; the base of GitTokenizer."""
 
     vocabulary: Vocabulary
+    model_max_length: int
     tokens: dict[str, Any]
     SPECIAL_TOKENS_ATTRIBUTES = (*DEFAULT_TOKENS, ADDITIONAL)
 
@@ -80,6 +81,21 @@ class SpecialTokens:
             self.place_special_tokens()
         else:
             object.__setattr__(self, name, value)
+
+    @property
+    def max_len_single_sentence(self) -> int:
+        """The most tokens of a text, special ones left out."""
+        return self.model_max_length - self.num_special_tokens_to_add(pair=False)
+
+    @property
+    def max_len_sentences_pair(self) -> int:
+        """The most tokens of a pair of texts, special ones left out."""
+        return self.model_max_length - self.num_special_tokens_to_add(pair=True)
+
+    @property
+    def decoder(self) -> Any:
+        """The backend's decoder."""
+        return self.backend_tokenizer.decoder
 
     @property
     def backend_tokenizer(self) -> Any:
