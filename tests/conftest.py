@@ -20,6 +20,15 @@ from numpygit.loading.config import GitConfig, GitVisionConfig
 from numpygit.loading.names import tensor_shapes
 
 VOCABULARY = Path(__file__).parents[1] / "golden" / "words" / "vocab.txt"
+NEEDS_MORE = ("full", "official", "browser", "pyodide", "java", "ray", "spark")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what needs the network, a browser or hours: "not slow" leaves it out too."""
+    for item in items:
+        if any(item.get_closest_marker(name) for name in NEEDS_MORE):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""Classes from a list, scored captions, several questions: against the uncached definition."""
+"""Classes from a list, scored captions, several questions: against the uncached definition.
+
+Checks decoding/constrained.py.
+"""
 
 import math
 

@@ -14,8 +14,7 @@ import numpygit
 from numpygit.captioner import Captioner
 from numpygit.cli.commands import main
 from numpygit.errors import UserError
-from numpygit.huggingface import call
-from numpygit.huggingface.models import causal_lm
+from numpygit.huggingface.models import GitForCausalLM
 from numpygit.model.generate import Step
 from numpygit.trace import Recorder
 
@@ -58,15 +57,19 @@ def test_answers_about_a_clip(tiny):
 
 
 def test_the_picture_is_looked_at_once_for_all_questions(tiny, monkeypatch):
-    count, encode = Counter(), call.memory_of
-    monkeypatch.setattr(causal_lm, "memory_of", lambda *a, **k: encode(*a, **{**k, "trace": count}))
+    count, memory = Counter(), GitForCausalLM.memory
+    monkeypatch.setattr(
+        GitForCausalLM, "memory", lambda *a, **k: memory(*a, **{**k, "trace": count})
+    )
     tiny.answers(picture(1), QUESTIONS)
     assert count.times["vision.image_tokens"] == 1
 
 
 def test_the_command_looks_at_the_picture_once(tiny, tmp_path, monkeypatch, capsys):
-    count, encode = Counter(), call.memory_of
-    monkeypatch.setattr(causal_lm, "memory_of", lambda *a, **k: encode(*a, **{**k, "trace": count}))
+    count, memory = Counter(), GitForCausalLM.memory
+    monkeypatch.setattr(
+        GitForCausalLM, "memory", lambda *a, **k: memory(*a, **{**k, "trace": count})
+    )
     picture(1).save(tmp_path / "picture.png")
     assert main(["answer", "--model", tiny.name, str(tmp_path / "picture.png"), *QUESTIONS]) == 0
     assert count.times["vision.image_tokens"] == 1

@@ -1,4 +1,9 @@
-"""The training loop: what it learns, what it leaves, how it goes on, and what it refuses."""
+"""The training loop: what it learns, what it leaves, how it goes on, and what it refuses.
+
+Checks cli/train.py, learning/checkpoints.py, learning/curves.py, learning/lora.py,
+learning/parameters.py, learning/settings.py, learning/weights.py, learning/lessons/examples.py,
+learning/lessons/kept.py, learning/lessons/kite.py.
+"""
 
 import json
 import os

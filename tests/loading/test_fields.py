@@ -1,4 +1,7 @@
-"""One table of types and ranges: every field of every JSON file, and what becomes of odd values."""
+"""One table of types and ranges: every field of every JSON file, and what becomes of odd values.
+
+Checks huggingface/processing/texts/tokenizer_json.py, loading/formats/small_files.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What the playground answers: the words of `caption`, and numbers that are those of the trace."""
+"""What the playground answers: the words of `caption`, and numbers that are those of the trace.
+
+Checks playground/code.py, playground/measuring.py, playground/pictures.py, playground/variants.py,
+playground/words.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a hostile page, name, message, flood or slow client can do to the local server: nothing."""
+"""What a hostile page, name, message, flood or slow client can do to the local server: nothing.
+
+Checks cli/play.py, playground/notebook.py.
+"""
 
 from __future__ import annotations
 

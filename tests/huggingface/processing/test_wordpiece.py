@@ -1,4 +1,7 @@
-"""WordPiece in Python: the ids and texts of the package `tokenizers`, on goldens and on chance."""
+"""WordPiece in Python: the ids and texts of the package `tokenizers`, on goldens and on chance.
+
+Checks huggingface/processing/texts/plain.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""`diff` points at the tensor where two programs part, and says which mistake it is."""
+"""`diff` points at the tensor where two programs part, and says which mistake it is.
+
+Checks inside/diff/comparable.py, inside/diff/evidence.py, inside/diff/report.py,
+inside/diff/suspects.py.
+"""
 
 import json
 from pathlib import Path

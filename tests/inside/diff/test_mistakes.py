@@ -1,4 +1,10 @@
-"""Mistakes that were not in the first list, in a port with other layouts (`port_mistakes.py`)."""
+"""Mistakes that were not in the first list, in a port with other layouts (`port_mistakes.py`).
+
+Checks inside/diff/mistakes/attention.py, inside/diff/mistakes/blocks.py,
+inside/diff/mistakes/parts.py, inside/diff/mistakes/picture_ends.py,
+inside/diff/mistakes/pictures.py, inside/diff/mistakes/rounding.py,
+inside/diff/mistakes/text_ends.py.
+"""
 
 import pytest
 import trial

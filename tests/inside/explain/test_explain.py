@@ -1,4 +1,9 @@
-"""The explain page: its numbers are those of the run, it is one safe file, mistakes are told."""
+"""The explain page: its numbers are those of the run, it is one safe file, mistakes are told.
+
+Checks inside/explain/importance.py, inside/explain/map.py, inside/explain/pack.py,
+inside/explain/panels.py, inside/explain/pictures.py, inside/explain/stages.py,
+inside/explain/traced_run.py.
+"""
 
 from __future__ import annotations
 
