@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..model.layers import softmax
 from ..model.params import Array
 from ..trace import find
 from .character_pictures import sketch
@@ -52,10 +53,11 @@ def likeliest(logits: Array, words: Sequence[str]) -> list[str]:
     last = logits[0, -1].astype(np.float64)
     if not np.isfinite(last).all():
         return []
-    powers = np.exp(last - last.max())
-    shares = powers / powers.sum()
-    best = np.argsort(-shares)[:5]
+    probability = softmax(last)
+    best = np.argsort(-probability)[:5]
     lines = ["    what may come after the last word"]
     for i in best:
-        lines.append(f"      {words[i]:14} {shares[i]:6.1%} {'#' * round(40 * shares[i])}".rstrip())
+        lines.append(
+            f"      {words[i]:14} {probability[i]:6.1%} {'#' * round(40 * probability[i])}".rstrip()
+        )
     return lines

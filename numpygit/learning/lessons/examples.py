@@ -6,18 +6,17 @@ answer and [SEP] are, as in the authors' code (`need_predict`).
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ...data.rows import Row
 from ...errors import UserError
 from ...huggingface.loss import IGNORED
+from ...huggingface.processing.picture_steps import opened, opened_still, reading, source_of
 from ...huggingface.processing.processor import GitProcessor
 from ...huggingface.processing.vocabulary import Vocabulary
 from ...model.params import Array
@@ -110,19 +109,12 @@ def text_of(prompt: str, said: str, row: Row, vocabulary: Vocabulary, longest: i
 
 def check_picture(row: Row) -> None:
     """Refuse a picture that is not there or does not open; its pixels are not read yet."""
-    content = row.read()
     try:
-        with Image.open(file_of(content)):
+        source, name = source_of(row.read())
+        with reading(source, name), opened(source):
             pass
-    except FileNotFoundError:
-        raise UserError(f"{row.key}: no such picture file: {content!s}") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{row.key} is no picture that opens: {error}") from None
-
-
-def file_of(content: Any) -> Any:
-    """Make of what a row reads, a path or bytes, something that Pillow opens."""
-    return io.BytesIO(content) if isinstance(content, bytes) else content
+    except UserError as error:
+        raise UserError(f"{row.key}: {error}") from None
 
 
 def pixels_of(
@@ -134,20 +126,12 @@ def pixels_of(
     """
     content: Any = row.read()
     try:
-        if isinstance(content, Path) and frames and is_animated(content):
-            return processor.pixels(content, frames=frames)[0]
-        with Image.open(file_of(content)) as picture:
-            picture.load()
-            shown = picture if crop is None else cropped(picture, crop)
-            return processor.pixels(shown)[0]
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{row.key} cannot be read to its end: {error}") from None
-
-
-def is_animated(path: Path) -> bool:
-    """Whether a file holds several frames."""
-    with Image.open(path) as picture:
-        return getattr(picture, "n_frames", 1) > 1
+        if crop is not None:  # a clip stays whole
+            content = opened_still(content, processor.options, clips=bool(frames))
+            content = cropped(content, crop) if isinstance(content, Image.Image) else content
+        return processor.pixels(content, frames=frames)[0]
+    except UserError as error:
+        raise UserError(f"{row.key}: {error}") from None
 
 
 def cropped(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
