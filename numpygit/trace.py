@@ -8,11 +8,10 @@ observer is any function of these two; it returns nothing, so it cannot change a
     recorder.tensors["text.0.weights"]          # (B, N, T, S)
 
 A cached run, as in captioning, puts `image.` before the names of its pass over the image tokens
-and `word.0.`, `word.1.`, ... before those of each word; `find` takes such names apart. The table
-has the names of TransformerLens too: `mixed` is its z, `attended` its attn_out, `thought` its
-mlp_out. In the
-text tower T counts the tokens that go in now: all S of them, unless a cache holds some. A clip's
-frames are the vision encoder's batch.
+and `word.0.`, `word.1.`, ... before those of each word; `find` takes such names apart. In the text
+tower T counts the tokens that go in now: all S of them, unless a cache holds some. A clip's frames
+are the vision encoder's batch. The table has the names of TransformerLens too: `mixed` is its z,
+`attended` its attn_out, `thought` its mlp_out.
 """
 
 from __future__ import annotations

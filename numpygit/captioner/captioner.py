@@ -216,9 +216,7 @@ class Captioner:
         progress: Callable[[int, int], None] | None = None,
     ) -> Explanation:
         """Make a page of how a caption or an answer comes about; see `numpygit.inside.explain`."""
-        from ..inside.explain import (
-            explain,  # a page is seldom asked for, and takes a while to import
-        )
+        from ..inside.explain import explain  # seldom asked for, and slow to import
 
         more = {} if progress is None else {"progress": progress}
         return explain(self, picture, question, max_length=max_length, measure=measure, **more)

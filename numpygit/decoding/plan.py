@@ -50,9 +50,8 @@ class Plan(NamedTuple):
 
     given: Array  # (B, T), the prompts as they were given; (B, 0) for vectors
     prompt: Array  # (B, T), what is read, padded on the left
-    visible_prompt: (
-        Array  # (B, T), what logits processors see of it, -1 for padding; (B, 0) for vectors
-    )
+    # what logits processors see of it, -1 for padding: (B, T), or (B, 0) for vectors
+    visible_prompt: Array
     attention_mask: Array  # (B, T)
     max_length: int
     end: tuple[int, ...]

@@ -159,9 +159,7 @@ class GenerationConfig:
     output_attentions: bool = False
     output_hidden_states: bool = False
     output_log_probabilities: bool = False
-    use_cache: bool = (
-        True  # accepted and ignored: with the cache or without, the words are the same
-    )
+    use_cache: bool = True
     # special tokens; None takes the model's, and () for the end token never stops
     bos_token_id: int | None = None
     eos_token_id: int | Sequence[int] | None = None
@@ -316,9 +314,8 @@ class GenerationConfig:
         for name, value in options.items():
             if name not in names and not is_neutral(name, value):
                 raise UserError(unknown_option(name, names))
-        plain: dict[str, Any] = {
-            field.name: field.default for field in fields(self)
-        }  # what None stands for
+        # what None stands for
+        plain: dict[str, Any] = {field.name: field.default for field in fields(self)}
         given = {n: plain[n] if v is None else v for n, v in options.items() if n in names}
         if "eos_token_id" in given and given["eos_token_id"] is None:
             given["eos_token_id"] = ()

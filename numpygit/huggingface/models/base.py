@@ -317,7 +317,7 @@ class HasWords:
         self.silence_pruned()
 
     def silence_pruned(self) -> None:
-        """Make the heads that the config calls pruned say nothing."""
+        """Make the output of the heads that the config calls pruned zero."""
         gone = pruned_heads(self.config)
         if gone:
             layers, heads = self.config.num_hidden_layers, self.config.num_attention_heads
