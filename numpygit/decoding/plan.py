@@ -76,6 +76,7 @@ def make_plan(
     counts as padding, unless it is the end token as well, as in the official code. `stand_ins`
     (B, T), ids that stand for vectors, are read in place of `given`, which may then be (B, 0).
     """
+    check_ids(options, config.vocab_size)
     end = as_tuple(config.eos_token_id if options.eos_token_id is None else options.eos_token_id)
     pad = config.pad_token_id if options.pad_token_id is None else options.pad_token_id
     is_set = pad is not None and pad != END_PADS
@@ -86,7 +87,6 @@ def make_plan(
     mask = mask_of(prompt, attention_mask, pad if is_set else None, end)
     if calls is not None and calls.streamer is not None and options.num_beams > 1:
         raise UserError("a streamer cannot be used with a beam search; use num_beams=1")
-    check_ids(options, config.vocab_size)
     return Plan(
         given,
         pad_left(prompt, mask),

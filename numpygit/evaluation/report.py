@@ -106,13 +106,13 @@ def section(title: str, pairs: Sequence[Pair], scores: Scores, rows: list[int]) 
     return f"<h2>{escape(title)}</h2><div class=pictures>{shown}</div>"
 
 
-def figure(pair: Pair, scores: Scores, row: int) -> str:
+def figure(pair: Pair, scores: Scores, number: int) -> str:
     """Write one picture."""
     row = pair.row
     question = f"<div>{escape(row.question)}</div>" if row.question else ""
     wanted = "<br>".join(escape(text) for text in dict.fromkeys(pair.wanted))
     values = ", ".join(
-        f"{name} {scores.each[name][row]:.2f}"
+        f"{name} {scores.each[name][number]:.2f}"
         for name in ("accuracy", "CIDEr", "ROUGE_L", "exact")
         if name in scores.each
     )
