@@ -101,6 +101,16 @@ def make_plan(
     )
 
 
+def as_ids(input_ids: Array) -> Array:
+    """Refuse what cannot be rows of token ids."""
+    ids = np.asarray(input_ids)
+    if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
+        raise UserError(
+            f"input_ids must be whole numbers of shape (B, T); got {ids.dtype} of shape {ids.shape}"
+        )
+    return ids
+
+
 def mask_of(ids: Array, attention_mask: Array | None, pad: int | None, end: Sequence[int]) -> Array:
     """Check the mask of prompts, or find it by the padding token: (B, T) -> (B, T)."""
     if attention_mask is None and pad is None:

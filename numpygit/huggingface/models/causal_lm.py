@@ -15,7 +15,7 @@ import numpy as np
 from ... import loading
 from ...decoding.decode import decode, lazily
 from ...decoding.options import GenerationConfig, check_absent, noted_options
-from ...decoding.plan import Calls, Plan, make_plan
+from ...decoding.plan import Calls, Plan, as_ids, make_plan
 from ...errors import NotFiniteError, UserError
 from ...fast.threads import blas_threads, limited
 from ...loading.config import GitConfig
@@ -29,16 +29,24 @@ from .. import edit_params, pretrained
 from ..arguments import (
     Pixels,
     Prompt,
-    as_ids,
     as_vectors,
     check_finite,
     chosen,
-    count_rows,
     refuse_more,
     same_rows,
     why_not_finite,
 )
-from ..call import Given, call, loss_of, memory_of, outputs_of, show_heads, threads_of, towers_of
+from ..call import (
+    Given,
+    call,
+    count_rows,
+    loss_of,
+    memory_of,
+    outputs_of,
+    show_heads,
+    threads_of,
+    towers_of,
+)
 from ..outputs import GenerateOutput, Outputs
 from ..processing.encoding import warn_once
 from . import searches

@@ -14,8 +14,8 @@ from ...model.params import Array, Git, Vision
 from ...model.text import Cache
 from ...trace import Recorder, together
 from .. import pretrained
-from ..arguments import Pixels, check_finite, chosen, pictures, refuse_more
-from ..call import Given, call, outputs_of, towers_of
+from ..arguments import Pixels, check_finite, chosen, refuse_more
+from ..call import Given, call, outputs_of, pictures, towers_of
 from ..outputs import ModelOutput, Outputs
 from .base import HasWords, PretrainedModel
 from .matrix import Matrix
