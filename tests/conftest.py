@@ -20,15 +20,16 @@ from numpygit.loading.config import GitConfig, GitVisionConfig
 from numpygit.loading.names import tensor_shapes
 
 VOCABULARY = Path(__file__).parents[1] / "golden" / "words" / "vocab.txt"
-NEEDS_MORE = ("full", "official", "browser", "pyodide", "java", "ray", "spark")
+NEEDS = ("browser", "full", "java", "official", "pyodide", "ray", "spark")  # more than Python
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what needs the network, a browser or hours: "not slow" leaves it out too."""
-    for item in items:
-        if any(item.get_closest_marker(name) for name in NEEDS_MORE):
-            item.add_marker("slow")
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs more than Python, unless `-m` speaks of it: as in `-m "not slow"`."""
+    asked = config.getoption("-m")
+    unasked = {mark for mark in NEEDS if mark not in asked}
+    left_out = {item for item in items if unasked & {mark.name for mark in item.iter_markers()}}
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=list(left_out))
 
 
 @pytest.fixture(scope="session")

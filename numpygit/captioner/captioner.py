@@ -313,6 +313,7 @@ def chosen(
 def load(
     name: str | Path = "microsoft/git-base-coco",
     *,
+    base: str | Path | None = None,
     revision: str | None = None,
     local_files_only: bool = False,
     token: str | bool | None = None,
@@ -329,7 +330,10 @@ def load(
     ----------
     name : str or Path
         "storybook", the bundled model; a folder with the files of the Hub, or of the authors; or
-        an id of the Hub, which is downloaded once.
+        an id of the Hub, which is downloaded once. Also an adapter of PEFT (LoRA), which is added
+        to the weights of its base model.
+    base : str or Path, optional
+        The base model of an adapter, where its own settings do not name it, or name another place.
     revision : str, optional
         A branch, tag or commit of the Hub.
     local_files_only : bool
@@ -370,13 +374,15 @@ def load(
     check_threads(threads)
     where: dict[str, Any] = {"revision": revision, "token": token, "cache_dir": cache_dir}
     where["local_files_only"] = local_files_only
-    small = loading.find(name, files=loading.SMALL_FILES, **where)  # before any weight is fetched
+    is_original = preprocessing == "original"  # then the config is asked too
+    files = loading.SMALL_FILES if is_original else (*loading.PICTURE_FILES, *loading.WORD_FILES)
+    small = loading.find(name, files=files, base=base, **where)  # before any weight is fetched
     processor = GitProcessor.from_folder(small, preprocessing=preprocessing)
-    folder = loading.find(name, **where)
+    folder, adapter = loading.find_with_adapter(name, base=base, **where)
     how = PictureOptions() if pictures is None else pictures
     offline = how.local_files_only or local_files_only
     processor.read_with(replace(how, local_files_only=offline))
-    config, params = loading.load(folder)
+    config, params = loading.load(folder, adapter=adapter)
     if processor.original:
         config = original_config(config)
     options = load_options(folder, config)

@@ -8,21 +8,19 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Sequence
-from contextlib import closing
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotFoundError, UserError, complain, is_watched, shown
+from ..errors import UserError, complain, is_watched, shown
 from . import completion, play, train, wording
 from .help_texts import describe, meant
+from .loading import load_model
 from .wording import EXISTING, PREPROCESSING, add_dataset_options, add_evaluate, add_inside
 
 if TYPE_CHECKING:
     from ..captioner import Captioner, Subject
-    from .folder import Job
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
 ANSWER_MODEL = "microsoft/git-base-vqav2"
@@ -70,6 +68,7 @@ def shared_options(model: str = DEFAULT_MODEL) -> argparse.ArgumentParser:
         help="'storybook' (bundled), an id on the Hugging Face Hub, or a folder "
         f"(default: {model})",
     )
+    shared.add_argument("--base", metavar="NAME", help="of an adapter (PEFT): its base model")
     shared.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub")
     shared.add_argument("--offline", action="store_true", help="use the cache, no network")
     shared.add_argument("--token", metavar="TOKEN", help="for the Hub (default: HF_TOKEN)")
@@ -195,55 +194,13 @@ def run_command(options: argparse.Namespace) -> int:
     if options.command == "evaluate":
         from . import evaluate
 
-        return evaluate.evaluate(options, how_to_load(options))
+        return evaluate.evaluate(options)
     from . import dataset
 
     if dataset.is_meant(options):
-        return dataset.caption(options, how_to_load(options))
-    if options.output or options.recursive or any(map(os.path.isdir, options.pictures)):
-        return caption_folder(options)
+        return dataset.caption(options)
     captioner = load_model(options)
     return sum(caption_one(captioner, picture, options) for picture in options.pictures)
-
-
-def caption_folder(options: argparse.Namespace) -> int:
-    """Caption a folder; what can go wrong goes wrong before the model is loaded."""
-    from ..data.sinks.files import results
-    from . import dataset
-    from .folder import plan, run
-
-    if options.batch_size < 1:
-        raise UserError(f"--batch-size is {options.batch_size}, it must be at least 1")
-    if (options.num_return_sequences or 1) > 1:
-        raise UserError("--num-return-sequences is for single pictures, and without --output")
-    if len(options.pictures) > 1 or not os.path.isdir(options.pictures[0]):
-        return dataset.caption(options, how_to_load(options))
-    folder = Path(options.pictures[0])
-    given = {"model": options.model, "as_json": options.json, "existing": options.existing}
-    with closing(results(options.output, folder, **given)) as to:
-        job = plan(folder, to, recursive=options.recursive, report=complain)
-        if not job.pictures:
-            return summed_up(job, job.failures, 0, 0.0)
-        begun, unreadable = time.perf_counter(), list[str]()
-        failures = run(
-            job,
-            load_model(options),
-            batch_size=options.batch_size,
-            max_length=options.max_length,
-            report=complain,
-            unreadable=unreadable,
-        )
-        return summed_up(job, failures, len(unreadable), time.perf_counter() - begun)
-
-
-def summed_up(job: Job, failures: int, unreadable: int, seconds: float) -> int:
-    """Say at the end what became of a folder; return the failures."""
-    made = len(job.pictures) - (failures - job.failures)
-    each = f", {seconds / made:.2f} s each" if made else ""
-    need = f"{unreadable} not readable here, " if unreadable else ""
-    had, broken = f"{job.done} had one already", f"{failures - unreadable} could not be read"
-    complain(f"{made} captioned{each}, {had}, {need}{broken}")
-    return failures
 
 
 def choose_label(options: argparse.Namespace) -> int:
@@ -287,52 +244,6 @@ def show_progress(done: int, total: int) -> None:
     if is_watched():
         end = "\r" if done < total else "\n"
         print(f"measuring what mattered: {done} of {total}", end=end, file=sys.stderr, flush=True)
-
-
-def load_model(options: argparse.Namespace) -> Captioner:
-    """Load the model that was asked for."""
-    from ..captioner import load
-    from ..huggingface.reading.address import is_address
-
-    pictures = getattr(options, "pictures", None) or [options.picture]
-    if not any(is_address(p) or p == "-" or os.path.exists(p) for p in pictures):
-        # before a model is downloaded for nothing
-        raise NotFoundError(f"no such picture file: {shown(', '.join(pictures), 300)}")
-    announce_download(options)
-    return load(**how_to_load(options))
-
-
-def announce_download(options: argparse.Namespace) -> None:
-    """Say how large an official model is before it is downloaded."""
-    from ..huggingface.reading.address import is_offline
-    from ..loading import catalogue
-    from ..loading.find import find
-    from ..loading.official_models import CATALOGUE
-
-    entry = next((e for e in CATALOGUE if options.model == e.name), None)
-    if entry is None or options.offline or is_offline():
-        return
-    try:
-        find(options.model, revision=options.revision, local_files_only=True)
-    except UserError:
-        megabytes = catalogue.describe(entry)["download_bytes"] / 1e6
-        complain(f"{options.model} is not on this computer yet: {megabytes:.0f} MB, once")
-
-
-def how_to_load(options: argparse.Namespace) -> dict[str, Any]:
-    """Collect what `load` takes, so that other processes can load the same model."""
-    return {
-        "name": options.model,
-        "revision": options.revision,
-        "local_files_only": options.offline,
-        "token": options.token,
-        "cache_dir": options.cache_dir,
-        "preprocessing": options.preprocessing,
-        "threads": options.threads,
-        "plain": options.plain,
-        "pictures": wording.picture_options(options),
-        "wording": wording.wording(options),
-    }
 
 
 def caption_one(captioner: Captioner, picture: str, options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import Row, read
-from ..data.sinks.run import Speak
+from ..data.speak import Speak
 from ..errors import UserError, complain
 from ..evaluation import Pair, Scores, match, read_results, score
 from ..evaluation.report import page
@@ -18,7 +18,7 @@ from ..loading.write_whole import write_whole
 from .dataset import caption_rows, speaker
 
 
-def evaluate(options: argparse.Namespace, how: dict[str, Any]) -> int:
+def evaluate(options: argparse.Namespace) -> int:
     """Score results, and print the figures; return how many pictures could not be captioned."""
     failed = 0
     if options.model is None:
@@ -28,8 +28,7 @@ def evaluate(options: argparse.Namespace, how: dict[str, Any]) -> int:
         results = read_results(Path(options.results))
     else:
         references = list(references_of(options))
-        speak = speaker(how, options.workers, options.max_length)
-        results, failed = said_by_model(options, references, speak)
+        results, failed = said_by_model(options, references, speaker(options))
     pairs = match(results, references)
     found = score(pairs, java=options.java, spice=options.spice)
     total = sum(bool(row.texts or row.answers) for row in references)
@@ -68,7 +67,13 @@ def said_by_model(
     if output is not None and Path(output).suffix.lower() in ("", ".tar", ".txt"):
         raise UserError(f"keep results in .jsonl, .csv, .json or .parquet, not in {output!r}")
     counts = caption_rows(
-        rows, keep, output=output, model=options.model, batch_size=options.batch_size, silent=True
+        rows,
+        keep,
+        output=output,
+        model=options.model,
+        batch_size=options.batch_size,
+        is_silent=True,
+        is_listed=True,
     )
     if output is not None:  # with what an earlier run has written
         kept = {**read_results(Path(output)), **kept} if counts.had else kept

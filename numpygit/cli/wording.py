@@ -115,6 +115,7 @@ def version() -> str:
 def add_classify(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Describe the command that chooses from labels."""
     choose = commands.add_parser("classify", parents=[shared], help="choose from labels")
+    add_picture_options(choose)
     choose.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
     choose.add_argument("--labels", required=True, metavar="FILE", help="one label a line")
     choose.add_argument(
@@ -165,6 +166,7 @@ def add_explain(commands: Any, *, parents: list[argparse.ArgumentParser]) -> Non
         "chosen greedily, at most 24 unless --max-length says more. To measure what mattered, "
         "the picture is looked at about 150 times more, with parts of it hidden.",
     )
+    add_picture_options(explain)
     explain.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
     explain.add_argument("--question", metavar="TEXT", help="a question, in quotes")
     explain.add_argument("-o", "--output", required=True, metavar="PAGE.html", help="the page")
@@ -219,10 +221,14 @@ def add_evaluate(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     command.add_argument("--max-length", type=int, metavar="N", help="most text tokens")
     command.add_argument("--batch-size", type=int, default=8, metavar="N", help="pictures at once")
     command.add_argument("--workers", type=int, metavar="N", help="processes")
-    command.add_argument("--java", action="store_true", help="Stanford's tokeniser and METEOR too")
     command.add_argument(
-        "--spice", action="store_true", help="SPICE too; it downloads 400 MB at its first use"
-    )
+        "--java", action=argparse.BooleanOptionalAction, help="Stanford's tokeniser and METEOR "
+        "(default: where java and the extra [evaluate] are there)",
+    )  # fmt: skip
+    command.add_argument(
+        "--spice", action=argparse.BooleanOptionalAction, help="SPICE, which downloads 400 MB at "
+        "its first use (default: where java is and it has done so)",
+    )  # fmt: skip
     command.add_argument("--per-picture", metavar="FILE", help="write a .jsonl of every picture")
     command.add_argument("--report", metavar="PAGE.html", help="make a page with the pictures")
     command.set_defaults(model=None)
@@ -231,6 +237,7 @@ def add_evaluate(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
 def add_inside(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Describe the three commands."""
     run = argparse.ArgumentParser(add_help=False)
+    add_picture_options(run)
     run.add_argument("--question", metavar="Q", help="answer this question, else caption")
     run.add_argument(
         "--cached", action="store_true", help="word by word, as captions are made: word.0.logits"

@@ -8,7 +8,7 @@ rows.py      a row: key, picture, texts, question and answers, or an error
 sources.py   `read`: whatever holds pictures -> rows; beside it a file for each kind
 split.py     `--shard 3/16`: a share of any source
 sinks/       where captions go: screen, .jsonl, .csv, sidecars, COCO, VQA, .tar, .parquet
-caption.py   rows -> captions, each picture a value: caption or error
+speak.py     rows -> captions, each picture a value: caption or error
 """
 
 from .rows import Row

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import UserError
-from ..huggingface.reading.content import VIDEO, VIDEO_SUFFIXES, kind_of_file
+from ..huggingface.reading.content import OTHER_SUFFIXES, VIDEO, VIDEO_SUFFIXES, kind_of_file
 from .rows import Row, inside
 from .tables import answers_of, picture_column, read_table, texts_of
 
@@ -20,7 +20,6 @@ SIDECARS = (".txt", ".caption")
 MOST_SIDECAR = 2**20  # bytes
 
 Report = Callable[[str], object]
-ELSEWHERE = (".avif", ".heic", ".heif", ".hif", ".jxl")
 AMBIGUOUS = (".ts", ".mts", ".rm", ".qt")  # TypeScript, ...
 NEVER_READ = ("BUFR", "GRIB", "HDF5", "MPEG")  # Pillow knows their names, but has no decoder
 
@@ -51,7 +50,7 @@ def picture_suffixes() -> set[str]:
     """List the endings of pictures and clips, those too that need what may not be installed."""
     formats = Image.registered_extensions().items()
     pictures = {end for end, kind in formats if kind in Image.OPEN and kind not in NEVER_READ}
-    return pictures | set(VIDEO_SUFFIXES) | set(ELSEWHERE)
+    return pictures | set(VIDEO_SUFFIXES) | set(OTHER_SUFFIXES)
 
 
 def is_video_inside(path: Path) -> bool:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NotFoundError, UserError
-from .rows import MOST_BYTES, Row, inside
+from .rows import MOST_BYTES, Row, inside, why_outside
 from .tables import PICTURE_COLUMNS, answers_of, texts_of
 
 BYTES_COLUMNS = ("image", "jpg", "jpeg", "png", "webp", "picture", "bytes", "content", "img")
-KEY_COLUMNS = ("key", "__key__", "id", "image_id", "question_id")
+KEY_COLUMNS = ("key", "__key__", "id", "question_id", "image_id")
+LABELS = (*KEY_COLUMNS, "question_type", "answer_type")
 AT_ONCE = 16  # rows that are read together
 MOST_COLUMNS = 10_000
 
@@ -43,10 +44,13 @@ class Cell:
     column: str
     name: str  # what it is called in messages
 
-    def read(self) -> bytes:
-        """Read the picture; UserError where that does not work."""
+    def read(self) -> bytes | Path:
+        """Read the picture, or find its file beside; UserError where that does not work."""
         value = batches(self.path, self.column).row(self.number)
         data = value.get("bytes") if isinstance(value, dict) else value
+        name = value.get("path") if isinstance(value, dict) else None
+        if data is None and isinstance(name, str) and why_outside(name) is None:
+            return self.path.parent / name
         if not isinstance(data, bytes) or not data:
             raise UserError(f"{self.name} has no picture in its column {self.column!r}")
         if len(data) > MOST_BYTES:
@@ -155,10 +159,13 @@ def row_of(
     seen: set[str],
 ) -> Row:
     """Make a row of the values of all columns but the pictures'."""
-    own = next((values[name] for name in KEY_COLUMNS if is_key(values.get(name))), None)
-    key = f"{path.name}/{number if own is None else own}"
-    labels = {"key": str(number if own is None else own)}
-    labels |= {n: values[n] for n in KEY_COLUMNS if isinstance(values.get(n), int | str)}
+    column = next((name for name in KEY_COLUMNS if is_key(values.get(name))), None)
+    own = number if column is None else values[column]
+    key = f"{path.name}/{own}"
+    if column == "image_id" and key in seen:  # one of several captions of a picture
+        key = f"{key}#{number}"
+    labels = {"key": str(own)}
+    labels |= {n: values[n] for n in LABELS if isinstance(values.get(n), int | str)}
     question = values.get("question")
     row = Row(
         key,

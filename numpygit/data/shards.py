@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import NotFoundError, UserError
+from .folders import picture_suffixes
 from .rows import MOST_BYTES, Piece, Row, why_outside
 from .tables import answers_of, texts_of
 
@@ -142,7 +143,8 @@ def shard(path: Path, *, with_texts: bool = False) -> Iterator[Row]:
 def samples(found: Iterator[Member]) -> Iterator[tuple[str, dict[str, Member]]]:
     """Put members together that follow each other and have the same name up to the first dot.
 
-    Where the list ends in an error, what came before it is given out first.
+    Names that begin with a dot, as a Mac adds them, are left out. Where the list ends in an error,
+    what came before it is given out first.
     """
     key: str | None = None
     parts: dict[str, Member] = {}
@@ -152,8 +154,10 @@ def samples(found: Iterator[Member]) -> Iterator[tuple[str, dict[str, Member]]]:
             member = next(found, None)
         except UserError as error:
             member, broken = None, error
-        folder, slash, base = (member.name if member else "").rpartition("/")
+        folder, slash, base = name_of(member).rpartition("/")
         stem, _, ending = base.partition(".")
+        if member is not None and not stem and member.wrong is None and base:
+            continue
         name, ending = folder + slash + stem, ending.lower()
         if parts and (member is None or name != key or ending in parts):
             yield str(key), parts
@@ -165,14 +169,28 @@ def samples(found: Iterator[Member]) -> Iterator[tuple[str, dict[str, Member]]]:
         key, parts[ending] = name, member
 
 
+def name_of(member: Member | None) -> str:
+    """Name a member as webdataset does: without the ./ that `tar c .` puts before it."""
+    return "" if member is None else member.name.removeprefix("./")
+
+
+def picture_among(endings: list[str]) -> str | None:
+    """Choose the member of a sample that is its picture; None where none can be."""
+    last = {ending: ending.rpartition(".")[2] for ending in endings}
+    found = [ending for ending in endings if last[ending] not in NOT_PICTURES]
+    if len(found) > 1:  # beside features, masks and what else
+        suffixes = picture_suffixes()
+        found = [ending for ending in found if f".{last[ending]}" in suffixes] or found
+    return found[0] if found else None
+
+
 def row_of(path: Path, key: str, parts: dict[str, Member], *, with_texts: bool) -> Row | None:
     """Make a row of the members of one sample; None where none of them is a picture."""
     row = Row(f"{path.name}/{key}"[:1000], None, labels={"key": key})
     wrong = next((one.wrong for one in parts.values() if one.wrong), None)
     if wrong is not None:
         return row.failed(f"{path}: {wrong}")
-    pictures = [ending for ending in parts if ending.rpartition(".")[2] not in NOT_PICTURES]
-    ending = next(iter(pictures), None)
+    ending = picture_among(list(parts))
     if ending is None:
         return None
     try:

@@ -5,11 +5,16 @@ This is the one function that the command line, the processes of `--workers`, Ra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from ..errors import UserError
+from ..errors import NotReadableError, UserError
+from ..huggingface.reading.mistakes import joined
 from .rows import Row
 
 Item = TypeVar("Item")
@@ -39,37 +44,77 @@ class Spoken(NamedTuple):
     row: Row
     text: str | None
     error: str | None = None
+    is_fine: bool = False  # an error, though the picture is: nothing here can read its kind
+    notes: tuple[str, ...] = ()  # warnings while it was read
+
+
+Speak = Callable[[Iterable[list[Row]]], Iterator[list[Spoken]]]
 
 
 def speak(
-    captioner: Speaker, rows: Sequence[Row], *, max_length: int | None = None
+    captioner: Speaker,
+    rows: Sequence[Row],
+    *,
+    max_length: int | None = None,
+    is_held_back: bool = False,
 ) -> list[Spoken]:
     """Caption some pictures as one batch, and answer where a question is asked.
 
-    A picture that cannot be read becomes an error and leaves the others as they are.
+    A picture that cannot be read becomes an error and leaves the others as they are. With
+    `is_held_back`, what C libraries print meanwhile is kept from the screen and put into the error.
     """
     spoken: list[Spoken] = []
     waiting: dict[int, Any] = {}
-    looked_at, cache = None, None  # questions about one picture mostly follow each other
+    looked_at, content, cache = object(), None, None  # questions about a picture follow each other
     for i, row in enumerate(rows):
-        picture = None
+        lines: list[str] = []
+        notes: list[str] = []
+        text, is_new = None, row.question is None or row.picture != looked_at
+        content = None if is_new else content
         try:
-            picture = row.read()
-            if row.question is None:
-                waiting[i] = captioner.pixels(picture)
-                spoken.append(Spoken(row, None))
-            else:
-                if row.picture != looked_at:
-                    looked_at, cache = row.picture, captioner.prefill(picture)
+            with held_back(lines, notes) if is_held_back else nullcontext():
+                if is_new:
+                    content = row.read()
+                if row.question is None:
+                    waiting[i] = captioner.pixels(content)
+                elif is_new:
+                    cache, looked_at = captioner.prefill(content), row.picture
+            if row.question is not None:
                 text = captioner.answer(cache, row.question, max_length=max_length)
-                spoken.append(Spoken(row, text))
+            spoken.append(Spoken(row, text, notes=tuple(notes)))
         except (UserError, OSError) as error:
-            name = f"{row.key}: " if isinstance(picture, bytes) else ""  # bytes have none
-            spoken.append(Spoken(row, None, f"{name}{error}"))
-    texts = captioner.caption_pixels(list(waiting.values()), max_length=max_length)
-    for i, text in zip(waiting, texts, strict=True):
-        spoken[i] = Spoken(rows[i], text)
+            name = f"{row.key}: " if isinstance(content, bytes) else ""  # bytes have none
+            why = f"{name}{error}{joined(lines, str(error))}"
+            spoken.append(Spoken(row, None, why, isinstance(error, NotReadableError), tuple(notes)))
+    captions = captioner.caption_pixels(list(waiting.values()), max_length=max_length)
+    for i, text in zip(waiting, captions, strict=True):
+        spoken[i] = spoken[i]._replace(text=text)
     return spoken
+
+
+@contextmanager
+def held_back(lines: list[str], notes: list[str]) -> Iterator[None]:
+    """Collect what C libraries print while a picture is read, and warnings of Python's.
+
+    Such lines go to the error stream of the process, past Python: it leads into a file meanwhile.
+    So this is for processes that read one picture after the other.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no error stream
+        yield
+        return
+    with tempfile.TemporaryFile() as file, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            file.seek(0)
+            lines += file.read(10_000).decode(errors="replace").splitlines()
+            notes += [str(note.message) for note in caught]
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -34,6 +34,8 @@ class Share(NamedTuple):
 
     def files(self, paths: Sequence[Path]) -> list[Path]:
         """Choose the files of this share."""
+        if not paths:
+            return []
         if len(paths) < self.of:
             return [paths[self.number % len(paths)]]
         return list(paths[self.number :: self.of])
@@ -43,6 +45,8 @@ class Share(NamedTuple):
 
         Shares 1, 1 + files, 1 + 2 * files, ... have the second file together.
         """
+        if files == 0:
+            return
         together = len(range(self.number % files, self.of, files)) if files < self.of else 1
         mine = self.number // files if together > 1 else 0
         for row in rows:

@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ..errors import NotFoundError, UserError
 
-PICTURE_COLUMNS = ("file_name", "picture", "file", "filename", "path", "image", "key")
-TEXT_COLUMNS = ("text", "texts", "caption", "captions", "txt")
+PICTURE_COLUMNS = (
+    "file_name", "picture", "file", "filename", "image_name", "image_path", "img_path", "filepath",
+    "file_path", "path", "image", "img", "key",
+)  # fmt: skip
+TEXT_COLUMNS = (
+    "text", "texts", "caption", "captions", "txt", "sentence", "sentences", "sentences_raw",
+    "comment",
+)  # fmt: skip
+NUMBERED = re.compile(r"(?:text|caption|sentence|comment)_?\d+")  # caption_0 to caption_4
+DELIMITERS = (",", ";", "\t", "|")
 MOST_JSON = 2**31  # bytes of a JSON file, which is read as a whole
 MOST_LINE = 2**24  # letters of one line of a table
 
@@ -38,8 +48,15 @@ def read_table(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def csv_rows(lines: Any, path: Path) -> Iterator[dict[str, Any]]:
-    """Read a table whose first line names the columns."""
-    reader = csv.DictReader(lines, strict=True)
+    """Read a table whose first line names the columns, between commas or what is used instead."""
+    head = lines.readline(MOST_LINE)
+    delimiter = max(DELIMITERS, key=head.count)
+    reader = csv.DictReader(
+        chain([head] if head else [], lines),
+        delimiter=delimiter,
+        skipinitialspace=delimiter != ",",
+        strict=True,
+    )
     while True:
         try:
             row = next(reader, None)
@@ -87,7 +104,8 @@ def read_json(path: Path) -> Any:
 
 def picture_column(values: Mapping[str, Any], path: Path) -> str:
     """Choose the column that names the picture; UserError where there is none."""
-    for column in PICTURE_COLUMNS:
+    prefixed = (name for name in values if name.endswith("_file_name"))  # Hugging Face's too
+    for column in (*PICTURE_COLUMNS, *prefixed):
         if isinstance(values.get(column), str):
             return column
     raise UserError(
@@ -97,12 +115,18 @@ def picture_column(values: Mapping[str, Any], path: Path) -> str:
 
 
 def texts_of(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Collect the captions of one row: a text, or a list of texts."""
-    found: list[str] = []
-    for column in TEXT_COLUMNS:
+    """Collect the captions of one row: a text, or a list of texts, or of objects with a text."""
+    found: list[Any] = []
+    for column in (*TEXT_COLUMNS, *filter(NUMBERED.fullmatch, values)):
         value = values.get(column)
-        found += [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    return tuple(text for text in found if isinstance(text, str) and text)
+        found += value if isinstance(value, list) else [value]
+    texts = (
+        next((one[name] for name in ("raw", "caption", "text") if name in one), None)
+        if isinstance(one, dict)
+        else one
+        for one in found
+    )
+    return tuple(text for text in texts if isinstance(text, str) and text)
 
 
 def answers_of(values: Mapping[str, Any]) -> tuple[str, ...]:

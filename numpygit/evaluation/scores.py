@@ -1,8 +1,9 @@
 """All measures of a set of captions or answers, each standing alone.
 
 BLEU, ROUGE-L and CIDEr-D come from pycocoevalcap's own classes where they are installed (the extra
-`numpygit[evaluate]`), else from measures.py, which is equal to them; WER from jiwer; METEOR and
-SPICE from pycocoevalcap and Java. A measure that fails says why in a note, and the others stay.
+`numpygit[evaluate]`), else from measures.py, which is equal to them; WER from jiwer; METEOR, SPICE
+and the official tokeniser from pycocoevalcap and Java, where both are there. A measure that fails
+says why in a note, and the others stay.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
@@ -21,6 +24,7 @@ from .pairs import Pair
 from .tokens import tokenise
 from .vqa import vqa_accuracy
 
+PARSER = "stanford-corenlp-3.6.0.jar"  # which SPICE downloads
 GROUPS = ("set", "question_type", "answer_type")  # labels that scores are told for
 
 
@@ -36,11 +40,13 @@ class Scores:
     notes: list[str] = field(default_factory=list)
 
 
-def score(pairs: Sequence[Pair], *, java: bool = False, spice: bool = False) -> Scores:
+def score(pairs: Sequence[Pair], *, java: bool | None = None, spice: bool | None = None) -> Scores:
     """Score captions, or answers by VQA's accuracy where ten people were asked.
 
     A set is of the one kind or the other, or of captions and questions with one right answer each,
-    such as storybook's, where only the exact match counts.
+    such as storybook's, where only the exact match counts. `java` is for METEOR and Stanford's
+    tokeniser, `spice` for SPICE, which downloads 400 MB at its first use; None means: where that
+    is there already.
     """
     asked = [pair for pair in pairs if pair.row.question is not None]
     if asked and len(asked) == len(pairs) and all(len(pair.wanted) > 1 for pair in pairs):
@@ -49,7 +55,9 @@ def score(pairs: Sequence[Pair], *, java: bool = False, spice: bool = False) -> 
         found = Scores(len(pairs), notes=["questions with one answer: the exact match is told"])
         add(found, "exact", exact(pairs))
     else:
-        found = of_captions(pairs, java=java or spice, spice=spice)
+        has_java = is_java_there() if java is None else java
+        has_spice = has_java and is_spice_there() if spice is None else spice
+        found = of_captions(pairs, java=has_java or has_spice, spice=has_spice)
     found.groups = by_group(pairs, found)
     return found
 
@@ -226,6 +234,18 @@ def installed(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def is_java_there() -> bool:
+    """Tell whether the measures in Java can be had."""
+    return shutil.which("java") is not None and installed("pycocoevalcap") is not None
+
+
+def is_spice_there() -> bool:
+    """Tell whether the parser that SPICE downloads at its first use is there."""
+    package = find_spec("pycocoevalcap")
+    places = (package.submodule_search_locations if package else None) or ()
+    return any((Path(place) / "spice" / "lib" / PARSER).is_file() for place in places)
 
 
 def need_java() -> None:

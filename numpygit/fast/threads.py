@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import UserError
-from .containers import container_limit
+from ..limits import cpu_limit
 
 Item = TypeVar("Item")
 
@@ -88,7 +88,7 @@ def cores() -> int:
         available = len(os.sched_getaffinity(0))
     else:
         available = os.cpu_count() or 1
-    limit = container_limit()
+    limit = cpu_limit()
     return available if limit is None else min(available, limit)
 
 

@@ -6,6 +6,7 @@ formats/            files of weights -> tensors by name
 config.py           config.json <-> settings
 names.py            the one table of names: tensors <-> params
 checkpoint.py       a folder -> config and params
+adapter.py          LoRA beside a base model (PEFT), added to its tensors
 authors.py          the same for the authors' own model.pt
 official_models.py  the 17 official checkpoints, and catalogue.py that prints them
 random_weights.py   params drawn at random
@@ -13,6 +14,7 @@ keywords.py         what every from_pretrained may be told, and what becomes of 
 pruned_heads.py     checkpoints that lack heads
 """
 
+from .adapter import with_adapter as with_adapter
 from .checkpoint import body_from as body_from
 from .checkpoint import headless as headless
 from .checkpoint import load as load
@@ -23,6 +25,7 @@ from .checkpoint import whole_from as whole_from
 from .config import read_config as read_config
 from .find import BUNDLED as BUNDLED
 from .find import find as find
+from .find import find_with_adapter as find_with_adapter
 from .find import is_authors as is_authors
 from .formats import read_json as read_json
 from .formats import read_tensors as read_tensors

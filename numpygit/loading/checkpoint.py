@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..limits import check_memory
 from ..model.params import Array, Git, Linear, Vision
+from .adapter import with_adapter
 from .config import GitConfig, GitVisionConfig, read_config
 from .formats import read_tensors, weights_file
 from .names import IGNORED, check_tensors, official_name, params_from, walk_vision
@@ -19,10 +21,10 @@ from .pruned_heads import grow
 TOWER = "git.image_encoder."
 
 
-def load(folder: Path) -> tuple[GitConfig, Git]:
-    """Read config and parameters of a checkpoint folder."""
+def load(folder: Path, *, adapter: Path | None = None) -> tuple[GitConfig, Git]:
+    """Read config and parameters of a checkpoint folder, with the adapter of another folder."""
     config = read_config(folder)
-    return config, fitting(folder, whole_from, config)
+    return config, fitting(folder, whole_from, config, adapter=adapter)
 
 
 def load_body(folder: Path) -> tuple[GitConfig, Git]:
@@ -40,16 +42,20 @@ def load_tower(folder: Path) -> tuple[GitVisionConfig, Vision]:
     return config, fitting(folder, tower_from, config)
 
 
-def fitting(folder: Path, make: Callable[..., Any], config: Any) -> Any:
+def fitting(
+    folder: Path, make: Callable[..., Any], config: Any, *, adapter: Path | None = None
+) -> Any:
     """Make params of the tensors of a folder.
 
     Names and shapes are held against the config before a number is read, so that a file that does
-    not fit costs nothing.
+    not fit, or is too large for the memory, costs nothing.
     """
     check_config(config, folder)
     source = str(weights_file(folder))
-    make(read_tensors(folder, look_only=True), config, source=source)
-    return make(read_tensors(folder), config, source=source)
+    look = with_adapter(read_tensors(folder, look_only=True), adapter, look_only=True)
+    make(look, config, source=source)
+    check_memory(sum(array.nbytes for array in look.values()), source)
+    return make(with_adapter(read_tensors(folder), adapter), config, source=source)
 
 
 def check_config(config: Any, folder: Path | None) -> None:

@@ -6,18 +6,22 @@ Source: transformers 4.37.2, GitPreTrainedModel._init_weights: normal numbers of
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import replace
 
 import numpy as np
 
+from ..limits import check_memory
 from ..model.params import Array, Git, Linear, Vision
 from .config import GitConfig, GitVisionConfig
-from .names import Take, walk, walk_vision
+from .names import Take, tensor_shapes, walk, walk_vision
 
 
 def random_model(config: GitConfig, *, seed: int = 0) -> Git:
     """Draw all parameters. The same seed gives the same numbers."""
+    numbers = sum(map(math.prod, tensor_shapes(config).values()))
+    check_memory(4 * numbers, "a model of this config")
     params = walk(config, drawing(config, seed))
     text = params.text
     text.word_embedding[config.pad_token_id] = 0  # drawn above, nobody else has seen it

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import UserError
 from ..model.params import Array
 
+MOST_NAME = 255  # bytes of a file's name on most systems
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the file first, then put the result in its place in one step."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
+
+def write_whole(path: Path, write: Callable[[Path], object], *, part: Path | None = None) -> None:
+    """Write beside the file first, then put the result in its place in one step.
+
+    `write` gets the path to write to; what it wrote is on the disk before it gets its place.
+    `part` is that path for those who alone write there: what a kill leaves of one attempt, the
+    next one writes over. Without it each attempt has a name of its own.
+    """
+    part = part or beside(path, f".{secrets.token_hex(4)}.part")
     try:
-        write(Path(name))
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        write(part)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+
+
+def beside(path: Path, ending: str) -> Path:
+    """Name a file beside another one: the same name with an ending, or a hash if that is long."""
+    name = path.name + ending
+    if len(os.fsencode(name)) > MOST_NAME:
+        name = f".{zlib.crc32(os.fsencode(path.name)):08x}{ending}"
+    return path.with_name(name)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Array], facts: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..captioner import load
+from ..data.sinks.run import Counts
 from ..data.sources import Asked, find_sources, is_set, read_one
 from ..errors import UserError, complain
 from .each import caption_each
@@ -158,7 +159,7 @@ def read_with_ray(ray: Any, options: argparse.Namespace) -> Any:
         return ray.data.read_binary_files(names, include_paths=True)
     asked = Asked(recursive=options.recursive, with_texts=False)
     rows = [row for path in paths for row in read_one(path, asked)]
-    if any(is_set(path) for path in paths) or any(row.error for row in rows):
+    if any(is_set(path) for path in paths) or any(row.error or row.question for row in rows):
         return ray.data.from_items([{"path": row.key, "row": row} for row in rows])
     return ray.data.read_binary_files(
         [str(Path(row.picture).absolute()) for row in rows if isinstance(row.picture, Path)],
@@ -209,7 +210,7 @@ def write(captions: Any, output: str | None, *, had: int) -> int:
     rows = read_back(output)
     said = {key_of(row) for row in rows if not row["error"]}
     broken = {key_of(row) for row in rows} - said
-    complain(f"{len(said) - had} captioned, {had} had one already, {len(broken)} failed")
+    complain(str(Counts(len(said) - had, had, len(broken))))
     return len(broken)
 
 

@@ -17,8 +17,7 @@ from typing import Any
 
 from ..captioner import Captioner, load
 from ..data.rows import Row
-from ..data.sinks.run import Speak
-from ..data.speak import Spoken, speak
+from ..data.speak import Speak, Spoken, speak
 from ..errors import UserError
 from ..fast.threads import cores
 
@@ -32,7 +31,7 @@ def alone(how: dict[str, Any], *, max_length: int | None) -> Speak:
         captioner: Captioner | None = None
         for batch in batches:
             captioner = captioner or load(**how)
-            yield speak(captioner, batch, max_length=max_length)
+            yield speak(captioner, batch, max_length=max_length, is_held_back=True)
 
     return speak_alone
 
@@ -88,4 +87,4 @@ def work(batch: list[Row], max_length: int | None) -> list[Spoken]:
     """Caption one batch in this process."""
     if _captioner is None:
         raise AssertionError("start comes before work")
-    return speak(_captioner, batch, max_length=max_length)
+    return speak(_captioner, batch, max_length=max_length, is_held_back=True)

@@ -3,7 +3,8 @@ shared.
 
     python tests/benchmarks/scale.py [--pictures 500] [--base 12] [--rounds 2] [--ray]
 
-The kinds take turns, and every figure is the best of its rounds. "storybook" captions drawn scenes
+The kinds take turns, and every figure is the best of its rounds. "cold" means that the system was
+asked to forget the files first (not the names of a folder). "storybook" captions drawn scenes
 with the bundled model; "git-base" has its geometry and random weights, and generates 20 tokens of
 random pictures. Loading the model is not counted; the start of processes is, in a line of its own.
 """
@@ -18,6 +19,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,9 @@ from PIL import Image
 
 from numpygit import storybook
 from numpygit.captioner import load
-from numpygit.cli.dataset import speaker
 from numpygit.data import read
 from numpygit.data.speak import batches, speak
+from numpygit.scale.workers import together
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "golden")]
 
@@ -54,10 +56,21 @@ def best(kinds: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]
     return found
 
 
-def reading(source: Path, *, decode: bool) -> Callable[[], float]:
+def forget(source: Path) -> None:
+    """Ask the system to drop what it keeps of a file, or of the files of a folder."""
+    for path in source.iterdir() if source.is_dir() else [source]:
+        file = os.open(path, os.O_RDONLY)
+        os.fsync(file)
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(file)
+
+
+def reading(source: Path, *, decode: bool = False, cold: bool = False) -> Callable[[], float]:
     """Make the work of reading every picture of a source."""
 
     def work() -> float:
+        if cold:
+            forget(source)
         start = time.perf_counter()
         for row in read(source, with_texts=False):
             content = row.read()
@@ -73,6 +86,18 @@ def reading(source: Path, *, decode: bool) -> Callable[[], float]:
     return work
 
 
+@dataclass(frozen=True)
+class Slow:
+    """A picture that takes so long to read that every process gets one, after its model."""
+
+    picture: Any
+
+    def read(self) -> Any:
+        """Read it at last."""
+        time.sleep(8)
+        return self.picture.read()
+
+
 def captioning(rows: list[Any], how: dict[str, Any], workers: int | None, length: int | None):
     """Make the work of captioning rows; the time from the first batch to the last."""
 
@@ -83,10 +108,10 @@ def captioning(rows: list[Any], how: dict[str, Any], workers: int | None, length
             for batch in batches(rows, 8):
                 speak(captioner, batch, max_length=length)
             return time.perf_counter() - start
-        speaking = speaker(how, workers, length)
+        speaking = together(how, workers, max_length=length)
         stages = []
-        first = rows[:1] * workers  # until every process has its model
-        for _ in speaking([[row] for row in first] + list(batches(rows, 8))):
+        first = [[replace(row, picture=Slow(row.picture))] for row in rows[:1] * workers]
+        for _ in speaking(first + list(batches(rows, 8))):
             stages.append(time.perf_counter())
         return stages[-1] - stages[workers - 1]
 
@@ -152,8 +177,10 @@ def measure(place: Path, options: argparse.Namespace) -> None:
     base.mkdir()
     make_checkpoint(base, "base-224")
     tell("reading", options.pictures, best({
-        f"{name}, {'decoded' if decode else 'bytes'}": reading(place / source, decode=decode)
-        for decode in (False, True)
+        f"{name}, {what}": reading(place / source, **how)
+        for what, how in (
+            ("bytes", {}), ("bytes, cold", {"cold": True}), ("decoded", {"decode": True})
+        )
         for name, source in (("folder", "pictures"), ("tar", "s.tar"))
     }, options.rounds))  # fmt: skip
     rows = list(read(place / "s.tar", with_texts=False))

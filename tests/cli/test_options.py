@@ -8,6 +8,7 @@ import pytest
 
 import numpygit
 from numpygit.cli import wording as options
+from numpygit.cli.commands import parser
 from numpygit.data import sinks
 from numpygit.data.sinks import files
 from numpygit.huggingface.processing import processor
@@ -39,3 +40,10 @@ def test_help_imports_no_room_and_no_numpy(command):
     assert run.returncode == 0
     assert "usage: numpygit" in run.stdout
     assert run.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", ["explain a.png -o page.html", "classify a.png --labels l.txt"])
+def test_every_command_with_a_picture_says_how_it_is_read(command):
+    given = parser().parse_args([*command.split(), "--fit", "pad", "--background", "white"])
+    found = options.picture_options(given)
+    assert (found.fit, found.background) == ("pad", "white")

@@ -120,7 +120,7 @@ def test_version_and_the_model_that_answers(capsys: pytest.CaptureFixture) -> No
         main(["--version"])
     assert caught.value.code == 0
     assert capsys.readouterr().out == f"numpygit {numpygit.__version__}\n"
-    from numpygit.cli import parser
+    from numpygit.cli.commands import parser
 
     options = parser().parse_args(["answer", "a.png", "what?"])
     assert options.model == "microsoft/git-base-vqav2"
@@ -153,7 +153,7 @@ def test_patterns_and_several_files_with_an_output(
     assert main(["caption", *given, *MODEL]) == 0
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     assert {row["picture"] for row in rows} == {"a.png", "c.png"}
-    assert "2 captioned, 0 had one already, 0 failed" in capsys.readouterr().err
+    assert " s each, 0 had one already, 0 could not be read" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- what is there already

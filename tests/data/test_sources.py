@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -67,6 +68,37 @@ def test_files_folders_and_patterns_together(pictures, tmp_path):
     assert "more than once" in rows[1].error
     assert [row.key for row in read(pictures / "a.png")] == ["a.png"]
     assert [row.key for row in read(str(pictures / "*.*"))] == ["a.png", "b.jpg"]
+
+
+def test_a_folder_in_a_folder_of_its_name(tmp_path):
+    names = ["a/x.png", "a/a/x.png", "b/x.png"]
+    made_sets.folder(tmp_path, names)
+    assert [row.key for row in read([tmp_path / "a", tmp_path / "b"])] == [
+        "a/a/x.png",
+        "a/x.png",
+        "b/x.png",
+    ]
+
+
+def test_many_files_are_listed_in_one_pass(tmp_path, monkeypatch):
+    made_sets.folder(tmp_path, [f"{i}.png" for i in range(50)])
+    common = os.path.commonpath
+    calls: list[int] = []
+    monkeypatch.setattr(os.path, "commonpath", lambda paths: (calls.append(1), common(paths))[1])
+    assert len(list(read(str(tmp_path / "*.png")))) == 50
+    assert len(calls) == 1  # not once a picture, or 10,000 pictures take minutes
+
+
+def test_addresses_stand_among_the_sources(pictures):
+    address = "https://example.org/a.jpg?size=large"
+    rows = list(read([str(pictures / "a.png"), address, address]))
+    assert [(row.key, row.error) for row in rows[:2]] == [("a.png", None), (address, None)]
+    assert rows[1].read() == address
+    assert "more than once" in rows[2].error
+    assert [row.key for row in read(address)] == [address]
+    every = [f"https://example.org/{i}.jpg" for i in range(20)]
+    parts = [[row.key for row in read(every, share=Share(i, 3))] for i in range(3)]
+    assert sorted(key for part in parts for key in part) == sorted(every)
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
@@ -183,6 +215,78 @@ def test_vqa_has_a_row_for_each_question(tmp_path):
     assert row.answers == ()
 
 
+@pytest.mark.parametrize(
+    ("subtype", "name"),
+    [
+        ("train2014", "COCO_train2014_000000000042.jpg"),
+        ("test2015", "COCO_test2015_000000000042.jpg"),
+        ("test-dev2015", "COCO_test2015_000000000042.jpg"),
+        ("val2017", "000000000042.jpg"),
+    ],
+)
+def test_the_pictures_of_every_part_of_vqa(tmp_path, subtype, name):
+    made_sets.folder(tmp_path / "p", [name])
+    questions = [{"question_id": 420, "image_id": 42, "question": "What?"}]
+    (tmp_path / "q.json").write_text(json.dumps({"questions": questions, "data_subtype": subtype}))
+    (row,) = read(tmp_path / "q.json", pictures=tmp_path / "p")
+    assert (row.error, row.picture) == (None, tmp_path / "p" / name)
+
+
+def test_pictures_without_captions_as_coco_has_them_for_its_test(tmp_path):
+    made_sets.folder(tmp_path / "test2014", ["COCO_test2014_000000000001.jpg"])
+    images = [{"id": 1, "file_name": "COCO_test2014_000000000001.jpg"}]
+    (tmp_path / "image_info_test2014.json").write_text(json.dumps({"images": images}))
+    (row,) = read(tmp_path / "image_info_test2014.json")
+    assert (row.key, row.texts, row.error) == ("1", (), None)
+    boxes = {"images": images, "annotations": [{"image_id": 1, "bbox": [0, 0, 9, 9]}]}
+    (tmp_path / "instances_test2014.json").write_text(json.dumps(boxes))
+    assert [row.texts for row in read(tmp_path / "instances_test2014.json")] == [()]
+
+
+def test_karpathys_splits_textvqa_and_lists_of_rows(tmp_path):
+    made_sets.folder(tmp_path, ["val2014/COCO_val2014_000000000007.jpg", "train_images/0a1b.jpg"])
+    made_sets.folder(tmp_path, ["a.png"])
+    image = {"filepath": "val2014", "filename": "COCO_val2014_000000000007.jpg", "cocoid": 7,
+             "split": "test", "sentences": [{"raw": "a dog", "tokens": ["a", "dog"]}]}  # fmt: skip
+    (tmp_path / "dataset_coco.json").write_text(json.dumps({"images": [image]}))
+    (row,) = read(tmp_path / "dataset_coco.json")
+    assert (row.key, row.texts, row.error) == ("7", ("a dog",), None)
+    assert row.labels == {"image_id": 7, "file_name": image["filename"], "set": "test"}
+    question = {"question_id": 3, "image_id": "0a1b", "question": "what?", "answers": ["x"] * 10}
+    (tmp_path / "TextVQA_val.json").write_text(json.dumps({"data": [question]}))
+    (row,) = read(tmp_path / "TextVQA_val.json")
+    assert (row.key, row.answers, row.error) == ("3", ("x",) * 10, None)
+    rows = [{"image": "a.png", "caption": ["one", "two"]}, {"image": "gone.png", "caption": "x"}]
+    (tmp_path / "coco_karpathy_val.json").write_text(json.dumps(rows))
+    first, second = read(tmp_path / "coco_karpathy_val.json")
+    assert (first.key, first.texts, first.error) == ("a.png", ("one", "two"), None)
+    assert "no such picture file" in second.error
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image,caption\na.png,one\na.png,two\n",  # Flickr8k
+        "image_name| comment_number| comment\na.png| 0| one\na.png| 1| two\n",  # Flickr30k
+        "filepath;sentence\r\na.png;one\r\na.png;two\r\n",
+        "train_file_name\tcaption_0\tcaption_1\na.png\tone\ttwo\n",
+        '\ufefffile_name,text\na.png,"one"\na.png,two\n',
+    ],
+)
+def test_tables_that_people_have(tmp_path, text):
+    made_sets.folder(tmp_path, ["a.png"])
+    (tmp_path / "captions.csv").write_text(text, encoding="utf-8")
+    (row,) = read(tmp_path / "captions.csv")
+    assert (row.key, row.texts, row.error) == ("a.png", ("one", "two"), None)
+
+
+def test_a_pattern_means_pictures_and_sets(tmp_path):
+    made_sets.folder(tmp_path, ["a.png", "b.png"])
+    (tmp_path / "a.txt").write_text("a caption")
+    assert [row.key for row in read(str(tmp_path / "*"))] == ["a.png", "b.png"]
+    assert [row.key for row in read(str(tmp_path / "*.txt"))] == ["a.txt"]  # if nothing else fits
+
+
 def test_the_authors_tsv(tmp_path):
     path = made_sets.tsv(tmp_path / "p.tsv", {k: made_sets.picture(i) for i, k in enumerate("abc")})
     captions = 'a\t[{"caption": "one"}, {"caption": "two"}]\nb\t[]\n'
@@ -230,6 +334,21 @@ def test_names_of_a_shard_may_be_long_and_in_folders(tmp_path):
         assert content(row) == made_sets.picture(1)
 
 
+def test_shards_as_other_programs_write_them(tmp_path):
+    data = [made_sets.picture(i, "jpg") for i in range(3)]
+    path = made_sets.tar(
+        tmp_path / "x.tar",
+        {
+            "./a.jpg": data[0], "./._a.jpg": b"of a Mac", "./a.txt": b"one", "./.DS_Store": b"x",
+            "b.pth": b"features", "b.JPG": data[1], "b.cls": b"7",
+            "c.json": b'{"caption": "three"}', "c.webp.jpg": data[2], "d.txt": b"no picture",
+        },
+    )  # fmt: skip
+    rows = list(read(path))
+    assert table(rows) == {"x.tar/a": ("one",), "x.tar/b": (), "x.tar/c": ("three",)}
+    assert [content(row) for row in rows] == data
+
+
 def test_parquet_in_the_layouts_that_are_in_use(tmp_path):
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet
@@ -255,6 +374,41 @@ def test_parquet_in_the_layouts_that_are_in_use(tmp_path):
     first, second = read(tmp_path)
     assert (first.texts, content(first)) == (("one",), made_sets.picture(0))
     assert "leads out" in second.error
+
+
+def test_parquet_of_questions_and_of_several_captions(tmp_path):
+    """As Hugging Face's VQAv2 and a set with a row for each caption have them."""
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    data = [{"bytes": made_sets.picture(i), "path": None} for i in (0, 0, 1)]
+    ten = [[{"answer": "yes", "answer_id": i} for i in range(10)]] * 3
+    asked = {"question_id": [71, 72, 81], "image_id": [7, 7, 8], "image": data, "answers": ten}
+    kinds = {"question": ["is it?", "was it?", "is it?"], "question_type": ["is"] * 3}
+    parquet.write_table(pa.table({**asked, **kinds}), tmp_path / "x.parquet")
+    rows = list(read(tmp_path / "x.parquet"))
+    assert [(row.key, row.question, row.error) for row in rows] == [
+        ("x.parquet/71", "is it?", None),
+        ("x.parquet/72", "was it?", None),
+        ("x.parquet/81", "is it?", None),
+    ]
+    assert rows[0].answers == ("yes",) * 10
+    assert rows[0].labels["question_type"] == "is"
+    captions = {"image_id": [7, 7, 8], "image": data, "sentences_raw": [["a", "b"], ["c"], ["d"]]}
+    parquet.write_table(pa.table(captions), tmp_path / "x.parquet")
+    rows = list(read(tmp_path / "x.parquet"))
+    assert [(row.key, row.texts, row.error) for row in rows] == [
+        ("x.parquet/7", ("a", "b"), None),
+        ("x.parquet/7#1", ("c",), None),
+        ("x.parquet/8", ("d",), None),
+    ]
+    made_sets.folder(tmp_path, ["beside.png"])
+    named = [{"bytes": None, "path": one} for one in ("beside.png", "../x.png")]
+    parquet.write_table(pa.table({"image": [*named, data[0]]}), tmp_path / "x.parquet")
+    first, second, _ = read(tmp_path / "x.parquet")
+    assert content(first) == made_sets.picture(0)
+    with pytest.raises(UserError, match="no picture in its column"):
+        second.read()
 
 
 # ---------------------------------------------------------------- shares

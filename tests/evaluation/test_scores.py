@@ -33,7 +33,7 @@ def test_the_published_example(package, monkeypatch):
     if package:
         pytest.importorskip("pycocoevalcap")
     monkeypatch.setattr("numpygit.evaluation.scores.installed", lambda name: package)
-    found = score(pairs())
+    found = score(pairs(), java=False)
     assert {name: round(found.all[name], 6) for name in PUBLISHED} == PUBLISHED
     assert found.by["measures"] == ("pycocoevalcap 1.2" if package else "numpygit")
     assert found.by["words"] == "regular expressions (tokens.py)"
@@ -42,7 +42,7 @@ def test_the_published_example(package, monkeypatch):
 
 @pytest.mark.java
 def test_the_published_example_with_java():
-    found = score(pairs(), java=True)
+    found = score(pairs())  # no flag: java is there
     expected = {**PUBLISHED, "METEOR": METEOR}
     assert {name: round(found.all[name], 6) for name in expected} == expected
     assert found.by["words"] == "Stanford's PTBTokenizer"
@@ -61,7 +61,9 @@ def test_one_measure_that_fails_keeps_the_others(monkeypatch):
 
 def test_word_errors_of_the_nearest_reference():
     pytest.importorskip("jiwer")
-    found = score(pairs(["a red dog", "two cats"], [["a dog", "the red dog"], ["two cats"]]))
+    found = score(
+        pairs(["a red dog", "two cats"], [["a dog", "the red dog"], ["two cats"]]), java=False
+    )
     assert found.each["WER"] == [pytest.approx(1 / 3), 0]
     assert found.all["WER"] == pytest.approx(1 / 5)  # one word of the three and the two
     assert found.each["exact"] == [0, 1]

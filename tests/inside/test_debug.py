@@ -126,4 +126,7 @@ def test_the_launch_configurations_start_what_exists():
             assert configuration["env"]["NUMPYGIT_DEBUG"] == "1"
             *_, picture = configuration["args"]
             assert (ROOT / picture).is_file()
-            assert numpygit.cli.parser().parse_args(configuration["args"]).model == "storybook"
+            assert (
+                numpygit.cli.commands.parser().parse_args(configuration["args"]).model
+                == "storybook"
+            )

@@ -6,6 +6,7 @@ Checks huggingface/processing/texts/tokenizer_json.py, loading/formats/small_fil
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import shutil
@@ -22,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import numpygit
+from numpygit import limits
 from numpygit.decoding.options import GenerationConfig
 from numpygit.errors import UserError
 from numpygit.huggingface.processing.picture_steps import SETTINGS
@@ -32,6 +34,7 @@ from numpygit.loading.fields import checked
 from numpygit.loading.formats import read_tensors
 from numpygit.loading.formats.pickled import Machine
 from numpygit.loading.formats.small_files import read_json
+from numpygit.loading.names import tensor_shapes
 
 TABLES = {
     "config.json": fields.CONFIG,
@@ -267,6 +270,68 @@ def test_a_sparse_file_with_an_unknown_tensor_costs_nothing(tiny: Path, tmp_path
     ).stdout.splitlines()  # fmt: skip
     assert "unknown" in told
     assert int(peak) < 300
+
+
+def write_sparse(folder: Path, config: GitConfig, dtype: str) -> None:
+    """Write a model of zeros that fits its config and takes no room on the disk."""
+    bytes_each, end, header = {"F16": 2, "F32": 4}[dtype], 0, {}
+    for name, shape in tensor_shapes(config).items():
+        size = math.prod(shape) * bytes_each
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + end)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+@pytest.mark.parametrize("dtype", ["F16", "F32"])
+def test_a_file_that_fits_its_config_and_no_memory_costs_nothing(
+    dtype: str, tiny: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "sparse"
+    shutil.copytree(tiny, folder)
+    config = GitConfig.from_pretrained(tiny)
+    width = 8192
+    layers = 2 + 2 * (limits.machine_memory() or 0) // (4 * 12 * width * width)  # twice too much
+    if layers > 256:
+        pytest.skip("no config describes a model too large for this machine")
+    config = config.changed({"hidden_size": width, "intermediate_size": 4 * width,
+                             "num_attention_heads": 64, "num_hidden_layers": layers})  # fmt: skip
+    config.to_json_file(folder / "config.json")
+    write_sparse(folder, config, dtype)
+    told, peak = subprocess.run(
+        [sys.executable, "-c", SPARSE, folder], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(numpygit.__file__).parents[1])},
+    ).stdout.splitlines()  # fmt: skip
+    assert told.startswith(str(folder / "model.safetensors"))
+    assert "MB of parameters as float32, and this process may have" in told
+    assert int(peak) < 300
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="`ulimit -v` holds on Linux")
+def test_memory_that_is_refused_ends_in_a_sentence(tiny: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "sparse"
+    shutil.copytree(tiny, folder)
+    config = GitConfig.from_pretrained(tiny).changed({"vocab_size": 1_000_000})
+    config.to_json_file(folder / "config.json")
+    write_sparse(folder, config, "F16")  # 240 MB as float32
+    program = f"""
+import resource, sys
+import numpygit.captioner
+from numpygit import limits
+limits.memory_limit = lambda: None
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + 200_000_000, -1))
+{SPARSE}
+"""
+    told, _ = subprocess.run(
+        [sys.executable, "-c", program, folder], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(numpygit.__file__).parents[1])},
+    ).stdout.splitlines()  # fmt: skip
+    assert "its numbers do not fit the memory" in told or "cannot be read: Cannot allocate" in told
 
 
 # ---------------------------------------------------------------- pickles

@@ -13,7 +13,6 @@ LONG_FUNCTIONS = {
     "causal_lm.py: forward": 43,
     "play.py: add_command": 46,
     "compare.py: compare": 45,
-    "download.py: fetch": 48,
     "comparable.py: made_comparable": 45,
     "parts.py: wrong_norms": 52,
     "picture_ends.py: of_patch_tokens": 42,
@@ -32,7 +31,6 @@ LONG_FILES = {
     "inside/diff/mistakes/attention.py": 415,
     "inside/diff/operations.py": 405,
     "learning/train.py": 415,
-    "loading/fields.py": 460,
 }
 FULL_FOLDERS = {"playground": 12, "huggingface/processing": 12}
 

@@ -21,10 +21,11 @@ from typing import Protocol
 from ...errors import UserError
 from ..rows import Row
 from ..speak import Spoken
-from .files import Rows, Screen, Sidecars, is_ending
+from .files import Rows, Screen, is_ending
 from .published import COCO, PARQUET, VQA, Published
+from .sidecars import Sidecars
 from .tars import Shard
-from .texts import Texts, beside
+from .texts import Texts
 
 FORMATS = ("jsonl", "csv", "coco", "vqa", "tar", "parquet")
 
@@ -56,10 +57,14 @@ def sink(
     asks: bool = False,
     as_json: bool = False,
     existing: str = "skip",
+    folders: Sequence[Path] = (),
+    together: bool = False,
 ) -> Sink:
     """Choose by the name of the output, or by `form` where it is given.
 
-    `asks` says that the rows are questions, for whom .json means VQA's results.
+    `asks` says that the rows are questions, for whom .json means VQA's results; `existing` what
+    becomes of pictures that have a caption. Text files stand beside the pictures of `folders`,
+    and several shares of one source may write theirs `together`.
     """
     if output is None:
         return Texts(Screen(model, as_json=as_json))
@@ -67,7 +72,7 @@ def sink(
     kind = form or {".json": "vqa" if asks else "coco"}.get(ending, ending[1:])
     path = Path(output)
     if is_ending(output):
-        return Texts(Sidecars(Path(), ending=output, existing=existing), name=beside)
+        return Sidecars(output, existing=existing, folders=folders, together=together)
     if kind in ("jsonl", "csv"):
         return Texts(Rows(path, model, existing=existing))
     if existing != "skip":

@@ -1,25 +1,22 @@
-"""Where the captions of a folder go: a file of rows, text files beside the pictures, the screen.
+"""One row a picture: a file that grows at its end, and the screen.
 
-Each kind can say which pictures are `done`, which also shows whether it can be written at all, and
-can `write` some more captions, until it is `close`d. What was written once survives whatever
-happens next. From `done` to `close` no other run may write there.
+Both can say which pictures are `done`, which also shows whether they can be written at all, and can
+`write` some more captions, until they are `close`d. What was written once survives whatever happens
+next. From `done` to `close` no other run may write there.
 """
 
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import json
 import os
 import re
-import stat
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import UserError, shown
-from .hold import Hold, cannot_write
+from .hold import Hold, write_durably
 
 COLUMNS = ["picture", "caption", "model"]
 EXISTING = ("skip", "overwrite", "append")  # what becomes of a picture that has a caption
@@ -36,7 +33,7 @@ class Rows:
         self.is_csv = path.suffix.lower() == ".csv"
         self.hold = Hold(path)
 
-    def done(self, pictures: list[str]) -> set[str]:
+    def done(self) -> set[str]:
         """Read which pictures have a row; cut off a last row that was not written to its end."""
         try:
             with self.path.open("a+b") as file:  # makes the file, or says now that it cannot
@@ -60,17 +57,10 @@ class Rows:
             raise UserError(f"{self.path} cannot be written: {error.strerror}") from None
         return found if self.existing == "skip" else set()
 
-    def write(self, captions: dict[str, str]) -> list[str]:
-        """Add a row for each picture, and wait until they are on the disk: -> what failed, none."""
+    def write(self, captions: dict[str, str]) -> None:
+        """Add a row for each picture, and wait until they are on the disk."""
         rows = [self.row(picture, caption) for picture, caption in captions.items()]
-        try:
-            with self.path.open("ab") as file:
-                file.write(b"".join(rows))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise cannot_write(self.path, error) from None
-        return []
+        write_durably(self.path, b"".join(rows))
 
     def close(self) -> None:
         """Let other runs write."""
@@ -128,74 +118,6 @@ class Rows:
         return UserError(f"cannot go on with {self.path}: {why}; give another file for the output")
 
 
-class Sidecars:
-    """A text file beside each picture: photo.txt for photo.jpg."""
-
-    def __init__(self, folder: Path, *, ending: str = ".txt", existing: str = "skip") -> None:
-        self.folder = folder
-        self.ending = ending
-        self.existing = existing
-        self.hold = Hold(folder)
-
-    def sidecar(self, picture: str) -> Path:
-        """Name the text file of a picture."""
-        return (self.folder / picture).with_suffix(self.ending)
-
-    def done(self, pictures: list[str]) -> set[str]:
-        """List the pictures that have a text file, whoever wrote it."""
-        self.hold.take()
-        owner: dict[Path, str] = {}
-        for picture in pictures:
-            other = owner.setdefault(self.sidecar(picture), picture)
-            if other != picture:
-                raise UserError(
-                    f"{other} and {picture} would have the same text file, "
-                    f"{self.sidecar(picture).name}; rename one, or give a .jsonl file"
-                )
-        found = {picture for picture in pictures if self.has(picture)}
-        for folder in {self.sidecar(picture).parent for picture in pictures} if owner else ():
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise UserError(f"{folder} cannot be written: no permission")
-        return found
-
-    def has(self, picture: str) -> bool:
-        """Tell whether a picture's text file stands and is not to be written again.
-
-        An empty one is none. What is no file there, such as a folder, is left as it is.
-        """
-        path = self.sidecar(picture)
-        try:
-            status = path.lstat()
-        except OSError:
-            return False
-        is_empty = stat.S_ISREG(status.st_mode) and status.st_size == 0
-        return not is_empty and (self.existing == "skip" or not path.is_file())
-
-    def write(self, captions: dict[str, str]) -> list[str]:
-        """Write the text files, each whole or not at all: -> what failed because of its name."""
-        failed = []
-        for picture, caption in captions.items():
-            path = self.sidecar(picture)
-            try:
-                write_text(path, self.before(path) + caption + "\n")
-            except OSError as error:
-                if error.errno != errno.ENAMETOOLONG:
-                    raise cannot_write(path, error) from None
-                failed.append(f"{picture} has too long a name for a text file beside it")
-        return failed
-
-    def before(self, path: Path) -> str:
-        """Read the captions that a new one is added to."""
-        if self.existing != "append" or not path.is_file():
-            return ""
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
-        return text if not text or text.endswith("\n") else text + "\n"
-
-    def close(self) -> None:
-        """Let other runs write."""
-        self.hold.release()
-
-
 class Screen:
     """The standard output: nothing is remembered, so every start begins anew."""
 
@@ -203,44 +125,21 @@ class Screen:
         self.model = model
         self.as_json = as_json
 
-    def done(self, pictures: list[str]) -> set[str]:
+    def done(self) -> set[str]:
         """Nothing is done yet."""
         return set()
 
-    def write(self, captions: dict[str, str]) -> list[str]:
-        """Print one line a picture: -> what failed, none."""
+    def write(self, captions: dict[str, str]) -> None:
+        """Print one line a picture."""
         for picture, caption in captions.items():
             if self.as_json:
                 row = dict(zip(COLUMNS, [picture, caption, self.model], strict=True))
                 print(json.dumps(row), flush=True)
             else:
                 print(f"{shown(picture, 10_000)}: {caption}", flush=True)
-        return []
 
     def close(self) -> None:
         """Nothing was held."""
-
-
-Results = Rows | Sidecars | Screen
-
-
-def results(
-    name: str | None, folder: Path, *, model: str, as_json: bool = False, existing: str = "skip"
-) -> Results:
-    """Choose by name: a .jsonl or .csv file, an ending for files beside pictures, or no name.
-
-    `existing` says what becomes of pictures that have a caption: one of EXISTING.
-    """
-    if name is None:
-        return Screen(model, as_json=as_json)
-    if is_ending(name):
-        return Sidecars(folder, ending=name, existing=existing)
-    if Path(name).suffix.lower() in (".jsonl", ".csv"):
-        return Rows(Path(name), model, existing=existing)
-    raise UserError(
-        f"the output {name!r} is of no kind that is known; give a file that ends in .jsonl or "
-        ".csv, or .txt alone for a text file beside each picture"
-    )
 
 
 def is_ending(name: str) -> bool:
@@ -263,19 +162,6 @@ def repair_tail(file: io.BufferedRandom) -> None:
             file.truncate(start + len(kept) + line)
             return
         end = start
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file beside its place first, then put it there in one step."""
-    name = path.name + ".part"
-    if len(os.fsencode(name)) > 255:  # too long for most file systems, though the file is not
-        name = f".{zlib.crc32(os.fsencode(path.name)):08x}.part"
-    part = path.with_name(name)
-    with part.open("w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 def write_csv(values: list[str]) -> bytes:

@@ -16,14 +16,14 @@ except ImportError:  # not on Windows
 
 
 class Hold:
-    """A file or folder that one run keeps for itself.
+    """A file or folder that one run keeps for itself, or that shares of one run keep together.
 
     The system's own lock, which ends with the process however that ends: none is ever left behind.
     Where there is none (Windows, some network drives) nothing is held.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, together: bool = False) -> None:
+        self.path, self.together = path, together
         self.handle: int | None = None
 
     def take(self) -> None:
@@ -31,8 +31,9 @@ class Hold:
         if self.handle is not None or fcntl is None:
             return
         handle = os.open(self.path, os.O_RDONLY)
+        kind = fcntl.LOCK_SH if self.together else fcntl.LOCK_EX
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
             raise UserError(

@@ -8,12 +8,12 @@ is killed, the file is either the old one or the new one, and no row that was wr
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import UserError
+from ...loading.write_whole import beside, write_whole
 from ..coco import image_id
 from ..parquet import opened, pyarrow_parquet, read_columns
 from ..rows import Row
@@ -77,12 +77,10 @@ class Published:
 
     def finish(self) -> None:
         """Write the file, and let the journal go."""
-        part = self.path.with_name(self.path.name + ".whole")
+        rows = list(self.rows.values())
+        whole = beside(self.path, ".whole")
         try:
-            self.kind.write(part, list(self.rows.values()))
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
-            os.replace(part, self.path)
+            write_whole(self.path, lambda part: self.kind.write(part, rows), part=whole)
             self.journal.unlink()
         except OSError as error:
             raise cannot_write(self.path, error) from None

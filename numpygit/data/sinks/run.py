@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from ..rows import Row
-from ..speak import Spoken, batches
+from ..speak import Speak, Spoken, batches
 from . import Sink
 
-Speak = Callable[[Iterable[list[Row]]], Iterator[list[Spoken]]]
 Report = Callable[[str], object]
 
 
-class Counts(NamedTuple):
+@dataclass
+class Counts:
     """How a run ended."""
 
     captioned: int = 0
     had: int = 0  # a caption already
-    failed: int = 0  # pictures that could not be read
+    failed: int = 0  # pictures that could not be read, or their captions not be kept
+    fine: int = 0  # of these, pictures that only cannot be read here
+    seconds: float = field(default=0.0, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.captioned} captioned, {self.had} had one already, {self.failed} failed"
+        is_timed = self.captioned and self.seconds
+        each = f", {self.seconds / self.captioned:.2f} s each" if is_timed else ""
+        need = f"{self.fine} not readable here, " if self.fine else ""
+        broken = f"{self.failed - self.fine} could not be read"
+        return f"{self.captioned} captioned{each}, {self.had} had one already, {need}{broken}"
 
 
 def run(
@@ -36,29 +43,40 @@ def run(
     """Caption the rows that the open `sink` does not have; each failure is reported.
 
     `speak` turns batches of rows into what was said, in the same order: in this process or in
-    several. A failed row is not kept as done, so the next run tries it again.
+    several; rows with an error never get there. A failed row is not kept as done, so the next run
+    tries it again.
     """
-    captioned = had = failed = 0
+    counts, begun = Counts(), time.perf_counter()
 
     def left() -> Iterator[Row]:
-        nonlocal had
         for row in rows:
             if sink.has(row):
-                had += 1
+                counts.had += 1
+                advance(1)
+            elif row.error is not None:
+                keep([Spoken(row, None, row.error)], sink, counts, report)
                 advance(1)
             else:
                 yield row
 
     for spoken in speak(batches(left(), batch_size)):
-        for one in spoken:
-            if one.error is not None:
-                failed += 1
-                report(one.error)
-        unkept = sink.write(spoken) or []
-        for why in unkept:
-            report(why)
-        failed += len(unkept)
-        captioned += sum(one.text is not None for one in spoken) - len(unkept)
+        keep(spoken, sink, counts, report)
         advance(len(spoken))
     sink.finish()
-    return Counts(captioned, had, failed)
+    counts.seconds = time.perf_counter() - begun
+    return counts
+
+
+def keep(spoken: list[Spoken], sink: Sink, counts: Counts, report: Report) -> None:
+    """Keep what was said for good, count it, and report what went wrong."""
+    for one in spoken:
+        for note in one.notes:
+            report(f"note: {note}")
+        if one.error is not None:
+            report(one.error)
+    unkept = sink.write(spoken) or []
+    for why in unkept:
+        report(why)
+    counts.captioned += sum(one.text is not None for one in spoken) - len(unkept)
+    counts.failed += sum(one.error is not None for one in spoken) + len(unkept)
+    counts.fine += sum(one.is_fine for one in spoken)

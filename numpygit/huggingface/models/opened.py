@@ -16,6 +16,7 @@ import numpy as np
 from ... import loading
 from ...decoding.options import GenerationConfig, load_options
 from ...errors import UserError
+from ...limits import check_memory
 from ...loading.authors import authors_config
 from ...loading.checkpoint import check_config
 from ...loading.config import GitConfig, GitVisionConfig, stored
@@ -79,13 +80,18 @@ def opened(
     files = {n: rest.pop(n) for n in ("variant", "use_safetensors") if n in rest}
     if name is None and (state is None or config is None):
         raise UserError("give the name of a model or a folder; or both config and state_dict")
-    folder = None if name is None else loading.find(name, **where, **files)
+    folder, adapter = (None, None)
+    if name is not None:
+        folder, adapter = loading.find_with_adapter(name, **where, **files)
     file = folder if state is None else None
     look = loading.read_tensors(file, look_only=True, **files) if file else {}
+    look = loading.with_adapter(look, adapter, look_only=True)
     config = config_of(config, folder, look, config_class, rest)
     if file and not loose:  # what does not fit costs nothing
         params_from(look, config, source=str(folder))
+    check_memory(sum(array.nbytes for array in look.values()), folder)
     tensors = loading.read_tensors(file, **files) if file else dict(state)
+    tensors = loading.with_adapter(tensors, adapter)
     check_config(config, folder)
     if name is not None:
         config.name_or_path = str(name)

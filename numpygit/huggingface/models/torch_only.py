@@ -20,7 +20,7 @@ MODULES = (
     "model.load_state_dict"
 )
 COMPILERS = "is not compiled: numpygit.fast takes part by itself; leave this out"
-ADAPTERS = "loads no adapters: merge them into the weights first, and load the merged checkpoint"
+ADAPTERS = "adds no adapter to a model that is there: from_pretrained(the adapter's folder) does it"
 PARALLEL = "is not spread over devices: numpygit.scale spreads pictures over machines"
 EXOTIC = "does not do this kind of generation; see numpygit.decoding for all that there is"
 LAYERS = "has no such part: docs/coming-from-transformers.md lists what differs"

@@ -96,12 +96,17 @@ def picture_of(array: Array) -> tuple[Image.Image, bool]:
     return Image.fromarray(whole.astype(np.uint8)), is_scaled
 
 
+def size_within(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
+    """Find the largest width and height, in proportion, at which a picture fits into a frame."""
+    share = min(width / size[0], height / size[1])
+    return max(1, round(size[0] * share)), max(1, round(size[1] * share))
+
+
 def padded(
     rgb: Image.Image, width: int, height: int, *, resample: Image.Resampling, colour: list[int]
 ) -> Image.Image:
     """Bring a whole picture into a frame, in proportion, in the middle of a plain colour."""
-    share = min(width / rgb.width, height / rgb.height)
-    size = (max(1, round(rgb.width * share)), max(1, round(rgb.height * share)))
+    size = size_within(rgb.size, width, height)
     ground = Image.new("RGB", (width, height), tuple(colour))
     corner = ((width - size[0]) // 2, (height - size[1]) // 2)
     ground.paste(rgb.resize(size, resample), corner)

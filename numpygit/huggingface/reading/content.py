@@ -25,6 +25,13 @@ STARTS = (  # the first bytes, and the kind
     (b"\xd7\xcd\xc6\x9a", "WMF"),
     (b"\x01\0\t\0", "WMF"),
     (b"%PDF-", "PDF"),
+    (b"gimp xcf", "XCF"),
+    (b"<svg", "SVG"),
+    (b"FUJIFILMCCD-RAW", "RAW"),
+    (b"IIU\0", "RAW"),  # Panasonic
+    (b"IIRO", "RAW"),  # Olympus, three ways
+    (b"IIRS", "RAW"),
+    (b"MMOR", "RAW"),
     (b"version https://git-lfs", "LFS"),
     (b"\x1aE\xdf\xa3", VIDEO),  # Matroska, WebM
     (b"FLV\x01", VIDEO),
@@ -41,10 +48,18 @@ WHAT_HELPS = {
     "JXL": "a JPEG XL picture, which needs pillow-jxl-plugin: pip install pillow-jxl-plugin",
     "EPS": "a drawing in PostScript, which is not readable here; save it as PNG",
     "WMF": "a Windows metafile, which is not readable here; save it as PNG",
+    "SVG": "a drawing in SVG, which is not readable here; save it as PNG",
+    "XCF": "a picture of GIMP's own, which is not readable here; export it as PNG",
+    "RAW": "a camera's raw file, which is not readable here; save it as JPEG",
     "PDF": "a PDF, which is not readable here; save its page as PNG",
     "LFS": "only the pointer of git-lfs to a file; `git lfs pull` fetches that",
     VIDEO: "a video, which needs PyAV: pip install numpygit[video]",
 }
+# Endings of pictures that Pillow does not read by itself, or not at all: none is passed over
+OTHER_SUFFIXES = (
+    ".avif", ".heic", ".heif", ".hif", ".jxl", ".svg", ".xcf",
+    ".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw",
+)  # fmt: skip
 VIDEO_SUFFIXES = (
     ".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv",
     ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts",
@@ -92,6 +107,8 @@ def kind_of_bytes(head: bytes) -> str:
             return kind
     if head[:4] == b"\x01\0\0\0" and head[40:44] == b" EMF":
         return "WMF"
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<?xml", b"<!--", b"<!DOCTYPE svg")):
+        return "SVG" if b"<svg" in head else ""
     if head[4:8] in (b"moov", b"mdat", b"wide"):  # QuickTime without a brand
         return VIDEO
     return VIDEO if is_transport_stream(head) else ""
@@ -111,6 +128,8 @@ def kind_of_brand(brand: bytes) -> str:
         return "HEIC"
     if brand in AVIF_BRANDS:
         return "AVIF"
+    if brand == b"crx ":  # Canon
+        return "RAW"
     return PICTURE if brand in (b"jp2 ", b"jpx ") else VIDEO
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ...huggingface.processing.authors import OriginalImageProcessor, shortest_edge
 from ...huggingface.processing.picture_steps import ImageProcessor
+from ...huggingface.reading.colours import size_within
 from ...model.params import Array
 from .traced_run import Run
 
@@ -25,6 +26,7 @@ def as_seen(run: Run) -> dict[str, Any]:
         "originals": [jpeg(shrink(frame, longest)) for frame in run.frames],
         "sizes": [list(frame.size) for frame in run.frames],
         "kept": [kept(run, frame) for frame in run.frames],
+        "fit": run.captioner.processor.options.fit,
         "pictures": [picture_of(pixels, run) for pixels in stills(run.pixels)],
         "pixels": list(run.pixels.shape),
         "grid": list(run.grid),
@@ -46,13 +48,15 @@ def settings(run: Run) -> ImageProcessor | OriginalImageProcessor:
 def kept(run: Run, frame: Image.Image) -> dict[str, Any]:
     """Say how a frame was resized, and which part of it the patches cover, as shares of its sides.
 
-    A part larger than 1 was padded with black.
+    A part larger than 1 was padded: with black, or with borders where `fit` is "pad".
     """
     width, height = resized(settings(run), frame)
     rows, columns = run.grid
     H, W = run.pixels.shape[-2:]
     patch = run.captioner.model.config.vision_config.patch_size
     left, top = (width - W) // 2 / width, (height - H) // 2 / height
+    if run.captioner.processor.options.fit == "pad":  # an odd border is wider on the other side
+        left, top = -((W - width) // 2) / width, -((H - height) // 2) / height
     box = [left, top, columns * patch / width, rows * patch / height]
     return {"resized": [width, height], "box": box}
 
@@ -64,6 +68,10 @@ def resized(steps: ImageProcessor | OriginalImageProcessor, frame: Image.Image) 
         edge = steps.size
         if steps.longest is not None:
             edge = shortest_edge(frame.size, size=steps.size, longest=steps.longest)
+    elif steps.options.fit == "squash":
+        return steps.crop_width, steps.crop_height
+    elif steps.options.fit == "pad":
+        return size_within(frame.size, steps.crop_width, steps.crop_height)
     elif not steps.do_resize:
         return width, height
     elif steps.exact_size is not None:

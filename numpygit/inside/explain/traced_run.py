@@ -93,7 +93,7 @@ def watch(
         raise UserError("the question is empty; ask something, or ask for a caption")
     model, processor = captioner.model, captioner.processor
     frames = frames_of(captioner, picture)
-    is_still = isinstance(picture, Image.Image | str | Path) and len(frames) == 1
+    is_still = is_one_picture(picture) and len(frames) == 1
     pixels = processor.pixels(frames[0] if is_still else frames)
     prompt = processor.prompt(question)
     if max_length is None:

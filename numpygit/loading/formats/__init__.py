@@ -116,7 +116,10 @@ def without_wrappers(tensors: dict[str, Array]) -> dict[str, Array]:
 def read_file(path: Path, *, look_only: bool = False) -> dict[str, Array]:
     """Read one file of tensors; see `read_tensors` for `look_only`."""
     read = read_safetensors if path.suffix == ".safetensors" else read_torch
-    tensors = read(path, look_only=look_only)
+    try:
+        tensors = read(path, look_only=look_only)
+    except MemoryError:
+        raise UserError(f"{path} cannot be used: its numbers do not fit the memory") from None
     try:
         check_names(tensors)
         if not look_only:

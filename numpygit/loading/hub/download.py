@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import NotFoundError, UserError
+from ..adapter import SETTINGS, is_adapter
+from ..adapter import WEIGHTS as ADAPTER_WEIGHTS
 from ..formats import WEIGHTS, kinds
 from .keywords import environment
 from .push import without
@@ -68,13 +70,12 @@ def download(
     These are all that a model needs, or only those named in `files`, which may be missing.
     `token` is handed to huggingface_hub and goes nowhere else.
     """
-    defaults = environment()
-    offline = bool(local_files_only or defaults.get("local_files_only"))
-    access = Access(revision, token, cache_dir or defaults.get("cache_dir"), force_download)
+    from_environment = environment()
+    offline = bool(local_files_only or from_environment.get("local_files_only"))
+    access = Access(revision, token, cache_dir or from_environment.get("cache_dir"), force_download)
     attempts = attempts_of(access, variant, use_safetensors) if files is None else [(access, ())]
     for asked, weights in attempts:
-        wanted = [*(SMALL_FILES if files is None else files), *weights]
-        wanted = [f"{subfolder}/{pattern}" if subfolder else pattern for pattern in wanted]
+        wanted = wanted_of(files, weights, subfolder)
         try:
             whole = fetched(name, asked, wanted, () if subfolder else weights, offline)
         except UserError:
@@ -85,11 +86,18 @@ def download(
             raise why_not_downloaded(name, asked, error) from error
         folder = Path(whole, subfolder)
         found = any((folder / kind).is_file() for kind in kinds(variant, use_safetensors))
-        if files is not None or found:
+        if files is not None or found or is_adapter(folder):
             return folder
     tried = f"at {revision}" if revision else f"neither at main nor at {CONVERTED}"
     weights_of = f" of the variant {variant!r}" if variant else ""
     raise NotFoundError(f"{name} has no {WEIGHTS} and no pytorch_model.bin{weights_of}, {tried}")
+
+
+def wanted_of(files: Sequence[str] | None, weights: Sequence[str], subfolder: str) -> list[str]:
+    """List the patterns of the files to bring: those of an adapter too, in place of a model."""
+    whole = (*SMALL_FILES, *ADAPTER_WEIGHTS)
+    wanted = [*(whole if files is None else files), SETTINGS, *weights]
+    return [f"{subfolder}/{pattern}" if subfolder else pattern for pattern in wanted]
 
 
 def fetched(
@@ -147,51 +155,56 @@ def fetch_weights(name: str, access: Access, patterns: tuple[str, ...]) -> None:
 def fetch(name: str, file: str, access: Access, *, commit: str | None) -> None:
     """Fetch one large file to where the cache keeps it, called by its SHA-256."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.file_download import http_get, repo_folder_name
-    from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore[attr-defined]
+    from huggingface_hub.file_download import repo_folder_name
+    from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
 
-    cache, folder = access.cache, repo_folder_name(repo_id=name, repo_type="model")
-    target_path = Path(cache) / folder / "snapshots" / str(commit) / file
-    if target_path.exists():
+    cache, folder = Path(access.cache), repo_folder_name(repo_id=name, repo_type="model")
+    target = cache / folder / "snapshots" / str(commit) / file
+    if target.exists():
         return
     url = hf_hub_url(name, file, revision=commit)
-    known = get_hf_file_metadata(url, token=access.token)
-    if not re.fullmatch("[0-9a-f]{64}", known.etag or "") or known.size is None:
+    metadata = get_hf_file_metadata(url, token=access.token)
+    if not re.fullmatch("[0-9a-f]{64}", metadata.etag or "") or metadata.size is None:
         return  # a small file, which comes as a whole
-    whole = Path(cache) / folder / "blobs" / str(known.etag)
-    part = whole.with_name(f"{known.etag}.incomplete")
-    lock = Path(cache) / ".locks" / folder / f"{known.etag}.lock"
-    for place in (whole, lock):
-        place.parent.mkdir(parents=True, exist_ok=True)
-    links = has_symlinks(Path(cache) / folder)
+    digest = str(metadata.etag)
+    blob = cache / folder / "blobs" / digest
+    lock = cache / ".locks" / folder / f"{digest}.lock"
+    for path in (blob, lock, target):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    links = has_symlinks(cache / folder)
     with WeakFileLock(lock):  # against another process that fetches the same
-        if target_path.exists():
+        if target.exists() or (blob.exists() and links):
             return
-        if whole.exists():
-            if not links:
-                place_whole(whole, target_path)
+        if blob.exists():
+            place_whole(blob, target)
             return
-        with part.open("ab") as target:
-            if target.tell() > known.size:  # no part of this file
-                target.seek(0)
-                target.truncate()
-            come = target.tell()
-            check_space(name, known.size - come, cache)
-            if come < known.size:
-                http_get(
-                    url,
-                    target,
-                    resume_size=come,
-                    headers=build_hf_headers(token=access.token),
-                    expected_size=known.size,
-                    displayed_filename=file,
-                )
-        check_sum(name, file, part, str(known.etag))
-        if links:
-            part.replace(whole)
-        else:  # huggingface_hub would copy it: twice the room, and half a file if that breaks
-            target_path.parent.mkdir(parents=True, exist_ok=True)
-            part.replace(target_path)
+        part = blob.with_name(f"{digest}.incomplete")
+        bring(part, url, file, name, access, size=metadata.size)
+        check_sum(name, file, part, digest)
+        # without links huggingface_hub would copy it: twice the room, half a file if that breaks
+        part.replace(blob if links else target)
+
+
+def bring(part: Path, url: str, file: str, name: str, access: Access, *, size: int) -> None:
+    """Download what a part of a file still lacks, after looking whether the disk has room."""
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+    with part.open("ab") as target:
+        if target.tell() > size:  # no part of this file
+            target.seek(0)
+            target.truncate()
+        arrived = target.tell()
+        check_space(name, size - arrived, access.cache)
+        if arrived < size:
+            http_get(
+                url,
+                target,
+                resume_size=arrived,
+                headers=build_hf_headers(token=access.token),
+                expected_size=size,
+                displayed_filename=file,
+            )
 
 
 def has_symlinks(folder: Path) -> bool:

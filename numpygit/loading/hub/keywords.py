@@ -28,7 +28,7 @@ FLOAT32 = ("auto", "float", "float32", "torch.float32", "<class 'numpy.float32'>
 FLOATS = "numpygit computes in float32 on the CPU; leave {name} out, or pass 'float32' or 'auto'"
 DEVICE = "numpygit runs on the CPU; leave {name} out, or pass 'cpu' or 'auto'"
 WEIGHTS = "numpygit reads float32, float16 and bfloat16 weights of safetensors and PyTorch files"
-MERGE = "numpygit loads no adapters here; merge them into the weights first"
+MERGE = "give the adapter's own folder, or id, in place of the model's: LoRA is added to its base"
 PROXY = "set the environment variables HTTP_PROXY and HTTPS_PROXY instead"
 ONE_MACHINE = "numpygit keeps a model in one process; numpygit.scale spreads pictures over machines"
 

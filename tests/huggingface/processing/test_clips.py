@@ -57,6 +57,9 @@ def brightness(frame: Image.Image) -> int:
         ((b"G" + bytes(187)) * 5, "VIDEO"), ((bytes(4) + b"G" + bytes(187)) * 5, "VIDEO"),
         (b"\0\0\x01\xba" + bytes(20), "VIDEO"), (b"G" * 20, ""), (b"", ""), (b"hello", ""),
         (b"GIF89a", "PICTURE"), (b"\xff\xd8\xff\xe0", "PICTURE"),
+        (b"<svg xmlns=", "SVG"), (b'\xef\xbb\xbf\n<?xml version="1.0"?><!-- a --><svg ', "SVG"),
+        (b'<?xml version="1.0"?><plist>', ""), (b"gimp xcf v011", "XCF"), (b"IIU\0\x18", "RAW"),
+        (b"\0\0\0\x18ftypcrx ", "RAW"), (b"FUJIFILMCCD-RAW 0201", "RAW"), (b"IIRO\x08", "RAW"),
     ],
 )  # fmt: skip
 def test_a_file_is_known_by_its_first_bytes(head: bytes, kind: str) -> None:

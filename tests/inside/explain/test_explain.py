@@ -7,6 +7,8 @@ inside/explain/traced_run.py.
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 import re
 from html import unescape
@@ -17,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from numpygit import PictureOptions, load
 from numpygit.cli.commands import main
 from numpygit.errors import UserError
 from numpygit.inside.explain import Explanation, data_of
@@ -324,6 +327,32 @@ def test_what_was_lost_at_the_borders(storybook):
     assert data["importance"] is None
     assert not data["finished"]
     assert len(data["words"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("fit", "resized", "box"),
+    [("squash", [96, 96], [0, 0, 1, 1]), ("pad", [96, 47], [0, -24 / 47, 1, 96 / 47])],
+)
+def test_the_whole_picture_is_shown_as_such(fit, resized, box):
+    captioner = load("storybook", pictures=PictureOptions(fit=fit))
+    white = Image.new("RGB", (960, 470), "white")
+    page = captioner.explain(white, max_length=3, measure=False)
+    data = data_of(page.html)
+    assert data["seen"]["fit"] == fit
+    assert data["seen"]["kept"] == [{"resized": resized, "box": box}]
+    address = data["seen"]["pictures"][0].partition(",")[2]
+    rows = np.asarray(Image.open(io.BytesIO(base64.b64decode(address))).convert("RGB"))[:, 0]
+    is_white = (rows == 255).all(axis=1)
+    lost = 24 if fit == "pad" else 0  # rows above the picture; an odd border is wider below
+    assert is_white.nonzero()[0].tolist() == list(range(lost, lost + resized[1]))
+
+
+def test_every_way_to_hold_a_picture_makes_the_same_page(storybook):
+    expected = storybook.explain(PICTURE, measure=False)
+    for given in (PICTURE.read_bytes(), np.asarray(Image.open(PICTURE).convert("RGB"))):
+        made = storybook.explain(given, measure=False)
+        assert made.text == expected.text
+        assert data_of(made.html)["seen"] == data_of(expected.html)["seen"]
 
 
 def test_a_clip_shows_its_frames(storybook):

@@ -402,9 +402,14 @@ function buildStages(inside) {
 }
 
 function buildSeen(inside) {
-  inside.append(el("p", {}, `The model never sees the picture itself. It is resized, its middle is ` +
-    `cut out, and what is left is cut into ${ROWS} × ${COLUMNS} squares of ${D.seen.patch} × ` +
-    `${D.seen.patch} pixels. What lies outside the gold frame is lost.`));
+  const [how, end] = {
+    crop: ["It is resized, its middle is cut out, and what is left", "What lies outside the gold frame is lost."],
+    squash: ["It is squeezed into a square, out of proportion, and this", "The whole picture is seen."],
+    pad: ["It is made so small that it fits whole into a square with plain borders, and this",
+      "The whole picture is seen."],
+  }[D.seen.fit];
+  inside.append(el("p", {}, `The model never sees the picture itself. ${how} is cut into ` +
+    `${ROWS} × ${COLUMNS} squares of ${D.seen.patch} × ${D.seen.patch} pixels. ${end}`));
   D.seen.originals.forEach((address, frame) => {
     const [width, height] = D.seen.sizes[frame], { resized, box } = D.seen.kept[frame];
     const cut = el("i", { style: `left:${box[0] * 100}%;top:${box[1] * 100}%;` +

@@ -22,9 +22,13 @@ from PIL import Image
 import numpygit
 from numpygit.captioner import Captioner
 from numpygit.cli.commands import main
-from numpygit.cli.folder import caption_folder, plan, run
+from numpygit.cli.dataset import caption_rows
+from numpygit.data import read as read_source
 from numpygit.data.folders import find_pictures, picture_suffixes
-from numpygit.data.sinks.files import Rows, results
+from numpygit.data.sinks import sink
+from numpygit.data.sinks.files import Rows
+from numpygit.data.sinks.run import run
+from numpygit.data.speak import speak
 from numpygit.errors import NotFoundError, UserError
 
 pytestmark = pytest.mark.slow
@@ -98,6 +102,34 @@ class Echo:
 
     def caption_pixels(self, prepared: list[str], *, max_length: int | None) -> list[str]:
         return [echo(name) for name in prepared]
+
+
+def said_by(captioner, max_length: int | None = None):
+    """Let a model that is loaded caption batches."""
+    return lambda batches: (
+        speak(captioner, batch, max_length=max_length, is_held_back=True) for batch in batches
+    )
+
+
+def caption_folder(
+    captioner,
+    folder: Path,
+    output: str | None = None,
+    *,
+    recursive: bool = False,
+    batch_size: int = 8,
+    max_length: int | None = None,
+) -> int:
+    """Caption a folder as the command does; return how many things could not be read."""
+    return caption_rows(
+        read_source(folder, recursive=recursive, with_texts=False, output=output),
+        said_by(captioner, max_length),
+        output=output,
+        model=captioner.name,
+        batch_size=batch_size,
+        folders=[folder],
+        is_listed=True,
+    ).failed
 
 
 # ---------------------------------------------------------------- what is written
@@ -279,14 +311,14 @@ def test_rows_of_any_text_survive_being_torn(tmp_path, names, caption, length, k
     path = tmp_path / kind
     path.unlink(missing_ok=True)
     rows = Rows(path, "model")
-    assert rows.done(names) == set()
+    assert rows.done() == set()
     rows.write(dict.fromkeys(names, caption))
-    assert rows.done(names) == set(names)
+    assert rows.done() == set(names)
     path.write_bytes(path.read_bytes()[:length])
-    done = rows.done(names)
+    done = rows.done()
     assert list(names[: len(done)]) == [name for name in names if name in done]
     rows.write({name: caption for name in names if name not in done})
-    assert rows.done(names) == set(names)
+    assert rows.done() == set(names)
     assert read(tmp_path, path) == dict.fromkeys(names, caption)
 
 
@@ -370,11 +402,12 @@ def test_killed_in_the_middle_and_started_again(kind, tiny, model, offline, tmp_
 BEGUN = """
 import sys, time
 from pathlib import Path
-from numpygit.cli.folder import plan
-from numpygit.data.sinks.files import results
+from numpygit.data import read
+from numpygit.data.sinks import sink
 folder, output, model = sys.argv[1:]
-job = plan(folder, results(output, Path(folder), model=model), recursive=False, report=print)
-print(len(job.pictures), flush=True)
+to = sink(output, model=model, folders=[Path(folder)])
+to.open()
+print(sum(not to.has(row) for row in read(folder, recursive=False)), flush=True)
 time.sleep(60)
 """
 
@@ -462,7 +495,7 @@ def test_what_cannot_be_done_is_told_before_a_model_is_loaded(
 def test_a_folder_without_pictures(tmp_path):
     with pytest.raises(UserError, match=r"no pictures in it; --recursive"):
         caption_folder(Echo(), tmp_path)
-    with pytest.raises(NotFoundError, match="no such folder"):
+    with pytest.raises(NotFoundError, match="no such file or folder"):
         caption_folder(Echo(), tmp_path / "nowhere")
 
 
@@ -556,9 +589,63 @@ def test_a_bar_is_shown_on_a_terminal_only(model, pictures, offline, tmp_path):
 
 def test_the_parts_can_be_used_alone(pictures, tmp_path):
     said: list[str] = []
-    to = results(str(tmp_path / "captions.jsonl"), pictures, model="echo")
-    job = plan(pictures, to, recursive=True, report=said.append)
-    assert (job.done, len(job.pictures), job.failures) == (0, 7, 0)
-    assert run(job, Echo(), batch_size=4, report=said.append) == 0
-    assert plan(pictures, to, recursive=True, report=said.append).done == 7
+    rows = list(read_source(pictures))
+    to = sink(str(tmp_path / "captions.jsonl"), model="echo")
+    to.open()
+    found = run(rows, to, said_by(Echo()), batch_size=4, report=said.append)
+    assert (found.captioned, found.had, found.failed) == (7, 0, 0)
+    assert all(map(to.has, rows))
+    to.close()
     assert said == []
+
+
+# ---------------------------------------------------------------- tables in the folder
+
+
+def test_a_table_in_the_folder_adds_what_it_names_and_hides_nothing(pictures, tmp_path):
+    (pictures / "metadata.jsonl").write_text(
+        json.dumps({"file_name": "in/f.webp", "text": "two"}) + "\n"
+        + json.dumps({"file_name": "./b.JPG", "text": "one"}) + "\n"
+    )  # fmt: skip
+    output = tmp_path / "captions.jsonl"
+    assert caption_folder(Echo(), pictures, str(output)) == 0
+    names = ["in/f.webp", "./b.JPG", "a.png", "c.gif", "d.bmp", "e.png"]
+    assert list(read(pictures, output)) == names
+    assert [row.key for row in read_source(pictures)] == names[:2]  # whoever wants the texts
+
+
+@pytest.mark.parametrize("table", ["SourceFile,Camera\r\na.png,x\r\n", "", "{", "file_name\r\n"])
+def test_a_table_of_another_program_counts_for_nothing(table, pictures, tmp_path, capsys):
+    (pictures / "metadata.csv").write_text(table)
+    assert caption_folder(Echo(), pictures, str(tmp_path / "captions.csv")) == 0
+    assert len(read(pictures, tmp_path / "captions.csv")) == 5
+    said = capsys.readouterr().err
+    assert said.startswith(f"numpygit: note: {pictures / 'metadata.csv'}")
+    assert said.count("\n") == 1
+
+
+def test_the_output_may_have_the_name_of_a_table(pictures):
+    output = pictures / "metadata.csv"
+    for more in ("f.png", "g.png"):
+        assert caption_folder(Echo(), pictures, str(output), batch_size=2) == 0
+        draw(pictures / more, 5)
+    assert caption_folder(Echo(), pictures, str(output)) == 0
+    assert len(read(pictures, output)) == 7
+
+
+# ---------------------------------------------------------------- several runs beside each other
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is held on Windows")
+def test_shares_write_their_text_files_beside_each_other(pictures):
+    first, second, whole = (
+        sink(".txt", model="m", folders=[pictures], together=one) for one in (True, True, False)
+    )
+    first.open()
+    second.open()
+    with pytest.raises(UserError, match="another run of numpygit is writing"):
+        whole.open()
+    first.close()
+    second.close()
+    whole.open()
+    whole.close()

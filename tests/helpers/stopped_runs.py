@@ -1,0 +1,62 @@
+"""Press Ctrl-C at random moments of a run, from its first millisecond on, and read what it says.
+
+    python tests/helpers/stopped_runs.py [--runs 200] [--seed 1]
+
+Each run ends with its caption, or with one line and the exit code 130. Python itself, before the
+first line of this package runs, prints what it likes: such runs are counted apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PICTURE = ROOT / "numpygit" / "storybook" / "examples" / "sign.png"
+COMMAND = [sys.executable, "-m", "numpygit", "caption", str(PICTURE), "--model", "storybook"]
+
+
+def stopped(seconds: float) -> tuple[str, str]:
+    """Stop a run after so many seconds: -> how it ended, and what it printed if that was wrong."""
+    running = subprocess.Popen(COMMAND, cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)  # fmt: skip
+    time.sleep(seconds)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate()
+    if running.returncode == 0 and not said:
+        return "ended before", ""
+    if running.returncode == 130 and said == "numpygit: stopped\n":
+        return "one line", ""
+    if "numpygit/" not in said.replace(str(COMMAND[-3]), ""):
+        return "Python's own start", ""
+    return "wrong", said
+
+
+def main() -> int:
+    """Stop as many runs as asked; return the exit code."""
+    given = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    given.add_argument("--runs", type=int, default=200)
+    given.add_argument("--seed", type=int, default=1)
+    asked = given.parse_args()
+    begin = time.monotonic()
+    subprocess.run(COMMAND, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    whole = time.monotonic() - begin
+    rng = random.Random(asked.seed)
+    ends: Counter[str] = Counter()
+    for _ in range(asked.runs):
+        end, said = stopped(rng.uniform(0, 1.1 * whole))
+        ends[end] += 1
+        if said:
+            print(said)
+    print(f"{asked.runs} runs of {whole:.1f} s: {dict(ends)}")
+    return 1 if ends["wrong"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
