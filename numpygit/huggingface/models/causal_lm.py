@@ -71,12 +71,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
     seed : int
         Of the random parameters.
 
-    Attributes
-    ----------
-    threads : int or None
-        Cores to use; None for all that NumPy may.
-    plain : bool
-        Run the five files of `model/` alone.
+    Attributes: `threads`, cores to use; `plain`, whether the five files of `model/` run alone.
 
     Raises
     ------
@@ -174,6 +169,8 @@ class GitForCausalLM(HasWords, PretrainedModel):
         """The same model without its vocabulary head."""
         return GitModel(self.config, self.params)
 
+    base_model = git
+
     def tensors(self) -> dict[str, Array]:
         """List all parameters by their official names."""
         return pretrained.whole_tensors(self.params, self.config)
@@ -181,11 +178,6 @@ class GitForCausalLM(HasWords, PretrainedModel):
     def put(self, tensors: dict[str, Array]) -> None:
         """Make params of all tensors, called as `tensors` calls them."""
         self.params = loading.whole_from(tensors, self.config, source="state_dict")
-
-    @property
-    def base_model(self) -> GitModel:
-        """The model without its vocabulary head."""
-        return self.git
 
     def get_output_embeddings(self) -> Matrix:
         """Return the matrix of the vocabulary head (V, D), with its bias."""
