@@ -1,6 +1,6 @@
 """The command line: what it prints, and that every mistake is one line and an exit code.
 
-Checks __main__.py.
+Checks __main__.py, cli/loading.py.
 """
 
 from __future__ import annotations
