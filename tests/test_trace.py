@@ -249,6 +249,7 @@ def test_the_command_writes_tensors_and_facts(tmp_path, capsys, storybook):
         np.testing.assert_array_equal(run.tensors[name], value)
 
 
+@pytest.mark.slow
 def test_the_noise_is_the_distance_to_float64(storybook):
     run = record(storybook, EXAMPLES / "relation.png", noise=True)
     noise = run.facts["noise"]
@@ -260,6 +261,7 @@ def test_the_noise_is_the_distance_to_float64(storybook):
     assert all(noise[n].mean <= noise[n].largest for n in noise)
 
 
+@pytest.mark.slow
 def test_only_some_names(tmp_path, capsys):
     path = tmp_path / "run.safetensors"
     assert trace(EXAMPLES / "sign.png", "-o", path, "--only", "text.*.weights", "--no-noise") == 0

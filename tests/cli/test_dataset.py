@@ -38,6 +38,7 @@ def read_rows(path: Path) -> dict[str, str]:
     return {row["picture"]: row["caption"] for row in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["--workers", "2", "--batch-size", "2"]])
 def test_a_shard_has_the_captions_of_its_pictures(scenes, tmp_path, capsys, more):
     folder, captions = scenes

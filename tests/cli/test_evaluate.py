@@ -62,6 +62,7 @@ def test_vqa_accuracy_as_its_own_code_names_it(tmp_path, capsys):
     assert row["perAnswerType"] == {"other": 66.67}
 
 
+@pytest.mark.slow
 def test_the_bundled_model_on_scenes_it_has_never_seen(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     command = ["evaluate", "storybook:12", "--model", "storybook", "--json", "--report", "r.html"]

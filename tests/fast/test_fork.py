@@ -39,6 +39,7 @@ def test_a_lock_that_a_thread_of_the_parent_holds_does_not_hang_the_child() -> N
     assert ends(pid) == 0
 
 
+@pytest.mark.slow
 def test_sixty_children_forked_in_the_middle_of_limits_all_end() -> None:
     stop = threading.Event()
 

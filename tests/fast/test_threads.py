@@ -152,6 +152,7 @@ def test_without_openblas_there_is_one_thread(monkeypatch):
         assert np.ones(2) @ np.ones(2) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("found", [True, False, None])  # None: not told, as in a browser
 def test_without_a_blas_the_plain_functions_run(found, storybook, monkeypatch):
     told = {"name": "none"} if found is None else {"name": "none", "found": found}

@@ -138,6 +138,7 @@ def conversations(draw: st.DrawFn):
     return memory, texts, rng.integers(0, 61, (B, T)), mask, pieces, order
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(conversations())
 def test_seeing_and_reading(conversation):

@@ -115,6 +115,7 @@ LOADERS = ["GitConfig", "GitVisionConfig", "GitForCausalLM", "GitModel", "GitVis
            "AutoImageProcessor"]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LOADERS)
 def test_every_keyword_of_from_pretrained(kind: str, tmp_path: Path) -> None:
     """Each is obeyed, means nothing here and is in the table, or is refused."""
@@ -132,6 +133,7 @@ def test_every_keyword_of_from_pretrained(kind: str, tmp_path: Path) -> None:
         thing.from_pretrained("storybook", no_such_keyword=1)
 
 
+@pytest.mark.slow
 def test_every_option_of_generate() -> None:
     """None of any version's changes nothing; other values work or are refused."""
     options = {name for version in GOLDEN.values() for name in version["generate"]["options"]}
@@ -166,6 +168,7 @@ def _try(given: dict[str, Any]) -> None:
     assert "keyword" not in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["GitVisionModel", "GitModel", "GitForCausalLM"])
 def test_every_argument_of_a_call(kind: str) -> None:
     model = THINGS[kind]

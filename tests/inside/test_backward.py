@@ -43,6 +43,7 @@ def test_the_first_wrong_gradient_is_the_last_tensor(run, name, usual):
     assert any(usual in text for text in SUSPECTS.values())
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, capsys):
     file = tmp_path / "way_back.safetensors"
     asked = ["trace", str(PICTURE), "--model", "storybook", "--backward"]

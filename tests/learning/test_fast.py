@@ -58,7 +58,15 @@ def distance(mine, theirs, keep=lambda name: True) -> float:
     return float(np.sqrt(lost / sum((t.astype(np.float64) ** 2).sum() for _, t in pairs)))
 
 
-@pytest.mark.parametrize("name", ["tiny-still", "tiny-clip", "storybook-stills", "storybook-clips"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tiny-still",
+        "tiny-clip",
+        pytest.param("storybook-stills", marks=pytest.mark.slow),
+        pytest.param("storybook-clips", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize(("dtype", "close"), [(np.float64, 1e-13), (np.float32, 5e-6)])
 def test_fast_gradients_are_those_of_the_definition(name, dtype, close):
     config, params = model_of(name.split("-")[0], dtype)

@@ -60,8 +60,10 @@ def golden_of(name: str, kind: str) -> dict[str, np.ndarray]:
     return {n.removeprefix(start): arrays[n] for n in arrays.files if n.startswith(start)}
 
 
+MARKS = {"git-base": pytest.mark.full, "storybook": pytest.mark.slow, "tiny": ()}
 NAMES = [
-    pytest.param(name, marks=pytest.mark.full if name == "git-base" else ()) for name in cases.CASES
+    pytest.param(name, marks=next(MARKS[size] for size in MARKS if name.startswith(size)))
+    for name in cases.CASES
 ]
 
 

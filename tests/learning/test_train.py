@@ -87,6 +87,7 @@ def test_muon_augmentation_smoothing_and_accumulation(lesson, tmp_path):
     assert (tmp_path / "model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_accumulated_batches_are_one_large_batch(lesson, tmp_path):
     for name, settings in (("one", {"batch": 8}), ("two", {"batch": 4, "accumulate": 2})):
         teach(lesson, tmp_path / name, steps=2, validation=0.0, pieces=2, **settings)

@@ -146,6 +146,7 @@ def test_numbers_are_bounded_before_any_work(
     assert file in str(caught.value)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_value_in_any_field_ends_in_a_caption_or_a_sentence(data, tiny, tmp_path) -> None:

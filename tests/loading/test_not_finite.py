@@ -57,6 +57,7 @@ def picture(tmp_path: Path) -> str:
     return str(tmp_path / "picture.png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", BAD)
 def test_wherever_the_bad_number_is_the_model_says_so(bad, damaged, tiny_tensors, clip):
     """Every tensor in turn: loading it, running it and generating with it."""

@@ -203,6 +203,7 @@ def test_the_brush_paints_the_mean_colour_and_nothing_else() -> None:
     assert hide(picture, ()) is picture
 
 
+@pytest.mark.slow
 def test_measuring_equals_the_page_of_explain(playground: Playground, storybook: Any) -> None:
     events = ask(playground, op="measure", picture={"example": "row.png"})
     assert [event["event"] for event in events] == ["progress"] * 16
@@ -213,6 +214,7 @@ def test_measuring_equals_the_page_of_explain(playground: Playground, storybook:
     np.testing.assert_allclose(drops.T, np.array(expected["drops"]), atol=2e-4)
 
 
+@pytest.mark.slow
 def test_gradients_are_slopes_of_the_log_probability(
     playground: Playground, storybook: Any
 ) -> None:
@@ -236,6 +238,7 @@ def test_gradients_are_slopes_of_the_log_probability(
     assert values[row, column] == pytest.approx(slope, rel=2e-3, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_tensor_is_that_of_the_trace(playground: Playground, storybook: Any) -> None:
     recorder = Recorder()
     list(storybook.stream(EXAMPLES / "sign.png", trace=recorder))

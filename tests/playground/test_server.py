@@ -245,6 +245,7 @@ def test_who_waits_and_goes_never_runs(live: Live, slow: Slow) -> None:
     live.server.waiting.release()
 
 
+@pytest.mark.slow
 def test_a_flood_is_turned_away(live: Live, slow: Slow) -> None:
     before = threading.active_count()  # of other tests, whose pools of threads sleep
     clients = [open_ask(live) for _ in range(server.MOST_WAITING)]
@@ -332,7 +333,10 @@ def command(*arguments: str) -> subprocess.Popen[str]:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C another way")
 def test_ctrl_c_ends_it_cleanly() -> None:
+    # A suite in the background of a shell ignores the signal, and so would its children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = command("--no-browser", "--port", "0")
+    signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     url = process.stdout.readline().strip()
     port = int(url.split(":")[2].split("/")[0])

@@ -35,6 +35,7 @@ def test_the_site_is_whole(tmp_path: Path) -> None:
             assert (site / named).is_file(), named
 
 
+@pytest.mark.slow
 def test_the_wheel_is_this_package_and_runs_alone(tmp_path: Path) -> None:
     site = write_site(tmp_path / "site")
     (wheel,) = site.glob("*.whl")
@@ -62,6 +63,7 @@ def test_the_wheel_is_this_package_and_runs_alone(tmp_path: Path) -> None:
     assert said == "a purple bird above a sign that says rain"
 
 
+@pytest.mark.slow
 def test_pip_takes_the_wheel(tmp_path: Path) -> None:
     (wheel,) = write_site(tmp_path / "site").glob("*.whl")
     done = subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from benchmarks.cluster import Cluster, check, simulate
 
 STORED = 100_000_000
@@ -17,6 +18,7 @@ def test_each_picture_once_and_a_short_tail():
     assert simulate(cluster, 1000, is_fixed=True).tail > 0.3  # what it is better than
 
 
+@pytest.mark.slow
 def test_shares_of_numpygit_itself():
     check(Cluster(workers=10, shards=7), 5)
     check(Cluster(workers=10, shards=7), 17)

@@ -18,6 +18,7 @@ from numpygit.scale.workers import alone, together
 HOW = {"name": "storybook"}
 
 
+@pytest.mark.slow
 def test_processes_say_what_one_says_in_the_same_order(tmp_path, storybook: Captioner):
     folder = made_sets.scenes(tmp_path / "p", 9)
     rows = [*read(folder), Row("gone", None, error="it is gone")]
@@ -37,6 +38,7 @@ class Deadly:
         raise AssertionError("nobody survives that")
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_in_a_sentence(tmp_path: Path):
     rows = [Row(str(i), Deadly()) for i in range(4)]
     with pytest.raises(UserError, match="a worker ended before its work did"):

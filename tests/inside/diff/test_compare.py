@@ -279,6 +279,7 @@ def test_json_has_a_row_for_each_tensor(traced, capsys):
     assert {row["status"] for row in rows} == {OK}
 
 
+@pytest.mark.slow
 def test_json_has_no_infinity(traced, tmp_path, capsys):
     tensors = {n: a for n, a in read(traced).tensors.items() if n in ("ids", "logits")}
     tensors["logits"] = tensors["logits"] + np.float32(np.nan)

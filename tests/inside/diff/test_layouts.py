@@ -26,6 +26,7 @@ def changed(**tensors: np.ndarray) -> Run:
     return Run(dict(RIGHT) | {n.replace("__", "."): a for n, a in tensors.items()}, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["still", "clip"])
 @pytest.mark.parametrize("coarse", [False, True])
 def test_a_right_port_with_other_layouts_and_names_agrees(kind, coarse):
@@ -167,6 +168,7 @@ def test_maps_that_cannot_be_are_refused(tmp_path, text, said):
         read_map(path)
 
 
+@pytest.mark.slow
 def test_the_command_takes_a_map_and_a_tolerance(tmp_path, capsys):
     save(tmp_path / "a.safetensors", ours("still"))
     np.savez(tmp_path / "b.npz", vocab=RIGHT["logits"] * np.float32(1.001))

@@ -32,6 +32,7 @@ def check(tensors: dict[str, np.ndarray]) -> None:
         assert apart <= 1e-5 * max(1, np.abs(traced[~blocked]).max()), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["still", "clip"])
 def test_operations_give_what_was_traced(kind):
     check(ours(kind).tensors)
