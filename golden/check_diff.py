@@ -1,6 +1,7 @@
 """Put mistakes into the official model and see where `numpygit diff` points.
 
-    python golden/check_diff.py          # needs the extra [golden]; two minutes
+    python golden/check_diff.py          # needs the extra [golden]; some minutes
+    python golden/check_diff.py --counts # the counts alone, no mistake by name
 
 Runs with transformers 4.37.2 and with 5.23.0. The bundled model is dumped by `dump_torch.py` as it
 is, which must agree, for a still and for a clip; then with each mistake, which must be found at its
@@ -15,14 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import new_official_mistakes
+import official_mistakes
 import torch
 from dump_torch import dump, load, prepare, say
-from official_mistakes import OFFICIAL, is_aside
+from official_mistakes import OFFICIAL, Official
 from PIL import Image, ImageSequence
 
 import numpygit
 from numpygit import storybook
-from numpygit.inside.diff.compare import compare
+from numpygit.inside.diff.compare import Report, compare
 from numpygit.inside.record import Run, record
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
@@ -30,6 +33,10 @@ from trial import where_coarse
 
 FOLDER = str(storybook.CHECKPOINT)
 EXAMPLES = storybook.CHECKPOINT.parent / "examples"
+LISTS = {
+    "first": (OFFICIAL, official_mistakes.is_aside),
+    "new": (new_official_mistakes.NEW, new_official_mistakes.is_aside),
+}
 CLIP = EXAMPLES / "clip.gif"
 
 
@@ -153,38 +160,56 @@ def main() -> int:
 
 
 def many(ours: dict[str, Run], params: Any, config: Any, pixels: Any, ids: Any) -> int:
-    """Put the mistakes of `official_mistakes.py` in, and count what is said: the table."""
+    """Put the mistakes of both lists in, and count what is said: the table."""
     failures = 0
-    print(f"{'':10}{'dumped':20}{'mistakes':>9}{'tensor right':>14}{'named':>7}{'misleading':>12}")
-    for coarse in (False, True):
-        for aside in (False, True):
-            chosen = [m for m in OFFICIAL if is_aside(m.title) == aside]
-            counts = {"right": 0, "named": 0, "misleading": 0}
-            for mistake in chosen:
-                model = load(FOLDER)
-                with torch.no_grad():
-                    mistake.bug(model)
-                tensors = dump(model, pixels[mistake.kind], ids[mistake.kind]).tensors
-                if coarse:
-                    tensors = {n: a for n, a in tensors.items() if is_end_of_block(n)}
-                report = compare(ours[mistake.kind], Run(tensors, {}), params=params, config=config)
-                first = report.first.name if report.first else "nothing"
-                said = " ".join(report.causes)
-                right = first == (where_coarse(mistake.tensor) if coarse else mistake.tensor)
-                named = any(hint.lower() in said.lower() for hint in mistake.hints)
-                misleading = said.startswith(("Theirs equals", "Theirs is nearly")) and not named
-                counts["right"] += right
-                counts["named"] += named
-                counts["misleading"] += misleading
-                if not (right and named):
-                    print(f"  not so: {mistake.title} [{mistake.tensor}]: {first}: {said}")
-            total = len(chosen)
-            enough = counts["named"] >= (0.5 if coarse else 0.7) * total
-            failures += counts["misleading"] + (not enough) + (counts["right"] < 0.98 * total)
-            dumped = "outputs of blocks" if coarse else "inner tensors"
-            print(f"{'aside' if aside else 'seen':10}{dumped:20}{total:9}{counts['right']:14}"
-                  f"{counts['named']:7}{counts['misleading']:12}")  # fmt: skip
+    print(f"{'':16}{'dumped':20}{'mistakes':>9}{'tensor right':>14}{'named':>7}{'misleading':>12}")
+    for name, (listed, is_aside) in LISTS.items():
+        for coarse in (False, True):
+            for aside in (False, True):
+                chosen = [m for m in listed if is_aside(m.title) == aside]
+                counts = {"right": 0, "named": 0, "misleading": 0}
+                for mistake in chosen:
+                    tensors = dump_of(mistake, pixels, ids, coarse=coarse)
+                    report = compare(
+                        ours[mistake.kind], Run(tensors, {}), params=params, config=config
+                    )
+                    for what, is_so in judged(mistake, report, coarse=coarse).items():
+                        counts[what] += is_so
+                total = len(chosen)
+                enough = counts["named"] >= (0.5 if coarse else 0.7) * total
+                failures += counts["misleading"] + (not enough) + (counts["right"] < 0.98 * total)
+                dumped = "outputs of blocks" if coarse else "inner tensors"
+                numbers = [total, counts["right"], counts["named"], counts["misleading"]]
+                print(f"{name + ', aside' * aside:16}{dumped:20}{row_of(numbers)}")
     return failures
+
+
+def row_of(numbers: list[int]) -> str:
+    """Write the numbers of a row of the table."""
+    return "".join(
+        f"{number:{width}}" for number, width in zip(numbers, (9, 14, 7, 12), strict=True)
+    )
+
+
+def dump_of(mistake: Official, pixels: Any, ids: Any, *, coarse: bool) -> dict[str, Any]:
+    """Run the official model with a mistake in it -> what a porter would dump."""
+    model = load(FOLDER)
+    with torch.no_grad():
+        mistake.bug(model)
+    tensors = dump(model, pixels[mistake.kind], ids[mistake.kind]).tensors
+    return {n: a for n, a in tensors.items() if not coarse or is_end_of_block(n)}
+
+
+def judged(mistake: Official, report: Report, *, coarse: bool) -> dict[str, bool]:
+    """Say whether the first tensor is right, the cause named, or another one; tell what is not."""
+    first = report.first.name if report.first else "nothing"
+    said = " ".join(report.causes)
+    right = first == (where_coarse(mistake.tensor) if coarse else mistake.tensor)
+    named = any(hint.lower() in said.lower() for hint in mistake.hints)
+    misleading = said.startswith(("Theirs equals", "Theirs is nearly")) and not named
+    if not (right and named) and "--counts" not in sys.argv:
+        print(f"  not so: {mistake.title} [{mistake.tensor}]: {first}: {said}")
+    return {"right": right, "named": named, "misleading": misleading}
 
 
 def is_end_of_block(name: str) -> bool:

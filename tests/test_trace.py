@@ -18,7 +18,7 @@ from golden_inputs import tiny_inputs, tiny_model
 import numpygit
 from numpygit import cli
 from numpygit.errors import UserError
-from numpygit.inside.diff.foreign_names import translate
+from numpygit.inside.diff.theirs.foreign_names import translate
 from numpygit.inside.record import names_of, read, record
 from numpygit.model import layers
 from numpygit.trace import TABLE, Named, Printer, Recorder, find, order

@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         import numpy as np  # here and below: what a command needs is imported by it
 
+        if getattr(options, "verbose", False):
+            show_log()
         with np.errstate(all="ignore"):  # numbers that are not finite end in one sentence
             failures = run_command(options)
     except UserError as error:
@@ -55,6 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         drop_output()
         return complain(str(error))
     return 1 if failures else 0
+
+
+def show_log() -> None:
+    """Show what the library logs, on the error stream."""
+    import logging
+
+    logging.basicConfig(format="numpygit: %(message)s")
+    logging.getLogger("numpygit").setLevel(logging.INFO)
 
 
 def shared_options(model: str = DEFAULT_MODEL) -> argparse.ArgumentParser:
@@ -87,6 +97,9 @@ def shared_options(model: str = DEFAULT_MODEL) -> argparse.ArgumentParser:
         "--plain", action="store_true", help="run the five files of the model without the room fast"
     )
     shared.add_argument("--json", action="store_true", help="print one JSON object a line")
+    shared.add_argument(
+        "-v", "--verbose", action="store_true", help="say on the error stream what is done"
+    )
     return shared
 
 

@@ -14,9 +14,10 @@ from ..captioner import Captioner, load
 from ..errors import UserError
 from ..huggingface.processing.picture_steps import open_picture
 from ..inside.backward import record_backward
-from ..inside.diff.compare import Report, Row, compare
-from ..inside.diff.foreign_names import read_map
+from ..inside.diff.compare import Report, compare
 from ..inside.diff.report import report_lines, table_lines
+from ..inside.diff.rows import Row
+from ..inside.diff.theirs.foreign_names import read_map
 from ..inside.record import IDS, Run, check_target, read, record, save
 from ..model.params import Array
 from ..trace import Printer

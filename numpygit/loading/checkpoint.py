@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from .formats import read_tensors, weights_file
 from .names import IGNORED, check_tensors, official_name, params_from, walk_vision
 from .pruned_heads import grow
 
+LOG = logging.getLogger("numpygit")
 TOWER = "git.image_encoder."
 
 
@@ -52,6 +54,7 @@ def fitting(
     """
     check_config(config, folder)
     source = str(weights_file(folder))
+    LOG.info("weights: %s", source)
     look = with_adapter(read_tensors(folder, look_only=True), adapter, look_only=True)
     make(look, config, source=source)
     check_memory(sum(array.nbytes for array in look.values()), source)

@@ -23,11 +23,11 @@ from ..inside.explain import explain
 from ..model.params import Array
 from ..storybook import EXAMPLES
 from ..trace import TABLE
-from . import code, measuring, words
-from .pictures import draw, frames_of, png, world
+from .answering import code, measuring, words
+from .answering.pictures import draw, frames_of, png, world
+from .answering.takes import Captioner
+from .answering.variants import variant
 from .protocol import VERSION, Event, Request, parse
-from .takes import Captioner
-from .variants import variant
 
 PREVIEW = 512  # longest side of a picture that is sent back
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
+from .answering.takes import Captioner
 from .answers import Playground
 from .server import Server
-from .takes import Captioner
 
 
 class Live:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import json
+import logging
 import secrets
 import select
 import socket
@@ -35,6 +36,7 @@ from ..errors import UserError
 from .answers import Playground
 from .protocol import MOST_BYTES, Event
 
+LOG = logging.getLogger("numpygit")
 MOST_BODY = MOST_BYTES * 4 // 3 + 200_000
 MOST_WAITING = 8  # messages, one of which is answered
 MOST_CONNECTIONS = 24
@@ -134,7 +136,7 @@ class Server(ThreadingHTTPServer):
         """Say in one line what went wrong, unless the client has just gone away."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
-            print(f"numpygit play: {type(error).__name__}: {error}", file=sys.stderr)
+            LOG.error("play: %s: %s", type(error).__name__, error)
 
     def accepts(self, host: str) -> bool:
         """Judge a `Host`: an IP address cannot be rebound, and a name must be a known one."""

@@ -108,3 +108,13 @@ def test_the_size_is_said_before_a_download(monkeypatch, capsys, tmp_path):
     options.offline = True
     commands.load_model(options)
     assert capsys.readouterr().err == ""
+
+
+def test_verbose_says_what_is_done_and_nothing_else_changes(tmp_path):
+    command = [sys.executable, "-m", "numpygit", "caption", PICTURE, "-m", "storybook"]
+    quiet = subprocess.run(command, capture_output=True, text=True, check=True)
+    told = subprocess.run([*command, "-v"], capture_output=True, text=True, check=True)
+    assert quiet.stderr == ""
+    assert told.stdout == quiet.stdout
+    assert told.stderr.startswith("numpygit: weights: ")
+    assert told.stderr.strip().endswith("model.safetensors")

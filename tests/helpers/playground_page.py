@@ -30,7 +30,7 @@ def open_browser(profile: Path) -> Any:
     options.binary_location = program
     for option in [*OPTIONS.split(), f"--user-data-dir={profile}"]:
         options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     made = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     made.set_script_timeout(120)
     return made

@@ -555,7 +555,7 @@ SEEDED = [
         "heads cut wrongly",
         patched((layers, "split_heads"), by=split_wrongly),
         "vision.0.q",
-        "cut into A pieces of N numbers",
+        "with 7 heads of 4 numbers, not 4 of 7",
     ),
 ]
 

@@ -1,8 +1,10 @@
-"""Put the mistakes of `port_mistakes.py` in, one after the other, and note what `diff` says.
+"""Put the mistakes of a list in, one after the other, and note what `diff` says.
 
-python tests/helpers/trial.py              # two thirds: those that causes were written with
-python tests/helpers/trial.py --aside      # the third that was kept aside
+python tests/helpers/trial.py              # `port_mistakes.py`: those that causes were written with
+python tests/helpers/trial.py --new        # `new_port_mistakes.py`, written after them
+python tests/helpers/trial.py --aside      # the part of either that was kept aside
 python tests/helpers/trial.py --coarse     # with nothing but the outputs of blocks
+python tests/helpers/trial.py --counts     # the counts alone, no mistake by name
 """
 
 from __future__ import annotations
@@ -12,9 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import new_port_mistakes
 import numpy as np
+import port_mistakes
+from PIL import Image
 from port import Port, Weights
-from port_mistakes import MISTAKES, Mistake, is_aside
+from port_mistakes import Mistake
 
 import numpygit
 from numpygit.inside.diff.compare import Report, compare
@@ -38,10 +43,16 @@ def captioner():
     return numpygit.load("storybook", plain=True)
 
 
+def picture_of(kind: str) -> Path | Image.Image:
+    """The picture that a kind of run is made of: a still, a clip, or one that must be cut."""
+    if kind == "wide":
+        return new_port_mistakes.wide_picture()
+    return EXAMPLES / ("clip.gif" if kind == "clip" else "relation.png")
+
+
 @cache
 def ours(kind: str) -> Run:
-    picture = EXAMPLES / ("clip.gif" if kind == "clip" else "relation.png")
-    return record(captioner(), picture, noise=True)
+    return record(captioner(), picture_of(kind), noise=True)
 
 
 @cache
@@ -77,7 +88,10 @@ def attempt(mistake: Mistake, *, coarse: bool) -> Outcome:
     """Put one mistake in and compare."""
     model = captioner().model
     theirs = run_port(mistake, mistake.kind, coarse=coarse)
-    report = compare(ours(mistake.kind), theirs, params=model.params, config=model.config)
+    picture = picture_of("wide") if mistake.kind == "wide" else None
+    report = compare(
+        ours(mistake.kind), theirs, params=model.params, config=model.config, picture=picture
+    )
     wanted = where_coarse(mistake.tensor) if coarse else mistake.tensor
     first = report.first.name if report.first else ""
     said = " ".join(report.causes)
@@ -86,28 +100,31 @@ def attempt(mistake: Mistake, *, coarse: bool) -> Outcome:
     return Outcome(mistake, report, first == wanted, is_named, claims and not is_named)
 
 
-def main() -> None:
-    coarse = "--coarse" in sys.argv
-    chosen = [m for m in MISTAKES if is_aside(m.title) == ("--aside" in sys.argv)]
-    words = [w for w in sys.argv[1:] if not w.startswith("--")]
+def chosen(given: list[str]) -> list[Mistake]:
+    """The mistakes of the list and the part that the options name."""
+    room = new_port_mistakes if "--new" in given else port_mistakes
+    listed = room.NEW if "--new" in given else room.MISTAKES
+    words = [word for word in given if not word.startswith("--")]
+    found = [m for m in listed if room.is_aside(m.title) == ("--aside" in given)]
+    return [m for m in found if not words or any(word in m.title for word in words)]
+
+
+def main(given: list[str]) -> None:
     outcomes = []
-    for mistake in chosen:
-        if words and not any(w in mistake.title for w in words):
-            continue
-        outcome = attempt(mistake, coarse=coarse)
+    for mistake in chosen(given):
+        outcome = attempt(mistake, coarse="--coarse" in given)
         outcomes.append(outcome)
         bad = "" if outcome.is_right else "WRONG TENSOR "
         bad += "MISLEADING " if outcome.is_misleading else "" if outcome.is_named else "UNNAMED "
-        if bad or "--all" in sys.argv:
+        if "--all" in given or (bad and "--counts" not in given):
             first = outcome.report.first.name if outcome.report.first else "nothing"
             said = " ".join(outcome.report.causes)
             print(f"{bad}{mistake.title} [{mistake.tensor}]: {first}: {said}")
-    total = len(outcomes)
     for what in ("is_right", "is_named", "is_misleading"):
         count = sum(getattr(o, what) for o in outcomes)
-        print(f"{what}: {count} of {total}")
+        print(f"{what}: {count} of {len(outcomes)}")
 
 
 if __name__ == "__main__":
     sys.path.append(str(Path(__file__).parent))
-    main()
+    main(sys.argv[1:])

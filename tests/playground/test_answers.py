@@ -1,7 +1,7 @@
 """What the playground answers: the words of `caption`, and numbers that are those of the trace.
 
-Checks playground/code.py, playground/measuring.py, playground/pictures.py, playground/variants.py,
-playground/words.py.
+Checks playground/answering/code.py, playground/answering/measuring.py,
+playground/answering/pictures.py, playground/answering/variants.py, playground/answering/words.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpygit.inside.explain.traced_run import watch
 from numpygit.inside.record import in_float64
 from numpygit.model import layers
 from numpygit.playground import Playground
-from numpygit.playground.pictures import draw, frames_of, hide, png
+from numpygit.playground.answering.pictures import draw, frames_of, hide, png
 from numpygit.playground.protocol import Stroke, parse
 from numpygit.storybook import EXAMPLES
 from numpygit.storybook.scene import THINGS

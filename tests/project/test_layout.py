@@ -7,7 +7,10 @@ from pathlib import Path
 import find_tests
 from find_tests import PACKAGE, ROOT, TESTS, listed
 
-WITHOUT_BEHAVIOUR = ("inside/takes.py", "playground/takes.py")  # types alone: mypy checks them
+WITHOUT_BEHAVIOUR = (
+    "inside/takes.py",
+    "playground/answering/takes.py",
+)  # types alone: mypy checks them
 AT_THE_TOP = {"test_errors.py", "test_limits.py", "test_trace.py"}  # as errors.py, ...
 APART = {"benchmarks", "golden", "helpers", "properties", "project"}
 PUBLIC = ("numpygit", "numpygit.captioner", "numpygit.trace")  # modules whose names are for all

@@ -3,12 +3,7 @@
     report = compare(read("ours.safetensors"), read("theirs.safetensors"))
     report.first                                    # the row of the first tensor that differs
 
-Two programs never agree to the last bit, so there must be a measure. It is the noise of float32
-in each tensor: how far the float32 run of a trace is from the same run in float64, which `numpygit
-trace` measures and keeps. A tensor agrees if its largest and its mean difference are at most 8
-times that noise, or 8 roundings (2**-23) of its largest and of its mean number, whichever is more.
-Where no noise was measured, 16 and 8 roundings stand in for it. A tolerance, for ports that are
-not float32 by design, replaces all that: a share of the largest and of the mean number.
+`rows.py` says what counts as equal.
 """
 
 from __future__ import annotations
@@ -22,37 +17,20 @@ from PIL import Image
 from ...errors import UserError
 from ...model.config import Config
 from ...model.params import Array, Git
-from ...trace import find, order
+from ...trace import find
 from ..backward import MODE, suspects_of
 from ..record import BLOCKED, IDS, Distance, Run, distance, nearest_name
-from .comparable import Both, made_comparable, split_fused, stored_precision
-from .evidence import evidence
-from .foreign_names import translate, without_rivals
-from .layouts import Reading, read_as_ours
+from .evidence import evidence, usual_suspects
 from .mistakes.pictures import fitted, of_pixels
-from .mistakes.rounding import UNITS
-from .operations import Scene
-from .search import Candidate, Target, causes, sources_of, unseen
-from .suspects import usual_suspects
-from .words import in_rows
-
-FACTOR = 8  # how many times the noise is still rounding
-ROUNDING = 2.0**-23  # of float32, relative to the number
-UNMEASURED = Distance(16, 8)  # roundings that stand in for a noise that was not measured
-OK, DIFF, SHAPE, MISSING = "OK", "DIFF", "SHAPE", "MISSING"
-
-
-class Row(NamedTuple):
-    """What came out for one tensor."""
-
-    name: str
-    status: str  # OK, DIFF, SHAPE or MISSING
-    ours: tuple[int, ...] | None
-    theirs: tuple[int, ...] | None
-    apart: Distance | None = None
-    allowed: Distance | None = None
-    how: str = ""  # how theirs was read, where it is kept in another layout
-    is_aside: bool = False  # differs, but what is computed from it agrees
+from .rounding import UNITS
+from .rows import DIFF, OK, SHAPE, Measure, Row, compare_one, place_of, with_asides
+from .scene import Scene
+from .search import causes, unseen
+from .theirs.comparable import Both, made_comparable, split_fused, stored_precision
+from .theirs.foreign_names import translate, without_rivals
+from .theirs.layouts import Reading, read_as_ours
+from .theirs.words import in_rows
+from .trying import Candidate, Target
 
 
 class Report(NamedTuple):
@@ -69,14 +47,6 @@ class Report(NamedTuple):
     def equal(self) -> bool:
         """Tell whether all that both runs hold agrees."""
         return self.first is None
-
-
-class Measure(NamedTuple):
-    """How far apart tensors may be."""
-
-    noise: Mapping[str, Distance]
-    tolerance: float | None = None
-    stored: str = ""  # the half precision that all of theirs is stored in
 
 
 def compare(
@@ -96,26 +66,15 @@ def compare(
     their size, for ports that compute in half precision or less by design.
     """
     renamed = translate(theirs.tensors, given=names)
-    best = without_rivals(renamed)
-    found = {best[name]: array for name, array in theirs.tensors.items() if name in best}
-    found = {name: array for name, array in split_fused(found).items() if name == IDS or find(name)}
+    found = in_our_names(theirs.tensors, renamed)
     if not found.keys() & ours.tensors.keys():
         raise UserError(nothing_in_common(ours.tensors, theirs.tensors))
     noise = ours.facts.get("noise") or theirs.facts.get("noise") or {}
     measure = Measure(noise, tolerance, stored_precision(found))
     both = made_comparable(ours.tensors, found, config)
-    rows = [
-        compare_one(name, both.ours.get(name), both.readings.get(name), measure)
-        for name in sorted(ours.tensors.keys() | found.keys(), key=place_of)
-        if (name == IDS or find(name)) and not (name not in both.ours and name in ours.tensors)
-    ]
-    if ours.facts.get("mode") == MODE:  # gradients: computed from the logits backwards
-        rows = [row for row in rows if row.name == IDS] + [
-            row for row in reversed(rows) if row.name != IDS
-        ]
-        first = first_of(rows)
-        why = "" if first is None else suspects_of(first.name)
-        return Report(rows, first, [], why, notes(ours, theirs, rows, renamed, measure))
+    rows = all_rows(ours.tensors, found, both, measure)
+    if ours.facts.get("mode") == MODE:
+        return of_gradients(rows, notes(ours, theirs, rows, renamed, measure))
     scene = Scene(both.ours, params, config)
     rows = with_asides(rows, scene)
     first = first_of(rows)
@@ -124,6 +83,34 @@ def compare(
         ids_note = both.notes[:1] if first is not None else []
         return Report(rows, first, ids_note, "", said)
     return explained(rows, first, scene, both, picture, said)
+
+
+def in_our_names(theirs: Mapping[str, Array], renamed: Mapping[str, str]) -> dict[str, Array]:
+    """Give their tensors our names; those that have none are left out."""
+    best = without_rivals(dict(renamed))
+    found = split_fused({best[name]: array for name, array in theirs.items() if name in best})
+    return {name: array for name, array in found.items() if name == IDS or find(name)}
+
+
+def all_rows(
+    ours: Mapping[str, Array], found: Mapping[str, Array], both: Both, measure: Measure
+) -> list[Row]:
+    """Compare all tensors that either has, in the order of computation."""
+    names = [name for name in ours.keys() | found.keys() if name == IDS or find(name)]
+    left_out = ours.keys() - both.ours.keys()  # of words that the two programs do not share
+    return [
+        compare_one(name, both.ours.get(name), both.readings.get(name), measure)
+        for name in sorted(names, key=place_of)
+        if name not in left_out
+    ]
+
+
+def of_gradients(rows: list[Row], said: list[str]) -> Report:
+    """Report on gradients: they are computed from the logits backwards."""
+    ids = [row for row in rows if row.name == IDS]
+    rows = ids + [row for row in reversed(rows) if row.name != IDS]
+    first = first_of(rows)
+    return Report(rows, first, [], "" if first is None else suspects_of(first.name), said)
 
 
 def first_of(rows: list[Row]) -> Row | None:
@@ -151,7 +138,7 @@ def explained(
     gap = unseen(first.name, scene, agrees)
     lacking = [name for name in gap if name != first.name]
     others = pixel_mistakes(scene, reading, gap, picture)
-    found = causes(targets_of(first, rows, both, gap), gap, scene, others)
+    found = causes(targets_of(first, rows, both), gap, scene, others)
     suspects = "" if found else usual_suspects(first.name)
     if not found and first.name == "pixels" and first.apart is not None:
         found = colours_fitted(scene.ours[first.name], reading, first.allowed)
@@ -166,17 +153,17 @@ def explained(
     return Report(rows, first, found, suspects, said, lacking)
 
 
-def targets_of(
-    first: Row, rows: list[Row], both: Both, gap: Mapping[str, set[str]]
-) -> list[Target]:
+def targets_of(first: Row, rows: list[Row], both: Both) -> list[Target]:
     """List the first difference, and the others of its layer, for mistakes that touch several."""
     layer = first.name.rpartition(".")[0]
+    stored = stored_precision({name: reading.theirs for name, reading in both.readings.items()})
+    unit = UNITS.get(stored, 0.0)
     found = []
     for row in [first, *(row for row in rows if row.status == DIFF and row is not first)]:
         is_near = row is first or (layer and row.name.rpartition(".")[0] == layer)
         if is_near and row.name in both.readings:
             allowed = row.allowed or estimated(both.readings[row.name].theirs)
-            found.append(Target(row.name, both.readings[row.name], allowed))
+            found.append(Target(row.name, both.readings[row.name], allowed, unit))
     return found
 
 
@@ -236,71 +223,6 @@ def shapes(name: str, ours: Array, theirs: Array, words: int | None) -> list[str
         f"The vocabulary of theirs is padded: it has {extra} more scores than the "
         f"{ours.shape[-1]} words; {same}."
     ]
-
-
-def place_of(name: str) -> tuple[int, ...]:
-    """Sort the words that are read before everything that is computed."""
-    return (-1,) if name == IDS else order(name)
-
-
-# ---------------------------------------------------------------- one tensor
-
-
-def compare_one(name: str, a: Array | None, reading: Reading | None, measure: Measure) -> Row:
-    """Compare one tensor with another; either may be missing."""
-    b = None if reading is None else reading.theirs
-    if a is None or b is None or reading is None:
-        return Row(name, MISSING, None if a is None else a.shape, None if b is None else b.shape)
-    mine = reading.of_ours(a)
-    if mine.shape != b.shape:
-        return Row(name, SHAPE, a.shape, b.shape, how=reading.how)
-    is_float = a.dtype.kind == "f"
-    apart = distance(mine, b, unit=UNITS.get(measure.stored, 0.0) if is_float else 0.0)
-    allowed = allowance(mine, measure.noise.get(name), measure) if is_float else Distance(0, 0)
-    agrees = apart.largest <= allowed.largest and apart.mean <= allowed.mean
-    status = OK if agrees else DIFF
-    return Row(name, status, mine.shape, b.shape, apart, allowed, reading.how)
-
-
-def allowance(a: Array, noise: Distance | None, measure: Measure | None = None) -> Distance:
-    """Say how far apart two tensors may be to count as equal."""
-    open_places = np.abs(a[np.isfinite(a) & (a > BLOCKED)])
-    if open_places.size == 0:
-        return Distance(0, 0)
-    size, typical = float(open_places.max()), float(open_places.mean(dtype=np.float64))
-    roundings = UNMEASURED if noise is None else Distance(1, 1)
-    largest = ROUNDING * roundings.largest * size
-    mean = ROUNDING * roundings.mean * typical
-    if noise is not None:
-        largest, mean = max(largest, noise.largest), max(mean, noise.mean)
-    bound = Distance(FACTOR * largest, FACTOR * mean)
-    if measure is not None and measure.tolerance is not None:
-        share = measure.tolerance
-        return Distance(max(bound.largest, share * size), max(bound.mean, share * typical))
-    return bound
-
-
-def with_asides(rows: list[Row], scene: Scene) -> list[Row]:
-    """Mark tensors that differ although all that is computed from them agrees.
-
-    Such a one was written down at another point, or it does not matter.
-    """
-    status = {row.name: row.status for row in rows}
-    if not {DIFF, SHAPE} & set(status.values()):
-        return rows
-    following: dict[str, list[str]] = {}
-    for name in status:
-        try:
-            for source in sources_of(name, scene):
-                following.setdefault(source, []).append(name)
-        except (KeyError, ValueError):
-            continue
-    found = []
-    for row in rows:
-        after = [status[name] for name in following.get(row.name, []) if status[name] != MISSING]
-        is_aside = row.status in (DIFF, SHAPE) and bool(after) and set(after) == {OK}
-        found.append(row._replace(is_aside=is_aside))
-    return found
 
 
 def nothing_in_common(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> str:

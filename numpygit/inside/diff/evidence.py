@@ -1,7 +1,7 @@
-"""What a difference of two tensors looks like: where it is, and what is regular about it.
+"""For differences that no known mistake explains: what they look like, and what is usually wrong.
 
-`evidence` describes the numbers. For differences that no mistake
-of `mistakes` explains.
+`evidence` describes the numbers: where they differ, and what is regular about it.
+`usual_suspects` says which mistakes to look for first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from ...model.params import Array
 from ...trace import find
 from ..record import BLOCKED
-from .mistakes.rounding import stored_in
+from .rounding import stored_in
 
 
 def evidence(
@@ -26,9 +26,13 @@ def evidence(
     apart = np.abs(a - b) > allowed
     if not apart.any():
         return found
-    for look in (precision, zeroed, one_factor, one_vector, reordered):
+    for look in (precision, zeroed, clipped, one_factor, one_vector):
         found += look(a, b, allowed)
-    found += where_apart(name, apart, image)
+    letters = letters_of(name, apart.ndim)
+    moved = list(moved_along(a, b, allowed, letters))
+    found += moved or reordered(a, b, allowed)
+    found += factors_along(a, b, allowed, letters)
+    found += where_apart(name, apart, letters, image)
     return found
 
 
@@ -93,32 +97,98 @@ def one_vector(a: Array, b: Array, allowed: float) -> Iterator[str]:
         yield "Theirs is ours plus the same vector for every token, as a bias would be."
 
 
+def clipped(a: Array, b: Array, allowed: float) -> Iterator[str]:
+    """See whether theirs is ours, kept between two numbers."""
+    low, high = float(b.min()), float(b.max())
+    if high > low and np.abs(np.clip(a, low, high) - b).max() <= allowed:
+        yield f"Theirs is ours clipped to between {low:.4g} and {high:.4g}."
+
+
 def reordered(a: Array, b: Array, allowed: float) -> Iterator[str]:
-    """See whether the same numbers or the same tokens stand in another order."""
-    same_numbers = np.abs(np.sort(a, axis=None) - np.sort(b, axis=None)).max() <= allowed
-    if not same_numbers:
-        return
-    yield "Theirs holds the same numbers in another order."
-    if a.ndim == 3 and a.shape[0] > 1 and np.abs(a[::-1] - b).max() <= allowed:
-        yield "The rows of the batch are in reverse."
+    """See whether theirs holds the same numbers."""
+    if np.abs(np.sort(a, axis=None) - np.sort(b, axis=None)).max() <= allowed:
+        yield "Theirs holds the same numbers in another order."
 
 
-def where_apart(name: str, apart: Array, image: int | None) -> Iterator[str]:
-    """Say along which axes only some places differ."""
+NAMES = {
+    "B": "B (pictures)", "C": "C (colours)", "H": "H (rows of pixels)", "W": "W (columns)",
+    "P": "P (squares)", "M": "M (image tokens)", "T": "T (tokens)", "S": "S (keys)",
+    "D": "D (the width)", "N": "N (heads)", "A": "A (the width of a head)", "F": "F (hidden)",
+    "V": "V (the vocabulary)",
+}  # fmt: skip
+
+
+def letters_of(name: str, axes: int) -> list[str]:
+    """Name the axes of a tensor by letters; none where they do not fit, as a clip's pixels."""
     location = find(name)
     if location is None:
-        return
+        return []
     letters = [part.strip() for part in location.row.shape.strip("()").split(",") if part.strip()]
-    if len(letters) != apart.ndim:  # a clip's pixels
-        return
+    return letters if len(letters) == axes else []
+
+
+def along(letter: str) -> str:
+    """Name an axis in words."""
+    return f"Along {NAMES.get(letter, letter)}"
+
+
+def moved_along(a: Array, b: Array, allowed: float, letters: list[str]) -> Iterator[str]:
+    """See whether theirs is ours with the places of one axis in another order."""
+    for axis, letter in enumerate(letters):
+        order = order_along(a, b, axis)
+        if order is None or np.abs(np.take(a, order, axis=axis) - b).max() > allowed:
+            continue
+        yield f"{along(letter)}, theirs is ours {in_words(order)}."
+
+
+def order_along(a: Array, b: Array, axis: int) -> Array | None:
+    """Find which place of ours each place of theirs may be: by a sum with fixed random factors."""
+    n = a.shape[axis]
+    if n < 2:
+        return None
+    ours, theirs = (np.moveaxis(x, axis, 0).reshape(n, -1).astype(np.float64) for x in (a, b))
+    factors = np.random.default_rng(0).standard_normal(ours.shape[1])
+    order = np.empty(n, np.int64)
+    order[np.argsort(theirs @ factors, kind="stable")] = np.argsort(ours @ factors, kind="stable")
+    return None if np.array_equal(order, np.arange(n)) else order
+
+
+def in_words(order: Array) -> str:
+    """Say an order of places in words."""
+    n = len(order)
+    if np.array_equal(order, np.arange(n)[::-1]):
+        return "in reverse"
+    if np.array_equal(order, np.roll(np.arange(n), -int(order[0]))):
+        by = int(order[0])
+        return f"rolled by {by if by <= n - by else by - n}"
+    shown = ", ".join(str(i) for i in order[:8])
+    return f"in the order {shown}{', ...' if n > 8 else ''}"
+
+
+def factors_along(a: Array, b: Array, allowed: float, letters: list[str]) -> Iterator[str]:
+    """See whether theirs is ours times a number for each place of one axis."""
+    for axis, letter in enumerate(letters):
+        others = tuple(i for i in range(a.ndim) if i != axis)
+        if a.shape[axis] < 2 or a.size == a.shape[axis]:
+            continue
+        size = (a * a).sum(axis=others, keepdims=True)
+        factor = (a * b).sum(axis=others, keepdims=True) / np.where(size == 0, 1, size)
+        low, high = float(factor.min()), float(factor.max())
+        if high - low > 1e-3 and np.abs(b - factor * a).max() <= allowed * max(1.0, abs(high)):
+            yield f"{along(letter)}, each place has a factor of its own: {low:.4g} to {high:.4g}."
+
+
+def where_apart(name: str, apart: Array, letters: list[str], image: int | None) -> Iterator[str]:
+    """Say along which axes only some places differ."""
     for axis, letter in enumerate(letters):
         others = tuple(i for i in range(apart.ndim) if i != axis)
         differing = np.flatnonzero(apart.any(axis=others))
         size = apart.shape[axis]
         if 0 < len(differing) < size:
-            text = f"Along {letter}, {len(differing)} of {size} places differ: {ranges(differing)}"
-            is_sequence = letter in "TS" and location.row.name.startswith(("text.", "logits"))
-            if is_sequence and image is not None and size > image:
+            text = f"{along(letter)}, {len(differing)} of {size} places differ: {ranges(differing)}"
+            location = find(name)
+            is_text = location is not None and location.row.name.startswith(("text.", "logits"))
+            if is_text and letter in "TS" and image is not None and size > image:
                 text += image_or_words(differing, image)
             yield text + "."
 
@@ -130,8 +200,51 @@ def image_or_words(differing: Array, image: int) -> str:
     return ", image tokens only" if differing.max() < image else ""
 
 
-def ranges(indices: Array) -> str:
+def ranges(places: Array) -> str:
     """Write whole numbers in a short way: 0 to 4, 7, 9 to 11."""
-    runs = np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1)
+    runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
     words = [f"{run[0]}" if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
     return ", ".join(words[:4]) + (", ..." if len(words) > 4 else "")
+
+
+# ---------------------------------------------------------------- what is usually wrong
+
+LINEAR = "weight transposed, bias missing, the parameters of another layer, half precision"
+NORM = "epsilon, scale and shift missing, variance divided by D - 1, the wrong normalisation"
+SUSPECTS = {
+    "pixels": "mean and std, resize (bicubic, in 8 bits), crop, red and blue, 0..1 or 0..255",
+    "vision.patches": "order of the squares (row by row), order inside a square (C, H, W)",
+    "vision.patch_tokens": "order of the squares, kernel read as (H, W, C), a bias (it has none)",
+    "vision.embedded": "class token not in front, places missing or one too late",
+    "vision.x": NORM + ", left out (CLIP has it, plain ViT has not)",
+    "vision.image_tokens": NORM + ", used for the class token alone as in CLIP",
+    "clip_tokens": "times of frames missing or in another order, frames woven together",
+    "memory": NORM + " (the picture tower's, 1e-5, and not the text tower's 1e-12)",
+    "word_vectors": "other token ids, the embedding scaled, the head's rows",
+    "place_vectors": "image tokens counted, counted from 1, padding counted",
+    "words": NORM + ", places not added",
+    "text.x": "words before the image tokens, class token of the picture dropped",
+    "text.mask": "off by one, image tokens looking at words, padding, queries and keys exchanged",
+    "logits": "head tied to the word embedding, bias missing, a last normalisation (there is none)",
+    "word": "suppressed words, another search",
+    "scores": "scale (1/sqrt(A), of one head), mask, q and k exchanged",
+    "weights": "axis of the softmax (the last), mask after the softmax, dropout left on",
+    "mixed": "weights transposed, keys for values, dropout left on",
+    "joined": "heads joined without the transpose before",
+    "activated": "kind of gelu (picture: quick_gelu; text: exact gelu, not the tanh one), float64",
+    "attention_input": NORM + ", layers in another order",
+    "mlp_input": NORM,
+    "after_attention": "residual missing or taken from the wrong place, pre-norm and post-norm "
+    "exchanged (picture: pre, text: post), " + NORM,
+    "q": LINEAR + ", cut into heads wrongly, q and k exchanged",
+}
+SUSPECTS |= {"x": SUSPECTS["after_attention"], "k": SUSPECTS["q"], "v": SUSPECTS["q"]}
+
+
+def usual_suspects(name: str) -> str:
+    """Say what is usually wrong where a tensor is computed."""
+    location = find(name)
+    if location is None:
+        return LINEAR
+    last = location.row.name.rpartition(".")[2]
+    return SUSPECTS.get(location.row.name, SUSPECTS.get(last, LINEAR))

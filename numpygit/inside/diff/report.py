@@ -10,7 +10,8 @@ from itertools import groupby
 
 from ...trace import TABLE, Named, find
 from ..record import IDS
-from .compare import DIFF, MISSING, OK, SHAPE, Report, Row
+from .compare import Report
+from .rows import DIFF, MISSING, OK, SHAPE, Row
 
 HEAD = f"{'':8}{'tensor':24} {'shape':19} {'largest':>8} {'mean':>8} {'allowed':>8}"
 

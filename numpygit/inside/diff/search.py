@@ -10,61 +10,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
 import numpy as np
 
-from ...model.params import Array
 from ...trace import order
-from ..record import BLOCKED, Distance, distance
-from .layouts import Reading, rearranged
-from .mistakes.attention import of_values
 from .mistakes.blocks import INSIDE, of_text_layer, of_vision_layer
+from .mistakes.bridge import BRIDGE
+from .mistakes.heads import of_values
 from .mistakes.parts import of_norm, of_product
 from .mistakes.picture_ends import PICTURE_ENDS
-from .mistakes.rounding import HALVES, Round
 from .mistakes.text_ends import TEXT_ENDS
-from .operations import (
-    OPERATIONS,
-    At,
-    Normalised,
-    Operation,
-    Product,
-    Scene,
-    Tensors,
-    operation_of,
-    row_of,
-)
+from .numbers import fitted
+from .operations import OPERATIONS, Normalised, Product, operation_of, row_of, tensors_of
+from .rounding import HALVES, Round
+from .scene import At, Operation, Scene
+from .trying import Candidate, Fit, Target, try_out
 
-ENDS = {**PICTURE_ENDS, **TEXT_ENDS}
+ENDS = {**PICTURE_ENDS, **BRIDGE, **TEXT_ENDS}
+ALIKE = 2e-4  # of the difference: two that explain so nearly the same are both named
 MANY_LAYERS = 2  # beyond so many unseen layers, mistakes are tried in all of them at once only
-SIZE = 2.0**-19  # of the largest number: what a mistake that makes numbers large may leave
-NEARLY = 0.998  # of the difference explained, when no mistake fits exactly
-ROUNDED = 0.9  # the same for half precision, whose last bits depend on the order of sums
-
-
-class Candidate(NamedTuple):
-    """A sentence, and the operations that it puts in place of the right ones."""
-
-    sentence: str
-    changed: dict[str, Operation]
-
-
-class Fit(NamedTuple):
-    """A candidate that gives theirs, and what it leaves."""
-
-    candidate: Candidate
-    left: Distance
-    seen: int  # how many tensors of theirs it explains
-    explained: float  # 1 for all of the difference
-
-
-class Target(NamedTuple):
-    """A tensor of theirs that a candidate must give."""
-
-    name: str
-    reading: Reading
-    allowed: Distance
 
 
 # ---------------------------------------------------------------- what follows from what
@@ -72,7 +36,7 @@ class Target(NamedTuple):
 
 def sources_of(name: str, scene: Scene) -> set[str]:
     """Tell which tensors an operation looks up; KeyError where one of them is missing."""
-    tensors = Tensors(scene, {}, frozenset([name]))
+    tensors = tensors_of(scene, anew=frozenset([name]))
     operation_of(name)(At(tensors, name))
     return tensors.asked - {name}
 
@@ -96,26 +60,17 @@ def unseen(name: str, scene: Scene, agrees: Callable[[str], bool]) -> dict[str, 
     return {each: found[each] for each in sorted(found, key=order)}
 
 
-def following(changed: Iterator[str] | set[str], sources: Mapping[str, set[str]]) -> frozenset[str]:
-    """List the tensors that have to be computed again where some are changed."""
-    reached = set(changed)
-    for name, needed in sources.items():
-        if needed & reached:
-            reached.add(name)
-    return frozenset(reached)
-
-
 # ---------------------------------------------------------------- candidates
 
 
 def candidates(gap: Mapping[str, set[str]], scene: Scene) -> Iterator[Candidate]:
     """List the mistakes of all unseen operations: each alone, and those alike together."""
     alone: dict[str, dict[str, Operation]] = defaultdict(dict)
-    layers = {layer_of(name) for name in gap} - {None}
+    layers = layers_of(gap)
     for name in gap:
         for sentence, operation in mistakes_of(name, scene):
             alone[sentence].setdefault(name, operation)
-    for layer in sorted(filter(None, layers)):
+    for layer in sorted(layers):
         for sentence, changed in together(layer, scene):
             alone[sentence] |= changed
             if len(layers) > 1:
@@ -165,7 +120,7 @@ def layer_of(name: str) -> str | None:
 
 def mistakes_of(name: str, scene: Scene) -> Iterator[tuple[str, Operation]]:
     """List the known mistakes of one operation, as far as what they need is there."""
-    row, at = row_of(name), At(Tensors(scene, {}), name)
+    row, at = row_of(name), At(tensors_of(scene), name)
     operation = OPERATIONS.get(row)
     known: list[Callable[[At], Iterator[tuple[str, Operation]]]] = []
     if row in ENDS:
@@ -194,7 +149,7 @@ def as_far_as_known(listed: Iterator[tuple[str, Operation]]) -> Iterator[tuple[s
 
 def together(layer: str, scene: Scene) -> Iterator[tuple[str, dict[str, Operation]]]:
     """List the mistakes that several operations of a layer make together."""
-    at = At(Tensors(scene, {}), f"{layer}.x")
+    at = At(tensors_of(scene), f"{layer}.x")
     listed = of_vision_layer(at) if at.tower == "vision" else of_text_layer(at)
     try:
         for sentence, changed in listed:
@@ -211,18 +166,26 @@ def causes(
 ) -> list[str]:
     """Try all candidates on the first target; those that fit it, on the others that they change."""
     first, sources = targets[0], sources_around(gap, scene)
-    fits = []
-    for candidate in (*others, *candidates(gap, scene)):
-        fit = try_out(candidate, targets, sources, scene)
-        if fit is not None:
-            fits.append(fit)
+    if not np.isfinite(first.reading.theirs).any():  # nothing could fit
+        return []
+    listed = (*others, *candidates(gap, scene))
+    fits = [fit for each in listed if (fit := try_out(each, targets, sources, scene))]
+    if not any(fit.explained == 1.0 for fit in fits) and len(layers_of(gap)) <= MANY_LAYERS:
+        numbers = fitted(first, gap, sources, scene)
+        tried = [fit for each in numbers if (fit := try_out(each, targets, sources, scene))]
+        fits += [fit for fit in tried if fit.explained == 1.0]  # a fitted number must fit
     return sentences(best_of(fits, first), first.name)
+
+
+def layers_of(gap: Mapping[str, set[str]]) -> set[str]:
+    """Name the layers that have not been seen."""
+    return {layer for name in gap if (layer := layer_of(name))}
 
 
 def sources_around(gap: Mapping[str, set[str]], scene: Scene) -> dict[str, set[str]]:
     """Tell what is computed from what, in the gap and in the rest of its layers."""
     found = dict(gap)
-    for layer in {layer_of(name) for name in gap} - {None}:
+    for layer in layers_of(gap):
         for name in scene.ours:
             if name not in found and name.rpartition(".")[0] == layer:
                 try:
@@ -230,87 +193,6 @@ def sources_around(gap: Mapping[str, set[str]], scene: Scene) -> dict[str, set[s
                 except KeyError:
                     continue
     return {name: found[name] for name in sorted(found, key=order)}
-
-
-def try_out(
-    candidate: Candidate,
-    targets: list[Target],
-    sources: Mapping[str, set[str]],
-    scene: Scene,
-) -> Fit | None:
-    """Compute the first target with a mistake; hold it, and others that it changes, to theirs."""
-    tensors = Tensors(scene, candidate.changed, following(set(candidate.changed), sources))
-    first = targets[0]
-    measured = measure(tensors, first)
-    if measured is None:
-        return None
-    left, explained, is_exact = measured
-    is_rounded = "float16" in candidate.sentence
-    if not is_exact and explained < (ROUNDED if is_rounded else NEARLY):
-        return None
-    seen = 1
-    for other in targets[1:]:
-        if is_exact and other.name in candidate.changed:
-            again = measure(tensors, other)
-            if again is None or not (again[2] or (is_rounded and again[1] >= ROUNDED)):
-                return None
-            seen += 1
-    return Fit(candidate, left, seen, 1.0 if is_exact else explained)
-
-
-def measure(tensors: Tensors, target: Target) -> tuple[Distance, float, bool] | None:
-    """Compute a tensor with a mistake: what is left, the share explained, whether it fits."""
-    theirs = target.reading.theirs
-    try:
-        with np.errstate(all="ignore"):
-            value = tensors[target.name]
-    except (KeyError, ValueError, IndexError, RecursionError):
-        return None
-    ours = tensors.scene.ours[target.name]
-    if value.shape == ours.shape:
-        value, ours = target.reading.of_ours(value), target.reading.of_ours(ours)
-    if value.shape != theirs.shape:
-        fitting = [array for array, _ in rearranged(value.shape, theirs)]
-        theirs = next((array for array in fitting if array.shape == value.shape), theirs)
-    if value.shape != theirs.shape:
-        return None
-    left = distance(value, theirs)
-    bound = bound_for(ours, theirs, target.allowed)
-    is_exact = left.largest <= bound.largest and left.mean <= bound.mean
-    return left, explained_by(ours, value, theirs), is_exact
-
-
-def bound_for(ours: Array, theirs: Array, allowed: Distance) -> Distance:
-    """Say what a fitting mistake may leave: more where it makes the numbers larger."""
-    a, b = (np.abs(x[np.isfinite(x) & (x > BLOCKED)]) for x in (ours, theirs))
-    if not a.size or not b.size:
-        return allowed
-    larger = max(1.0, float(b.max()) / max(float(a.max()), 1e-30))
-    more = max(1.0, float(b.mean(dtype=np.float64)) / max(float(a.mean(dtype=np.float64)), 1e-30))
-    return Distance(
-        max(allowed.largest * larger, SIZE * float(b.max())),
-        max(allowed.mean * more, SIZE / 4 * float(b.mean(dtype=np.float64))),
-    )
-
-
-def explained_by(ours: Array, value: Array, theirs: Array) -> float:
-    """Say which share of the difference a mistake explains, or of ours, if that is less."""
-    open_places = np.isfinite(value) & np.isfinite(theirs) & (theirs > BLOCKED) & (value > BLOCKED)
-    if ours.shape == theirs.shape:
-        open_places &= np.isfinite(ours) & (ours > BLOCKED)
-    blocked_alike = (value > BLOCKED) == (theirs > BLOCKED)
-    if not open_places.any() or not blocked_alike.all():
-        return 0.0
-    left = square(value[open_places] - theirs[open_places])
-    size = square(theirs[open_places] - theirs[open_places].mean(dtype=np.float64))
-    if ours.shape == theirs.shape:
-        size = min(size, square(ours[open_places] - theirs[open_places]))
-    return 1 - left / size if size > 0 else 0.0
-
-
-def square(x: Array) -> float:
-    """Take the mean square."""
-    return float((np.asarray(x, np.float64) ** 2).mean())
 
 
 # ---------------------------------------------------------------- saying it
@@ -325,7 +207,7 @@ def best_of(fits: list[Fit], first: Target) -> list[Fit]:
     exact = [fit for fit in exact if fit.seen == most]
     best = min(exact, key=lambda fit: (fit.left.mean, len(fit.candidate.changed)))
     if best.explained < 1.0:
-        return [max(exact, key=lambda fit: fit.explained)]
+        return nearest_of(exact)
     limit = max(3 * best.left.mean, 0.25 * first.allowed.mean)
     kept: dict[str, Fit] = {}
     for fit in exact:
@@ -334,6 +216,18 @@ def best_of(fits: list[Fit], first: Target) -> list[Fit]:
             if rival is None or is_simpler(fit, rival):
                 kept[fit.candidate.sentence] = fit
     return list(kept.values())
+
+
+def nearest_of(fits: list[Fit]) -> list[Fit]:
+    """Keep those that explain most of the difference, and as much as each other."""
+    most = max(fit.explained for fit in fits)
+    kept: dict[str, Fit] = {}
+    for fit in fits:
+        if fit.explained >= most - ALIKE:
+            rival = kept.get(fit.candidate.sentence)
+            if rival is None or len(fit.candidate.changed) < len(rival.candidate.changed):
+                kept[fit.candidate.sentence] = fit
+    return sorted(kept.values(), key=lambda fit: -fit.explained)
 
 
 def is_simpler(fit: Fit, rival: Fit) -> bool:
@@ -351,8 +245,9 @@ def sentences(fits: list[Fit], name: str) -> list[str]:
     if 0.999 < best.explained < 1.0 and "float16" in best.candidate.sentence:
         return [f"Theirs equals ours {said[0]}, but for last bits of that precision."]
     if best.explained < 1.0:
+        either = ", or ".join(said)
         return [
-            f"Theirs is nearly ours {said[0]}: that explains {best.explained:.1%} of the "
+            f"Theirs is nearly ours {either}: that explains {best.explained:.1%} of the "
             "difference; something else may be wrong besides, or it is not quite this."
         ]
     left = f"what is left is {best.left.largest:.1e}"

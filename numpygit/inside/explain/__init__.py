@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import html
 import json
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from .pictures import as_seen
 from .stages import followed
 from .traced_run import Run, watch
 
+LOG = logging.getLogger("numpygit")
 MOST_BYTES = 2_950_000  # of a page
 MOST_WEIGHTS = (900_000, 500_000, 250_000, 0)  # of words, and of patches; the first that fits
 
@@ -82,6 +84,7 @@ def explain(
     for most in MOST_WEIGHTS:
         data |= {"attention": attention(traced, most=most), "vision": vision(traced, most=most)}
         text = page(data)
+        LOG.info("explain: a page of %d characters", len(text))
         if len(text) <= MOST_BYTES:
             break
     return Explanation(data["caption"], text)

@@ -6,17 +6,29 @@ from typing import Any
 
 from .traced_run import Run
 
+Stop = tuple[str, str, str, str]  # title, shape, sentence, the panel to open
+
 
 def whole_model(run: Run) -> list[dict[str, Any]]:
     """List the stops from the picture to the word: title, shape, sentence, the panel to open."""
-    config = run.captioner.model.config
-    vision = config.vision_config
+    stops = [*picture_stops(run), *word_stops(run)]
+    return [dict(zip(("title", "shape", "sentence", "panel"), stop, strict=True)) for stop in stops]
+
+
+def picture_stops(run: Run) -> list[Stop]:
+    """List the stops from the picture to the memory."""
+    vision = run.captioner.model.config.vision_config
     rows, columns = run.grid
     size = " x ".join(map(str, run.pixels.shape[-2:]))
     frames = len(run.tensors["vision.x"])
     heads, layers = vision.num_attention_heads, vision.num_hidden_layers
-    stops = [
-        ("picture", f"{size} pixels", "Resized and cut out; three colours for each pixel.", "seen"),
+    return [
+        (
+            "picture",
+            f"{size} pixels",
+            "Brought to the size of the model; three colours for each pixel.",
+            "seen",
+        ),
         (
             "squares",
             f"{rows} x {columns} = {rows * columns}",
@@ -41,6 +53,13 @@ def whole_model(run: Run) -> list[dict[str, Any]]:
             + " The memory is all that words can know of the picture.",
             "follow",
         ),
+    ]
+
+
+def word_stops(run: Run) -> list[Stop]:
+    """List the stops from the words so far to the next one."""
+    config = run.captioner.model.config
+    return [
         (
             "words so far",
             f"{len(run.prompt)} to begin with",
@@ -63,4 +82,3 @@ def whole_model(run: Run) -> list[dict[str, Any]]:
             "else",
         ),
     ]
-    return [dict(zip(("title", "shape", "sentence", "panel"), stop, strict=True)) for stop in stops]

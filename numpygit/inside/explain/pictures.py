@@ -26,7 +26,7 @@ def as_seen(run: Run) -> dict[str, Any]:
         "originals": [jpeg(shrink(frame, longest)) for frame in run.frames],
         "sizes": [list(frame.size) for frame in run.frames],
         "kept": [kept(run, frame) for frame in run.frames],
-        "fit": run.captioner.processor.options.fit,
+        "fit": fit_of(run),
         "pictures": [picture_of(pixels, run) for pixels in stills(run.pixels)],
         "pixels": list(run.pixels.shape),
         "grid": list(run.grid),
@@ -46,40 +46,61 @@ def settings(run: Run) -> ImageProcessor | OriginalImageProcessor:
 
 
 def kept(run: Run, frame: Image.Image) -> dict[str, Any]:
-    """Say how a frame was resized, and which part of it the patches cover, as shares of its sides.
+    """Say how a frame was resized, and which part of it the squares cover, as shares of its sides.
 
-    A part larger than 1 was padded: with black, or with borders where `fit` is "pad".
+    A part larger than 1 was filled up with a colour.
     """
-    width, height = resized(settings(run), frame)
+    width, height = resized(run, frame)
     rows, columns = run.grid
     H, W = run.pixels.shape[-2:]
     patch = run.captioner.model.config.vision_config.patch_size
-    left, top = (width - W) // 2 / width, (height - H) // 2 / height
-    if run.captioner.processor.options.fit == "pad":  # an odd border is wider on the other side
-        left, top = -((W - width) // 2) / width, -((H - height) // 2) / height
+    left, top = before_middle(width, W) / width, before_middle(height, H) / height
     box = [left, top, columns * patch / width, rows * patch / height]
     return {"resized": [width, height], "box": box}
 
 
-def resized(steps: ImageProcessor | OriginalImageProcessor, frame: Image.Image) -> tuple[int, int]:
-    """Find the size that a frame is brought to before its middle is cut out: width, height."""
-    width, height = frame.size
+def before_middle(side: int, wanted: int) -> int:
+    """Count the pixels of a side that are cut off before its middle; fewer than 0 are added."""
+    whole = max(side, wanted)
+    return (whole - wanted) // 2 - (whole - side) // 2
+
+
+def fit_of(run: Run) -> str:
+    """Name how pictures are fitted into the model's square: crop, squash, pad, or whole."""
+    steps = settings(run)
+    if isinstance(steps, OriginalImageProcessor):
+        return "crop" if steps.longest is None else "whole"
+    if steps.options.fit != "crop":
+        return steps.options.fit
+    if steps.do_resize and steps.exact_size is not None:
+        return "squash"
+    return "crop" if steps.do_center_crop else "whole"
+
+
+def resized(run: Run, frame: Image.Image) -> tuple[int, int]:
+    """Find the size that a frame is brought to before anything is cut or added: width, height."""
+    steps = settings(run)
     if isinstance(steps, OriginalImageProcessor):
         edge = steps.size
         if steps.longest is not None:
             edge = shortest_edge(frame.size, size=steps.size, longest=steps.longest)
-    elif steps.options.fit == "squash":
-        return steps.crop_width, steps.crop_height
-    elif steps.options.fit == "pad":
-        return size_within(frame.size, steps.crop_width, steps.crop_height)
-    elif not steps.do_resize:
-        return width, height
-    elif steps.exact_size is not None:
+        return with_short_side(frame, edge)
+    H, W = run.pixels.shape[-2:]
+    if steps.options.fit == "squash":
+        return W, H
+    if steps.options.fit == "pad":
+        return size_within(frame.size, W, H)
+    if not steps.do_resize:
+        return frame.size
+    if steps.exact_size is not None:
         return steps.exact_size[1], steps.exact_size[0]
-    else:
-        edge = steps.shortest_edge
-    long = int(edge * max(width, height) / min(width, height))
-    return (edge, long) if width <= height else (long, edge)
+    return with_short_side(frame, steps.shortest_edge)
+
+
+def with_short_side(frame: Image.Image, edge: int) -> tuple[int, int]:
+    """Bring the shorter side to `edge` and keep the proportions: width, height."""
+    long = int(edge * max(frame.size) / min(frame.size))
+    return (edge, long) if frame.width <= frame.height else (long, edge)
 
 
 def picture_of(pixels: Array, run: Run) -> str:

@@ -1,7 +1,7 @@
 """`diff` points at the tensor where two programs part, and says which mistake it is.
 
-Checks inside/diff/comparable.py, inside/diff/evidence.py, inside/diff/report.py,
-inside/diff/suspects.py.
+Checks inside/diff/evidence.py, inside/diff/report.py, inside/diff/theirs/comparable.py,
+inside/diff/numbers.py, inside/diff/rounding.py, inside/diff/rows.py.
 """
 
 import json
@@ -15,11 +15,12 @@ from safetensors.numpy import load_file, save_file
 from seeded_bugs import RIGHT, SEEDED, diagnose
 
 import numpygit
-import numpygit.inside.diff.compare as room
 from numpygit import cli
 from numpygit.errors import UserError
-from numpygit.inside.diff.compare import DIFF, MISSING, OK, Comparer, compare
+from numpygit.inside.diff import rows as room
+from numpygit.inside.diff.compare import Comparer, compare
 from numpygit.inside.diff.report import report_lines
+from numpygit.inside.diff.rows import DIFF, MISSING, OK
 from numpygit.inside.record import Distance, Run, read, save
 from numpygit.trace import TABLE, find
 
@@ -188,8 +189,8 @@ def test_nothing_in_common_is_a_mistake_with_a_hint():
 
 
 def test_every_tensor_has_its_usual_suspects_and_a_function():
+    from numpygit.inside.diff.evidence import usual_suspects
     from numpygit.inside.diff.report import where
-    from numpygit.inside.diff.suspects import usual_suspects
 
     for row in TABLE:
         assert usual_suspects(row.name.replace("{i}", "0"))

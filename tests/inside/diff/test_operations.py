@@ -1,14 +1,16 @@
 """Every operation of `diff` gives the tensor that the model traced.
 
-Checks inside/diff/search.py.
+Checks inside/diff/search.py, inside/diff/scene.py, inside/diff/trying.py.
 """
 
 import numpy as np
 import pytest
 from trial import captioner, ours
 
-from numpygit.inside.diff.operations import At, Scene, Tensors, operation_of
-from numpygit.inside.diff.search import following, sources_of, unseen
+from numpygit.inside.diff.operations import operation_of, tensors_of
+from numpygit.inside.diff.scene import At, Scene
+from numpygit.inside.diff.search import sources_of, unseen
+from numpygit.inside.diff.trying import following
 from numpygit.inside.record import BLOCKED, record
 from numpygit.storybook import EXAMPLES
 from numpygit.trace import find
@@ -24,7 +26,7 @@ def check(tensors: dict[str, np.ndarray]) -> None:
     for name, traced in tensors.items():
         if find(name) is None or name.endswith("word"):
             continue
-        made = operation_of(name)(At(Tensors(given, {}), name))
+        made = operation_of(name)(At(tensors_of(given), name))
         assert made.shape == traced.shape, name
         blocked = traced < BLOCKED
         assert np.array_equal(made < BLOCKED, blocked), name

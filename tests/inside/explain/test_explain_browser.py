@@ -1,20 +1,34 @@
 """The explain page in headless Chromium: `pytest -m browser`.
 
 Needs Debian's packages chromium and chromium-driver, and the extra [browser]. A page of a still and
-one of a clip are opened from files, at the width of a desk and of a phone.
+one of a clip are opened from files, at the width of a desk and of a phone. AXE_CORE names
+another version of axe-core, a file axe.min.js.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from explain_page import (
+    PANELS,
+    SIZES,
+    chosen,
+    colour_scheme,
+    open_all,
+    press,
+    resize,
+    text,
+    violations,
+    visit,
+    wait,
+)  # fmt: skip
+from playground_page import open_browser
 
 from numpygit.inside.explain import data_of
 from numpygit.storybook import EXAMPLES
@@ -23,24 +37,6 @@ from numpygit.trace import Recorder
 pytestmark = pytest.mark.browser
 MINUS = "\N{MINUS SIGN}"  # as the page writes it
 PICTURE = EXAMPLES / "relation.png"
-PANELS = [
-    "map",
-    "else",
-    "follow",
-    "seen",
-    "importance",
-    "hand",
-    "mask",
-    "lens",
-    "heads",
-    "vision",
-    "cache",
-]
-SIZES = {"desk": (1280, 800), "phone": (390, 844)}
-OPTIONS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-)
 
 
 @pytest.fixture(scope="module")
@@ -62,65 +58,17 @@ def pages(storybook, tmp_path_factory) -> dict[str, Path]:
     return {name: folder / f"{name}.html" for name in [*made, "notebook"]}
 
 
-@pytest.fixture(scope="module", params=SIZES)
-def browser(request, tmp_path_factory) -> Iterator:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="pip install numpygit[browser]")
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not program or not driver:
-        pytest.skip("chromium and chromium-driver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for option in [*OPTIONS.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    made = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    width, height = SIZES[request.param]
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 700}
-    made.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory) -> Iterator[Any]:
+    made = open_browser(tmp_path_factory.mktemp("chromium"))
     yield made
     made.quit()
 
 
-def visit(browser, page: Path) -> None:
-    browser.get_log("browser")
-    browser.get_log("performance")
-    browser.get(page.as_uri())
-    wait(browser, "return document.documentElement.dataset.ready === 'yes'")
-
-
-def wait(browser, script: str) -> None:
-    end = time.monotonic() + 10
-    while not browser.execute_script(script):
-        assert time.monotonic() < end, script
-        time.sleep(0.05)
-
-
-def press(browser, key: str, on: str = "document.body") -> None:
-    browser.execute_script(
-        f"{on}.dispatchEvent(new KeyboardEvent('keydown', {{key: arguments[0], bubbles: true}}))",
-        key,
-    )
-
-
-def chosen(browser) -> int:
-    script = (
-        "return [...document.querySelectorAll('#words button')]"
-        ".findIndex((b) => b.getAttribute('aria-pressed') === 'true')"
-    )
-    return browser.execute_script(script)
-
-
-def text(browser, query: str) -> str:
-    return browser.execute_script("return document.querySelector(arguments[0]).textContent", query)
-
-
-def open_all(browser) -> None:
-    browser.execute_script(
-        "document.querySelectorAll('.panel').forEach((one) => { one.open = true; })"
-    )
-    wait(
-        browser, "return [...document.querySelectorAll('.inside')].every((i) => i.children.length)"
-    )
+@pytest.fixture(params=["desk", "phone"])
+def browser(request, opened) -> Any:
+    resize(opened, request.param)
+    return opened
 
 
 def requests(browser) -> list[str]:
@@ -194,6 +142,31 @@ def test_words_of_the_question_can_be_chosen(browser, pages):
     assert "While the question was read" in text(browser, "#reading")
     press(browser, "ArrowRight")
     assert "the model says" in text(browser, "#reading")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ["still", "clip", "question", "few"])
+def test_axe_core_finds_nothing_serious(opened, pages, name, size, scheme):
+    resize(opened, size)
+    colour_scheme(opened, scheme)
+    visit(opened, pages[name])
+    open_all(opened)
+    assert violations(opened) == []
+
+
+def test_axe_core_looks_at_all_of_it(opened, pages, tmp_path):
+    """A page with a mistake of each kind that was found once is not passed over."""
+    bad = pages["still"].read_text(encoding="utf-8").replace("</main>", (
+        "<select></select><p style='color:#999;background:#aaa'>pale</p>"
+        "<div role='img'></div></main>"
+    ))  # fmt: skip
+    (tmp_path / "bad.html").write_text(bad, encoding="utf-8")
+    resize(opened, "desk")
+    visit(opened, tmp_path / "bad.html")
+    found = " ".join(violations(opened))
+    for rule in ("select-name", "color-contrast", "role-img-alt"):
+        assert rule in found
 
 
 def test_everything_has_a_name_and_a_role(browser, pages):

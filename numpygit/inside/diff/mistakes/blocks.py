@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from ....model.layers import layer_norm, linear
-from ....model.params import Array
-from ..operations import At, Operation
-from .attention import (
-    Together,
-    of_attended,
-    of_fused,
-    of_heads,
-    of_joined,
-    of_mixed,
-    of_scores,
-    of_weights,
-    part,
-    pre_normed,
-)
+from ....model import text, vision
+from ....model.layers import activate, layer_norm, linear
+from ....model.params import Array, Block
+from ..operations import operation_of, picture_places
+from ..scene import At, Operation
+from .attention import of_attended, of_joined, of_mixed, of_scores, of_weights
+from .heads import Together, of_fused, of_heads, part, pre_normed
 from .parts import Mistakes, of_activated
 
 # ---------------------------------------------------------------- the MLP and the residuals
@@ -87,6 +80,28 @@ def of_after_attention(at: At) -> Mistakes:
         yield from of_post_norm(at, At.stream, "attended", "attention_norm")
 
 
+def of_thought(at: At) -> Mistakes:
+    """What comes out of the MLP."""
+    _, config = at.model()
+    own = (config.vision_config if at.tower == "vision" else config).hidden_act
+    yield (
+        "with the activation once more behind the second matrix",
+        lambda at: activate(operation_of(at.name)(at), name=own),
+    )
+    F = at.block().mlp.up.weight.shape[0]
+    for kept, how in ((slice(0, F // 2), "first"), (slice(F // 2, F), "second")):
+        yield (
+            f"with the {how} half of the hidden numbers alone",
+            lambda at, k=kept: half_of_mlp(at, k),
+        )
+
+
+def half_of_mlp(at: At, kept: slice) -> Array:
+    """Multiply a part of the hidden numbers with its columns of the second matrix."""
+    down = at.block().mlp.down
+    return at.near("activated")[..., kept] @ down.weight[:, kept].T + down.bias
+
+
 def of_x(at: At) -> Mistakes:
     """The residual around the MLP."""
 
@@ -108,10 +123,41 @@ def of_x(at: At) -> Mistakes:
             ),
         )
     yield "with the layer left out: what went in comes out", lambda at: at.stream()
+    yield "with the layer done once more (twice)", layer_again
+    if at.tower == "text" and not at.run:
+        yield (
+            "with the image tokens as they went in: only words go through the layer",
+            image_tokens_stay,
+        )
     yield (
         f"with layer {at.layer + 1} in its place",
         lambda at: at.traced(f"{at.tower}.{at.layer + 1}.x"),
     )
+
+
+def layer_again(at: At) -> Array:
+    """Put what comes out of a layer through it once more."""
+    return through(at, operation_of(at.name)(at), at.block())
+
+
+def through(at: At, x: Array, block: Block) -> Array:
+    """Put tokens through a layer of the tower of `at`."""
+    _, config = at.model()
+    settings = config.vision_config if at.tower == "vision" else config
+    sizes: dict[str, Any] = {
+        "heads": settings.num_attention_heads,
+        "eps": settings.layer_norm_eps,
+        "activation": settings.hidden_act,
+    }
+    if at.tower == "vision":
+        return vision.block(x, block, **sizes)
+    return text.block(x, block, mask=at.get("text.mask"), **sizes)[0]
+
+
+def image_tokens_stay(at: At) -> Array:
+    """Keep the image tokens of the stream that went in."""
+    M = at.tensors["memory"].shape[1]
+    return np.concatenate([at.stream()[:, :M], operation_of(at.name)(at)[:, M:]], axis=1)
 
 
 FACTORS = (
@@ -165,6 +211,10 @@ def of_post_norm(at: At, x: Operation, new: str, own: str) -> Mistakes:
         "with the residual normalised, the new part added behind",
         lambda at: normed(at, x(at)) + at.near(new),
     )
+    yield (
+        "with the new part normalised once more before it is added",
+        lambda at: normed(at, x(at) + normed(at, at.near(new))),
+    )
     yield "with the residual added twice", lambda at: normed(at, x(at) + x(at) + at.near(new))
     yield "with what is added left out", lambda at: normed(at, x(at))
     for factor, how in FACTORS:
@@ -177,9 +227,24 @@ def of_post_norm(at: At, x: Operation, new: str, own: str) -> Mistakes:
 # ---------------------------------------------------------------- several at once, in a layer
 
 
+def of_places_again(at: At) -> Together:
+    """Places that are added in every layer, not before the first alone."""
+    if at.layer:
+        yield (
+            "with the places added to the stream in this layer too",
+            {
+                "attention_input": lambda at: renormed(at, at.stream() + picture_places(at)),
+                "after_attention": lambda at: (
+                    at.stream() + picture_places(at) + at.near("attended")
+                ),
+            },
+        )
+
+
 def of_vision_layer(at: At) -> Together:
     """A layer of the picture tower in another arrangement."""
     yield from of_fused(at)
+    yield from of_places_again(at)
 
     def after(at: At, x: Array, which: str) -> Array:
         return layer_norm(x, getattr(at.block(), which), eps=at.eps())
@@ -250,6 +315,7 @@ def pre_part(at: At, which: str) -> Array:
 INSIDE: dict[str, Callable[[At], Mistakes]] = {
     "q": of_heads, "k": of_heads, "v": of_heads, "scores": of_scores, "weights": of_weights,
     "mixed": of_mixed, "joined": of_joined, "attended": of_attended, "hidden": of_hidden,
-    "activated": of_activated, "attention_input": of_attention_input, "mlp_input": of_mlp_input,
+    "activated": of_activated, "thought": of_thought, "attention_input": of_attention_input,
+    "mlp_input": of_mlp_input,
     "after_attention": of_after_attention, "x": of_x,
 }  # fmt: skip

@@ -14,12 +14,14 @@ import numpy as np
 
 from ....model.layers import ACTIVATIONS, layer_norm, linear
 from ....model.params import Array, LayerNorm, Linear
-from ..operations import At, Normalised, Operation, Product, operation_of
-from .rounding import HALVES, OF_WEIGHTS
+from ..operations import Normalised, Product, operation_of
+from ..rounding import HALVES, OF_WEIGHTS, tf32
+from ..scene import At, Operation
 
 Mistakes = Iterator[tuple[str, Operation]]
 EPSILONS = (1e-12, 1e-5, 1e-6, 1e-8, 1e-7, 1e-3, 1e-2, 0.0)
 ROOT = np.sqrt
+IN_TF32 = "in TF32: of numbers with 10 bits behind the point, as tensor cores multiply"
 
 
 # ---------------------------------------------------------------- normalisations
@@ -31,9 +33,24 @@ def centred(x: Array, axis: int | tuple[int, ...] = -1) -> tuple[Array, Array]:
     return rest, (rest * rest).mean(axis=axis, keepdims=True)
 
 
-def wrong_norms(eps: float) -> Iterator[tuple[str, Callable[[Array, LayerNorm], Array]]]:
+Norms = Iterator[tuple[str, Callable[[Array, LayerNorm], Array]]]
+
+
+def wrong_norms(eps: float) -> Norms:
     """List the ways to normalise wrongly: of x and parameters."""
     yield "without this normalisation", lambda x, p: x
+    yield from other_epsilons(eps)
+    yield from other_statistics(eps)
+    yield from other_scales(eps)
+    yield "normalised twice", lambda x, p: layer_norm(layer_norm(x, p, eps=eps), p, eps=eps)
+    yield (
+        "with the normalisation beside what it normalises: x + norm(x)",
+        lambda x, p: x + layer_norm(x, p, eps=eps),
+    )
+
+
+def other_epsilons(eps: float) -> Norms:
+    """Another epsilon, or the same in another place."""
     for other in EPSILONS:
         if other != eps:
             yield (
@@ -45,19 +62,16 @@ def wrong_norms(eps: float) -> Iterator[tuple[str, Callable[[Array, LayerNorm], 
             f"with epsilon ({other:.0e}) outside the root, added to the standard deviation",
             lambda x, p, o=other: centred(x)[0] / (ROOT(centred(x)[1]) + o) * p.weight + p.bias,
         )
+
+
+def other_statistics(eps: float) -> Norms:
+    """Another mean or variance, over other axes, or none."""
     yield "with the variance divided by D - 1", lambda x, p: unbiased(x, p, eps)
-    yield "without scale and shift", lambda x, p: unit(x, eps)
-    yield "without the shift", lambda x, p: unit(x, eps) * p.weight
-    yield "without the scale", lambda x, p: unit(x, eps) + p.bias
     yield (
         "without the mean taken away (RMS norm with a shift)",
         lambda x, p: rms(x, p, eps) + p.bias,
     )
     yield "with RMS norm: no mean taken away, no shift", lambda x, p: rms(x, p, eps)
-    yield "with 1 + the scale", lambda x, p: unit(x, eps) * (1 + p.weight) + p.bias
-    yield "with the shift added before the scale", lambda x, p: (unit(x, eps) + p.bias) * p.weight
-    yield "with the shift taken away, not added", lambda x, p: unit(x, eps) * p.weight - p.bias
-    yield "with scale and shift exchanged", lambda x, p: unit(x, eps) * p.bias + p.weight
     yield (
         "normalised over the tokens, axis -2, not over the width",
         lambda x, p: unit(x, eps, axis=-2) * p.weight + p.bias,
@@ -75,14 +89,30 @@ def wrong_norms(eps: float) -> Iterator[tuple[str, Callable[[Array, LayerNorm], 
         lambda x, p: centred(x)[0] * p.weight + p.bias,
     )
     yield "with vectors brought to length 1", lambda x, p: x / length(x)
+    for groups in (2, 4, 5, 8, 16):
+        yield (
+            f"normalised in {groups} groups of the width (GroupNorm)",
+            lambda x, p, g=groups: in_groups(x, g, eps) * p.weight + p.bias,
+        )
     yield (
-        "normalised twice",
-        lambda x, p: layer_norm(layer_norm(x, p, eps=eps), p, eps=eps),
+        "without this normalisation for the first token, the class token",
+        lambda x, p: np.concatenate([x[:, :1], layer_norm(x, p, eps=eps)[:, 1:]], axis=1),
     )
     yield (
-        "with the normalisation beside what it normalises: x + norm(x)",
-        lambda x, p: x + layer_norm(x, p, eps=eps),
+        "with this normalisation for the first token, the class token, alone",
+        lambda x, p: np.concatenate([layer_norm(x, p, eps=eps)[:, :1], x[:, 1:]], axis=1),
     )
+
+
+def other_scales(eps: float) -> Norms:
+    """Scale and shift used otherwise, or not at all."""
+    yield "without scale and shift", lambda x, p: unit(x, eps)
+    yield "without the shift", lambda x, p: unit(x, eps) * p.weight
+    yield "without the scale", lambda x, p: unit(x, eps) + p.bias
+    yield "with 1 + the scale", lambda x, p: unit(x, eps) * (1 + p.weight) + p.bias
+    yield "with the shift added before the scale", lambda x, p: (unit(x, eps) + p.bias) * p.weight
+    yield "with the shift taken away, not added", lambda x, p: unit(x, eps) * p.weight - p.bias
+    yield "with scale and shift exchanged", lambda x, p: unit(x, eps) * p.bias + p.weight
 
 
 def length(x: Array) -> Array:
@@ -94,6 +124,11 @@ def unit(x: Array, eps: float, axis: int | tuple[int, ...] = -1) -> Array:
     """Normalise without scale and shift."""
     rest, variance = centred(x, axis)
     return rest / ROOT(variance + np.float32(eps))
+
+
+def in_groups(x: Array, groups: int, eps: float) -> Array:
+    """Normalise parts of the width, each by itself; ValueError where they are not whole."""
+    return unit(x.reshape(*x.shape[:-1], groups, -1), eps).reshape(x.shape)
 
 
 def unbiased(x: Array, p: LayerNorm, eps: float) -> Array:
@@ -154,13 +189,35 @@ def wrong_products(x: Array, right: Linear) -> Iterator[tuple[str, Callable[[], 
     W, b = right.weight, right.bias
     if W.shape[0] == W.shape[1]:
         yield "with the weight transposed", lambda: x @ W + b
+    else:
+        yield "with the weight reshaped, not transposed", lambda: x @ W.reshape(W.shape[::-1]) + b
     yield "without the bias", lambda: x @ W.T
     yield "with the bias added twice", lambda: x @ W.T + b + b
     yield "with the bias taken away, not added", lambda: x @ W.T - b
-    if W.shape[0] != W.shape[1]:
-        yield "with the weight reshaped, not transposed", lambda: x @ W.reshape(W.shape[::-1]) + b
+    yield "without the weight: nothing but the bias", lambda: 0 * (x @ W.T) + b
+    yield "with its input in reverse", lambda: x[..., ::-1] @ W.T + b
+    yield "multiplied twice: of what already came out", lambda: (x @ W.T + b) @ W.T + b
+    for sentence, change in CHANGED_WEIGHTS.items():
+        yield f"with {sentence}", lambda c=change: x @ c(W).T + b
+    yield from rounded_products(x, right)
+
+
+CHANGED_WEIGHTS: dict[str, Callable[[Array], Array]] = {
+    "the mean of each row of the weight taken away": lambda W: W - W.mean(axis=1, keepdims=True),
+    "the mean of each column of the weight taken away": lambda W: W - W.mean(axis=0),
+    "the rows of the weight brought to length 1": lambda W: W / length(W),
+    "the smaller half of the weights set to zero (pruned)": lambda W: np.where(
+        np.abs(W) >= np.median(np.abs(W)), W, 0
+    ),
+}
+
+
+def rounded_products(x: Array, right: Linear) -> Iterator[tuple[str, Callable[[], Array]]]:
+    """List the ways to multiply in less precision."""
+    W, b = right.weight, right.bias
     for name, rounded in OF_WEIGHTS.items():
         yield f"with weights in {name}", lambda r=rounded: x @ r(W).T + b
+    yield f"with products {IN_TF32}", lambda: tf32(x) @ tf32(W).T + b
     for name, half in HALVES.items():
         yield f"with its inputs in {name}", lambda h=half: h(x) @ W.T + b
         yield f"with weights and inputs in {name}", lambda h=half: h(x) @ h(W).T + b
@@ -228,27 +285,49 @@ def other_activations() -> Mapping[str, Callable[[Array], Array]]:
     quick = ACTIVATIONS["quick_gelu"]
     return {
         **{name: f for name, f in ACTIVATIONS.items() if name != "swish"},
-        "relu squared": lambda x: np.maximum(x, 0) ** 2,
-        "leaky relu (0.01)": lambda x: np.where(x > 0, x, np.float32(0.01) * x),
-        "relu6": lambda x: np.clip(x, 0, 6),
-        "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
-        "mish": lambda x: x * np.tanh(np.logaddexp(x, 0)),
-        "softplus": lambda x: np.logaddexp(x, 0),
-        "tanh": np.tanh,
-        "sigmoid": sigmoid,
+        **of_the_field(),
         "sigmoid(1.702 x), the factor x forgotten,": lambda x: sigmoid(np.float32(1.702) * x),
-        "quick_gelu with the factor 1.7": lambda x: x * sigmoid(np.float32(1.7) * x),
-        "quick_gelu with the factor 1.072": lambda x: x * sigmoid(np.float32(1.072) * x),
-        "hard swish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
-        "hard sigmoid": lambda x: np.clip(x + 3, 0, 6) / 6,
         "gelu without the factor 1/2": lambda x: 2 * gelu(x),
         "gelu without the sqrt(2) inside": lambda x: (
             gelu(x * np.float32(SQRT_2)) / np.float32(SQRT_2)
+        ),
+        "gelu_new (tanh) with the factor 0.44715, not 0.044715,": lambda x: tanh_gelu(x, 0.44715),
+        "gelu_new (tanh) without the sqrt(2/pi),": lambda x: tanh_gelu(x, 0.044715, root=1.0),
+        "gelu_new (tanh) with the square in place of the cube,": lambda x: (
+            x * sigmoid(np.float32(2 * ROOT_2_PI) * (x + np.float32(0.044715) * x * x))
         ),
         "gelu applied twice": lambda x: gelu(gelu(x)),
         "quick_gelu applied twice": lambda x: quick(quick(x)),
         "the absolute value": np.abs,
         "the square": lambda x: x * x,
+    }
+
+
+ROOT_2_PI = math.sqrt(2 / math.pi)
+
+
+def tanh_gelu(x: Array, cube: float, root: float = ROOT_2_PI) -> Array:
+    """Approximate gelu by tanh, with other factors: x sigmoid(2 root (x + cube x^3))."""
+    return x * sigmoid(np.float32(2 * root) * (x + np.float32(cube) * x * x * x))
+
+
+def of_the_field() -> dict[str, Callable[[Array], Array]]:
+    """List the activations that libraries have beside ours."""
+    return {
+        "relu squared": lambda x: np.maximum(x, 0) ** 2,
+        "relu6": lambda x: np.clip(x, 0, 6),
+        "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+        "mish": lambda x: x * np.tanh(np.logaddexp(x, 0)),
+        "softplus": lambda x: np.logaddexp(x, 0),
+        "softsign": lambda x: x / (1 + np.abs(x)),
+        "tanh": np.tanh,
+        "tanhshrink": lambda x: x - np.tanh(x),
+        "sigmoid": sigmoid,
+        "log sigmoid": lambda x: -np.logaddexp(-x, 0),
+        "hard swish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
+        "hard sigmoid": lambda x: np.clip(x + 3, 0, 6) / 6,
+        "hardtanh (between -1 and 1)": lambda x: np.clip(x, -1, 1),
+        "softmax": lambda x: np.exp(x - np.logaddexp.reduce(x, axis=-1, keepdims=True)),
     }
 
 

@@ -401,24 +401,27 @@ function buildStages(inside) {
   };
 }
 
+const FITS = {
+  crop: "It is resized, and its middle is cut out: what lies outside the gold frame is lost.",
+  squash: "It is brought to the size of the model as a whole, whatever its proportions are.",
+  pad: "It is resized as a whole, and what the gold frame has beyond it is filled with the mean colour.",
+  whole: "It is resized as a whole; what lies outside the gold frame does not fill a square and is lost.",
+};
+
 function buildSeen(inside) {
-  const [how, end] = {
-    crop: ["It is resized, its middle is cut out, and what is left", "What lies outside the gold frame is lost."],
-    squash: ["It is squeezed into a square, out of proportion, and this", "The whole picture is seen."],
-    pad: ["It is made so small that it fits whole into a square with plain borders, and this",
-      "The whole picture is seen."],
-  }[D.seen.fit];
-  inside.append(el("p", {}, `The model never sees the picture itself. ${how} is cut into ` +
-    `${ROWS} × ${COLUMNS} squares of ${D.seen.patch} × ${D.seen.patch} pixels. ${end}`));
+  inside.append(el("p", {}, `The model never sees the picture itself. ${FITS[D.seen.fit]} ` +
+    `What is left is cut into ${ROWS} × ${COLUMNS} squares of ${D.seen.patch} × ${D.seen.patch} pixels.`));
   D.seen.originals.forEach((address, frame) => {
     const [width, height] = D.seen.sizes[frame], { resized, box } = D.seen.kept[frame];
     const cut = el("i", { style: `left:${box[0] * 100}%;top:${box[1] * 100}%;` +
       `width:${box[2] * 100}%;height:${box[3] * 100}%` });
     const grid = canvas("the squares that the model sees");
+    const beyond = [Math.max(0, -box[0]), Math.max(0, -box[1])], part = 100 / (1 + 2 * beyond[0]);
+    const room = `margin:${part * beyond[1] * resized[1] / resized[0]}% ${part * beyond[0]}%`;
     const lost = 1 - Math.min(1, box[2]) * Math.min(1, box[3]);
     inside.append(el("div", { class: "pair", style: "margin-bottom:16px" },
-      el("figure", {}, el("div", { class: "original" },
-        el("img", { src: address, alt: "the picture as it was given" }), cut),
+      el("figure", {}, el("div", { class: "original" }, el("div", { style: room },
+        el("img", { src: address, alt: "the picture as it was given" }), cut)),
       el("figcaption", {}, `${FRAMES > 1 ? `frame ${frame + 1}, ` : ""}as given: ${width} × ${height} ` +
         `pixels, resized to ${resized[0]} × ${resized[1]}; ${lost < 0.001 ? "nothing is lost at the borders"
           : `${percent(lost)} of it is lost at the borders`}`)),
@@ -496,7 +499,7 @@ function toldOfHidden(worst, whole, best, agree, name) {
   const lines = [];
   lines.push(worst >= 0.01
     ? `The strongest orange: with that hidden, “${name}” has ${remaining(worst)} of the probability it had.`
-    : `No single region changes “${name}”: whichever is hidden, the rest of the picture is enough.`);
+    : `No single region changes “${name}”` + (best ? ": whichever is hidden, the rest of the picture is enough." : "."));
   if (best) {
     lines.push(`Rectangles were tried too. The gold one covers ${percent(best.share)} of the picture; hiding it ` +
       `changes the log-probability by ${nats(best.drop)}, at least half of what any rectangle does.`);

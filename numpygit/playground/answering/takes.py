@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..decoding.options import GenerationConfig
-from ..huggingface.processing.picture_steps import Picture
-from ..inside import takes
-from ..model.text import Cache
+from ...decoding.options import GenerationConfig
+from ...huggingface.processing.picture_steps import Picture
+from ...inside import takes
+from ...model.text import Cache
 
 
 class Captioner(takes.Captioner, Protocol):

@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ...errors import NotFoundError, UserError
-from ...trace import TABLE, find
-from ..record import IDS, nearest_name
+from ....errors import NotFoundError, UserError
+from ....trace import TABLE, find
+from ...record import IDS, nearest_name
 
 HOOKS = {
     "attn.hook_q": "q", "attn.hook_k": "k", "attn.hook_v": "v", "attn.hook_z": "mixed",

@@ -9,14 +9,14 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageSequence
 
-from ..errors import UserError
-from ..model.image import to_rgb
-from ..storybook import EXAMPLES
-from ..storybook.drawing import render
-from ..storybook.lettering import text_width
-from ..storybook.scene import COLORS, THINGS, Scene, Sign, Thing
-from ..storybook.silhouettes import PIECES
-from .protocol import Composed, Stroke, Subject
+from ...errors import UserError
+from ...model.image import to_rgb
+from ...storybook import EXAMPLES
+from ...storybook.drawing import render
+from ...storybook.lettering import text_width
+from ...storybook.scene import COLORS, THINGS, Scene, Sign, Thing
+from ...storybook.silhouettes import PIECES
+from ..protocol import Composed, Stroke, Subject
 
 SIZE = 384  # of a drawn picture, as the examples
 MOST_PIXELS = 24_000_000

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from ..huggingface.loss import IGNORED
-from ..inside.explain.importance import AT_ONCE, around, chances, cuts, hide
-from ..inside.explain.traced_run import Run
-from ..learning.backward.model import loss_and_gradients
-from ..model import vision
-from ..model.params import Array
+from ...huggingface.loss import IGNORED
+from ...inside.explain.importance import AT_ONCE, around, chances, cuts, hide
+from ...inside.explain.traced_run import Run
+from ...learning.backward.model import loss_and_gradients
+from ...model import vision
+from ...model.params import Array
+from ..protocol import Event, Request
 from . import words
-from .protocol import Event, Request
 from .takes import Captioner
 
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...model.params import Array
-from ..record import BLOCKED, distance
+from ....model.params import Array
+from ...record import BLOCKED, distance
 
 Slices = tuple[slice, ...]
 WHOLE: Slices = ()

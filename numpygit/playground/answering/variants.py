@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..errors import UserError
-from ..huggingface.edit_params import heads_without, mask_heads
-from ..huggingface.models import GitForCausalLM
-from ..loading.config import GitConfig
-from ..loading.random_weights import random_model
-from ..model.params import Git
-from .protocol import Settings
+from ...errors import UserError
+from ...huggingface.edit_params import heads_without, mask_heads
+from ...huggingface.models import GitForCausalLM
+from ...loading.config import GitConfig
+from ...loading.random_weights import random_model
+from ...model.params import Git
+from ..protocol import Settings
 from .takes import Captioner
 
 MOST_RANDOM = 30_000_000  # numbers; drawing more takes long

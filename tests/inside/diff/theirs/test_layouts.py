@@ -1,6 +1,6 @@
 """Tensors in other layouts are read as what they are; names and words of others are understood.
 
-Checks inside/diff/foreign_names.py, inside/diff/words.py.
+Checks inside/diff/theirs/foreign_names.py, inside/diff/theirs/words.py.
 """
 
 import json
@@ -12,9 +12,9 @@ from trial import captioner, ours, run_port
 from numpygit import cli
 from numpygit.errors import UserError
 from numpygit.inside.diff.compare import compare
-from numpygit.inside.diff.foreign_names import known, read_map, translate
-from numpygit.inside.diff.layouts import read_as_ours
-from numpygit.inside.diff.words import how_ids_differ
+from numpygit.inside.diff.theirs.foreign_names import known, read_map, translate
+from numpygit.inside.diff.theirs.layouts import read_as_ours
+from numpygit.inside.diff.theirs.words import how_ids_differ
 from numpygit.inside.record import Run, save
 
 RIGHT = ours("still").tensors
@@ -89,17 +89,41 @@ def test_no_number_is_changed_by_reading():
         assert reading.how
 
 
-def test_half_precision_by_storing_is_no_fault():
-    for cut in (lambda x: x.astype(np.float16).astype(np.float32),
-                lambda x: (x.view(np.uint32) & 0xFFFF0000).view(np.float32)):  # fmt: skip
-        stored = {n: cut(np.ascontiguousarray(a)) for n, a in RIGHT.items() if a.dtype.kind == "f"}
-        del stored["text.mask"]
-        is_rounded = cut is not None and np.array_equal(
-            stored["words"], stored["words"].astype(np.float16).astype(np.float32)
-        )
-        report = compare(ours("still"), Run({"ids": RIGHT["ids"], **stored}, {}))
-        if is_rounded and "stored in float16" in " ".join(report.notes):
-            assert report.equal
+def in_bfloat16(x: np.ndarray) -> np.ndarray:
+    """Round to the nearest number of 8 bits."""
+    bits = np.ascontiguousarray(x).view(np.uint32).astype(np.uint64)
+    kept = ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+    return np.where(np.isfinite(x), kept, x)
+
+
+STORED = {"float16": lambda x: x.astype(np.float16).astype(np.float32), "bfloat16": in_bfloat16}
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_half_precision_by_storing_is_no_fault(kind):
+    stored = {n: STORED[kind](a) if a.dtype.kind == "f" else a for n, a in RIGHT.items()}
+    assert not np.array_equal(stored["words"], RIGHT["words"])
+    report = compare(ours("still"), Run(stored, {}))
+    assert f"stored in {kind}" in " ".join(report.notes)
+    assert report.equal
+    assert len([row for row in report.rows if row.status == "OK"]) == len(report.rows) > 120
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_a_mistake_in_what_was_stored_in_half_precision_is_named(kind):
+    model = captioner().model
+    right = {
+        n: a for n, a in RIGHT.items() if n.startswith(("ids", "pixels", "vision.0", "vision.x"))
+    }
+    del right["vision.0.scores"]
+    key = model.params.vision.blocks[0].attention.key
+    k = RIGHT["vision.0.attention_input"] @ key.weight.T
+    right["vision.0.k"] = k.reshape(1, 65, 5, 32).transpose(0, 2, 1, 3)
+    stored = {n: STORED[kind](a) if a.dtype.kind == "f" else a for n, a in right.items()}
+    report = compare(ours("still"), Run(stored, {}), params=model.params, config=model.config)
+    assert report.first is not None
+    assert report.first.name == "vision.0.k"
+    assert "without the bias" in report.causes[0]
 
 
 def test_a_tolerance_lets_ports_of_half_precision_pass():

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from ..errors import UserError
-from ..model import generate, image, layers, text, vision
-from .protocol import Event
+from ...errors import UserError
+from ...model import generate, image, layers, text, vision
+from ..protocol import Event
 
 MODULES: dict[str, ModuleType] = {
     "image": image,

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...model.config import Config
-from ...model.params import Array
-from ...trace import find
-from ..record import IDS
+from ....model.config import Config
+from ....model.params import Array
+from ....trace import find
+from ...record import IDS
 
 
 def in_rows(ids: Array) -> Array:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..decoding.logits import log_softmax
-from ..errors import UserError
-from ..model.generate import Choice, Choose
-from ..model.params import Array
-from ..model.text import Cache
-from ..trace import Recorder, find
-from .protocol import Event, Request, Settings
+from ...decoding.logits import log_softmax
+from ...errors import UserError
+from ...model.generate import Choice, Choose
+from ...model.params import Array
+from ...model.text import Cache
+from ...trace import Recorder, find
+from ..protocol import Event, Request, Settings
 from .takes import Captioner
 from .variants import kept_layers
 
@@ -64,7 +64,7 @@ def steps(
     settings: Settings,
 ) -> Iterator[Event]:
     """Run word by word with everything about each word; `forced` are words chosen before."""
-    vocabulary, watch, T = captioner.processor.vocabulary, Watch(), prompt.shape[1]
+    watch = Watch()
     yield {"event": "prompt", "tokens": [token(captioner, i) for i in prompt[0].tolist()]}
     total, token_ids = 0.0, []
     for step in captioner.model.steps(
@@ -77,21 +77,28 @@ def steps(
         log_probability = log_probabilities(captioner, step.logits[0])
         token_ids.append(int(step.word[0]))
         total += float(log_probability[token_ids[-1]])
-        yield {
-            "event": "word",
-            "index": len(token_ids) - 1,
-            "token": token(captioner, token_ids[-1]),
-            "is_end": bool(step.finished[0]),
-            "text": vocabulary.decode(token_ids),
-            "probability": float(np.exp(log_probability[token_ids[-1]])),
-            "rivals": rivals(captioner, log_probability),
-            **watch.looked(settings, T),
-        }
+        event = word_event(captioner, token_ids, log_probability, is_end=bool(step.finished[0]))
+        yield event | watch.looked(settings, prompt.shape[1])
         if forced is not None and len(token_ids) == len(forced):
             break
-    text = vocabulary.decode(token_ids)
+    text = captioner.processor.vocabulary.decode(token_ids)
     end = {"text": text, "ids": token_ids, "log_probability": total, "shapes": watch.shapes}
     yield {"event": "end", **end}
+
+
+def word_event(
+    captioner: Captioner, token_ids: list[int], log_probability: Array, *, is_end: bool
+) -> Event:
+    """Tell of the newest word: its name, the text so far, how likely it and its rivals were."""
+    return {
+        "event": "word",
+        "index": len(token_ids) - 1,
+        "token": token(captioner, token_ids[-1]),
+        "is_end": is_end,
+        "text": captioner.processor.vocabulary.decode(token_ids),
+        "probability": float(np.exp(log_probability[token_ids[-1]])),
+        "rivals": rivals(captioner, log_probability),
+    }
 
 
 def following(words: list[int]) -> Choose:
