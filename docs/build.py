@@ -26,6 +26,7 @@ CHAPTERS = {  # file in the repository -> page
     "tutorials/README.md": "tutorials/index.md",
     "docs/glossary.md": "glossary.md",
     "docs/diff.md": "diff.md",
+    "docs/training.md": "training.md",
     "docs/official-bugs.md": "official-bugs.md",
     "golden/README.md": "golden.md",
     "tests/benchmarks/README.md": "benchmarks.md",

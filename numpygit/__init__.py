@@ -15,7 +15,6 @@ Read `model/` in this order: image.py, layers.py, vision.py, text.py, generate.p
     learning/     gradients and training     playground/  the page of `numpygit play`
     storybook/    the bundled model          scale/       many machines
     cli/          the command line           errors.py    what a user reads
-    limits.py     how many cores and how much memory
 
 One letter for each axis, in every shape comment:
 

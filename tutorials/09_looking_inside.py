@@ -20,7 +20,7 @@ from numpygit.storybook import EXAMPLES
 from numpygit.trace import TABLE, Printer, Recorder
 
 # %%
-storybook = numpygit.load("storybook", plain=True)
+storybook = numpygit.load("storybook")
 model, vocabulary = storybook.model, storybook.processor.vocabulary
 params, config, layers = model.params, model.config, numpygit.layers
 pixels = storybook.pixels(EXAMPLES / "relation.png")
@@ -143,15 +143,15 @@ assert not np.allclose(wrong.logits(ids, pixels), model.logits(ids, pixels), ato
 
 
 # %%
-def drops(border, colour):
-    hidden = pixels.repeat(65, axis=0)  # the last one stays whole
-    for patch in range(64):
-        top, left = patch // 8 * 12 + 12, patch % 8 * 12 + 12
-        down = slice(max(0, top - 12 - border), top + border)
-        hidden[patch, :, down, max(0, left - 12 - border) : left + border] = colour
-    logits = model.logits(ids[:, :3].repeat(65, axis=0), hidden)[:, -1]
+def drops(border, colour, patches=range(64)):
+    hidden = pixels.repeat(len(patches) + 1, axis=0)  # the last one stays whole
+    for picture, patch in zip(hidden[:-1], patches, strict=True):
+        top, left = patch // 8 * 12, patch % 8 * 12
+        down = slice(max(0, top - border), top + 12 + border)
+        picture[:, down, max(0, left - border) : left + 12 + border] = colour
+    logits = model.logits(ids[:, :3].repeat(len(hidden), axis=0), hidden)[:, -1]
     fits = np.log(layers.softmax(logits)[:, vocabulary.encode("fish")[0]])
-    return fits[64] - fits[:64]
+    return fits[-1] - fits[:-1]
 
 
 drop = drops(6, pixels.mean())
@@ -174,12 +174,13 @@ attention = record.tensors["text.3.weights"][0, :, 65 + 2, 1:65].mean(axis=0)
 assert attention.argmax() == 52
 assert attention.max() > 0.5
 colours = [pixels.mean(), pixels.min(), pixels.max()]  # grey, black, white
-assert max(drops(0, colour)[52] for colour in colours) < 0.02
+assert max(drops(0, colour, [52])[0] for colour in colours) < 0.02
 print(f"{attention.argmax() = :d}")
 print(f"{attention.max() = :.4g}")
 
 # %%
-wide = [drops(border, colour) for border in (6, 12) for colour in colours]
+others = [(6, colours[1]), (6, colours[2]), *((12, colour) for colour in colours)]
+wide = [drop, *(drops(border, colour) for border, colour in others)]
 assert len(wide) == len((6, 12)) * len(colours)
 assert min(each.max() for each in wide) > 5
 assert [int(each.argmax()) for each in wide] == [53, 61, 45, 45, 45, 45]

@@ -141,8 +141,8 @@ def caption_rows(
     to: Sink = sink(output, model=model, asks=asks, **how)
     if output is None and is_silent:
         to = Nothing()
-    to.open()
     try:
+        to.open()
         total, had = None, 0
         if is_listed:
             listed = list(rows)

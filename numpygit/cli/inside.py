@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..captioner import Captioner, load
-from ..errors import UserError
+from ..errors import UserError, is_watched
 from ..huggingface.processing.picture_steps import open_picture
 from ..inside.backward import record_backward
 from ..inside.diff.compare import Report, compare
@@ -135,7 +136,13 @@ def with_model(
             found = captioner.model
             picture = same_picture(captioner, ours)
             return compare(
-                ours, theirs, params=found.params, config=found.config, picture=picture, **asked
+                ours,
+                theirs,
+                params=found.params,
+                config=found.config,
+                picture=picture,
+                progress=show_progress,
+                **asked,
             )
         except UserError as error:
             if name:
@@ -143,6 +150,13 @@ def with_model(
             why = str(error)
     note = f"causes that need the weights were not tried: {why}"
     return report._replace(notes=[*report.notes, note])
+
+
+def show_progress(done: int, total: int) -> None:
+    """Say how many known mistakes were tried, where a person watches."""
+    if is_watched():
+        said = f"trying known mistakes: {done} of {total}" if done < total else " " * 50
+        print(said, end="\r", file=sys.stderr, flush=True)
 
 
 def same_picture(captioner: Captioner, ours: Run) -> Image.Image | None:

@@ -149,6 +149,8 @@ def as_text(line: Line) -> str:
     """Say what a look found, with one sample."""
     text = f"step {line.step}: loss {line.loss:.4f}, held back {line.validation_loss:.4f}, "
     text += f"{100 * (line.exact_match or 0):.1f} % of whole texts right"
+    if line.cider is not None:
+        text += f", CIDEr-D {line.cider:.2f}"
     samples = json.loads(line.samples or "[]")
     if samples:
         key, wanted, caption = samples[line.step % len(samples)]

@@ -249,6 +249,8 @@ def find_sources(sources: Sources) -> list[Path]:
         if os.path.lexists(source):
             found.append(Path(source))
             continue
+        if str(source) == "-":
+            raise UserError("- is the standard input, one picture: give it without --output")
         fitting = fitting_of(str(source)) if is_pattern(source) else []
         if not fitting:
             kind = "nothing fits the pattern" if is_pattern(source) else "no such file or folder:"

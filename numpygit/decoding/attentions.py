@@ -2,12 +2,13 @@
 
 Shapes as in transformers 5.23, which keeps the picture in its cache as we do: for the first word
 all image tokens and the prompt, for each later word only the word before it. Image tokens never
-look at words; those zeros are written in here.
+look at words; those zeros are written in here. Without a cache (`use_cache=False`) every word has
+all rows up to it, as if all had been read again: `all_rows`, `all_states`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -56,6 +57,51 @@ def hidden_states_of(
             states = [np.concatenate([fork(a, len(b)), b], axis=1) for a, b in pairs]
         found.append(tuple(fork(state, rows_in(tensors)) for state in states))
     return tuple(found)
+
+
+def all_rows(
+    found: Sequence[tuple[Array, ...]], ancestors: Sequence[Array]
+) -> tuple[tuple[Array, ...], ...]:
+    """Put the rows of earlier words over those of each: (rows, N, M + T, M + T) for every word.
+
+    `ancestors[t]` (rows, t + 1): the row that each word was found in, of beams; [] for others.
+    """
+    whole = [found[0]]
+    for word in range(1, len(found)):
+        length = found[word][0].shape[3]
+        layers = []
+        for i, layer in enumerate(found[word]):
+            earlier = earlier_words(found, ancestors, word, i)
+            padded = [
+                np.pad(a, ((0, 0), (0, 0), (0, 0), (0, length - a.shape[3]))) for a in earlier
+            ]
+            layers.append(np.concatenate([*padded, layer], axis=2))
+        whole.append(tuple(layers))
+    return tuple(whole)
+
+
+def all_states(
+    found: Sequence[tuple[Array, ...]], ancestors: Sequence[Array]
+) -> tuple[tuple[Array, ...], ...]:
+    """Put the states of earlier words before those of each: (rows, M + T, D) for every word."""
+    whole = [found[0]]
+    for word in range(1, len(found)):
+        layers = []
+        for i, layer in enumerate(found[word]):
+            earlier = earlier_words(found, ancestors, word, i)
+            layers.append(np.concatenate([*earlier, layer], axis=1))
+        whole.append(tuple(layers))
+    return tuple(whole)
+
+
+def earlier_words(
+    found: Sequence[tuple[Array, ...]], ancestors: Sequence[Array], word: int, layer: int
+) -> list[Array]:
+    """Look up what the words before one had in a layer, each row in the beam that it was in."""
+    earlier = [found[j][layer] for j in range(word)]
+    if not ancestors:
+        return earlier
+    return [array[ancestors[word - 1][:, j]] for j, array in enumerate(earlier)]
 
 
 def words_in(tensors: Mapping[str, Array]) -> int:

@@ -15,7 +15,7 @@ from ..model.layers import Trace, no_trace, scope
 from ..model.params import Array, Text
 from ..model.text import Cache
 from ..trace import Recorder, together
-from .attentions import RECORDED, attentions_of, hidden_states_of
+from .attentions import RECORDED, all_rows, all_states, attentions_of, hidden_states_of
 from .beams import BeamStep, Hypothesis, Search, best_texts, search_beams
 from .contrastive import search_contrastive
 from .logits import apply, require_finite, visible_ids
@@ -56,12 +56,15 @@ def decode(memory: Array | Cache, p: Text, plan: Plan, *, trace: Trace = no_trac
     recorder = Recorder(*RECORDED)
     if options.output_attentions or options.output_hidden_states:
         trace = together(trace, recorder)
-    cache = begin(memory, plan, p, trace)
-    found = texts_of(cache, p, plan, trace)
+    cache, ancestors = begin(memory, plan, p, trace), list[Array]()
+    found = texts_of(cache, p, plan, ancestors, trace)
     if options.output_attentions:
-        found = replace(found, attentions=attentions_of(recorder.tensors, layers=layers))
+        looks = attentions_of(recorder.tensors, layers=layers)
+        looks = looks if options.use_cache else all_rows(looks, ancestors)
+        found = replace(found, attentions=looks)
     if options.output_hidden_states:
         states = hidden_states_of(recorder.tensors, memory, layers=layers)
+        states = states if options.use_cache else all_states(states, ancestors)
         found = replace(found, hidden_states=states)
     if options.output_log_probabilities:
         found = replace(found, log_probabilities=scores_of(found.sequences, cache, p, plan))
@@ -109,11 +112,11 @@ def begin(memory: Array | Cache, plan: Plan, p: Text, trace: Trace) -> Cache:
     return cache
 
 
-def texts_of(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Generation:
-    """Generate in the way that the options name."""
+def texts_of(cache: Cache, p: Text, plan: Plan, ancestors: list[Array], trace: Trace) -> Generation:
+    """Generate in the way that the options name; `ancestors` is filled by beams, see `all_rows`."""
     options = plan.options
     if options.num_beams > 1:
-        return with_beams(cache, p, plan, trace)
+        return with_beams(cache, p, plan, ancestors, trace)
     fork = np.arange(len(plan.prompt)).repeat(options.num_return_sequences)
     prompt, mask = plan.prompt[fork], plan.attention_mask[fork]
     plan = plan._replace(
@@ -131,7 +134,7 @@ def texts_of(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Generation:
         last.ids,
         scores=tuple(scores) if options.output_scores else None,
         logits=tuple(logits) if options.output_logits else None,
-        past_key_values=last.cache,
+        past_key_values=last.cache if options.use_cache else None,
     )
 
 
@@ -180,7 +183,9 @@ def is_contrastive(plan: Plan, cache: Cache) -> bool:
     return True
 
 
-def with_beams(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Generation:
+def with_beams(
+    cache: Cache, p: Text, plan: Plan, ancestors: list[Array], trace: Trace
+) -> Generation:
     """Run a beam search and collect its best texts."""
     options, started = plan.options, time.monotonic()
     search = Search(
@@ -202,6 +207,7 @@ def with_beams(cache: Cache, p: Text, plan: Plan, trace: Trace) -> Generation:
     for step in search_beams(cache, p, search, config=plan.config, trace=trace):
         wanted = options.output_scores or options.output_logits
         steps = [*steps, step] if wanted else [step]
+        ancestors.append(step.rows)
         if shall_stop(step.ids, step.logits, plan, started):
             break
     texts = best_texts(steps[-1], search)

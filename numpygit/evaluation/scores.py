@@ -9,8 +9,9 @@ says why in a note, and the others stay.
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from ..data.speak import held_back
 from ..errors import UserError
 from . import measures
 from .pairs import Pair
@@ -112,7 +114,10 @@ def stanford(texts: Sequence[str]) -> list[str]:
     from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
     lines = [" ".join(text.split()) for text in texts]
-    cut = PTBTokenizer().tokenize({i: [{"caption": line}] for i, line in enumerate(lines)})
+    with held_back([], []):  # it tells how fast it was
+        cut = PTBTokenizer().tokenize({i: [{"caption": line}] for i, line in enumerate(lines)})
+    if len(cut) < len(lines):
+        raise UserError("java ended before all was cut")
     return [cut[i][0] for i in range(len(lines))]
 
 
@@ -152,8 +157,7 @@ def with_java(
         try:
             one, several = java.compute_score(wanted, said)
         finally:
-            java.meteor_p.stdout.close()  # the class ends its process, and leaves these open
-            java.meteor_p.stderr.close()
+            end(java)
         return measures.Score(float(one), list(several))
 
     def spice_score() -> measures.Score:
@@ -167,6 +171,18 @@ def with_java(
     attempt(found, "METEOR", meteor)
     if spice:
         attempt(found, "SPICE", spice_score)
+
+
+def end(java: Any) -> None:
+    """End the process of pycocoevalcap's Meteor, which after a failure would wait for itself."""
+    process = java.meteor_p
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        with suppress(OSError):  # what was not written yet
+            stream.close()
+    if java.lock.locked():
+        java.lock.release()
 
 
 def attempt(found: Scores, name: str, measure: Callable[[], measures.Score]) -> None:
@@ -238,7 +254,18 @@ def installed(package: str) -> str | None:
 
 def is_java_there() -> bool:
     """Tell whether the measures in Java can be had."""
-    return shutil.which("java") is not None and installed("pycocoevalcap") is not None
+    return installed("pycocoevalcap") is not None and does_java_run()
+
+
+def does_java_run() -> bool:
+    """Tell whether there is a Java; what a Mac has in its place only says where to get one."""
+    if shutil.which("java") is None:
+        return False
+    try:
+        told = subprocess.run(["java", "-version"], capture_output=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return told.returncode == 0
 
 
 def is_spice_there() -> bool:
@@ -250,8 +277,8 @@ def is_spice_there() -> bool:
 
 def need_java() -> None:
     """Raise UserError where Java or pycocoevalcap is not there."""
-    if shutil.which("java") is None:
-        raise UserError("there is no java on this machine")
+    if not does_java_run():
+        raise UserError("there is no java on this machine, or it does not run")
     if installed("pycocoevalcap") is None:
         raise UserError("it needs pycocoevalcap: pip install 'numpygit[evaluate]'")
 

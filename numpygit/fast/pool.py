@@ -12,10 +12,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from .threads import blas_threads, find_openblas
-
 Result = TypeVar("Result")
 TOGETHER = 4  # pictures multiplied together by one thread, at most: more brings nothing
+TEAM = 4  # threads of a team, at most: more of them wait for the interpreter's lock
 
 
 class Pool:
@@ -107,37 +106,25 @@ def spread(work: Callable[[slice], object], total: int, *, threads: int) -> None
             work(rows)
 
 
-def groups(count: int, *, threads: int) -> tuple[list[slice], list[slice]]:
-    """Cut a batch into groups for one thread each, and groups that all threads share.
+def groups(count: int, *, threads: int, team: int = TEAM) -> tuple[list[slice], list[slice], int]:
+    """Cut a batch: groups for one thread each, what is left over, and the size of teams for that.
 
     A thread multiplies up to `TOGETHER` pictures at once, because wide products are cheaper. What
-    is left over, too few to keep the threads busy, is for all of them.
+    is left over, too few pictures to keep the threads busy, goes one by one to teams of up to
+    `team` threads (teams.py); or, size 1, to all of OpenBLAS's threads.
     """
+    if threads == 1:
+        return cut(count, -(-count // TOGETHER)), [], 1
     left = count % threads
+    size = min(team, threads // max(1, left))
+    if size == 1 or 2 * size * left <= threads:  # teams would leave half of the threads idle
+        size = 1
+        left = left if 2 * left < threads else 0
     whole = count - left
-    if 3 * left > 2 * threads or (whole == 0 and left > 1 and 2 * left >= threads):
-        whole = count
-    if threads == 1 or find_openblas() is None:
-        whole = 0
     rounds = -(-whole // (threads * TOGETHER))
     alone = cut(whole, min(whole, threads * rounds))
-    rest = cut(count - whole, -(-(count - whole) // TOGETHER))
-    return alone, [slice(whole + group.start, whole + group.stop) for group in rest]
-
-
-def in_groups(work: Callable[[slice], Result], count: int, *, threads: int) -> list[Result]:
-    """Do the same with groups of a batch -> results, in order.
-
-    First groups in threads of their own, each on a BLAS of one thread; then what is left over, on
-    a BLAS of all threads.
-    """
-    alone, rest = groups(count, threads=threads)
-    found: list[Result] = []
-    if alone:
-        with blas_threads(1):
-            found = side_by_side(work, alone, threads=threads)
-    with blas_threads(threads):
-        return found + [work(group) for group in rest]
+    rest = cut(left, left if size > 1 else -(-left // TOGETHER))
+    return alone, [slice(whole + group.start, whole + group.stop) for group in rest], size
 
 
 def side_by_side(

@@ -3,11 +3,12 @@
 Each function is the twin of one there, and a test holds the two equal. What differs has been
 measured (tests/benchmarks/README.md):
 
-- Tokens are columns: x is (D, T), in layers.py and attention.py beside this file.
+- Image tokens are columns: x is (D, M), in layers.py and attention.py beside this file. Words are
+  rows, in words.py, and so few that products.py multiplies them in other ways.
 - Work on single numbers goes block by block, so that a block stays in the processor's cache, and
   into the array that is there already.
-- Each thread encodes several pictures of a batch at once, as columns of one product
-  (`pool.in_groups`). The products of a single picture are left to OpenBLAS and its threads.
+- Each thread encodes several pictures of a batch at once, as columns of one product. Threads share
+  the tokens of a single picture, as a team (teams.py).
 - Nothing is computed that nobody reads: the last layer's image tokens give keys and values only,
   and the last word alone is held against the vocabulary. Beams share the keys and values of
   their picture.
@@ -32,9 +33,13 @@ from ..model.params import Array, Block, Text, Vision
 from ..model.text import Cache
 from ..model.variants import relative_text
 from ..model.variants.choose import text_of
-from .attention import image_attention, image_keys_and_values, word_attention
-from .layers import layer_norm, linear, mlp
-from .pool import in_groups
+from ..model.variants.other_sizes import resize_positions
+from . import words
+from .attention import image_attention, image_keys_and_values
+from .layers import layer_norm, mlp
+from .pool import spread
+from .teams import WHOLE, Member, in_groups
+from .threads import blas_threads, find_openblas
 
 
 def image_tokens(
@@ -53,10 +58,11 @@ def image_tokens(
     B, frames = pixels.shape[0], pixels.shape[1] if pixels.ndim == 5 else 1
     stills = pixels.reshape(B * frames, *pixels.shape[-3:])
 
-    def encode(group: slice) -> Array:
-        return vision_tower(stills[group], p, config=config, interpolate=interpolate)
+    def encode(group: slice, member: Member) -> Array:
+        return vision_tower(stills[group], p, config=config, interpolate=interpolate, member=member)
 
-    encoded = in_groups(encode, len(stills), threads=threads)
+    M = (pixels.shape[-2] // config.patch_size) * (pixels.shape[-1] // config.patch_size) + 1
+    encoded = in_groups(encode, len(stills), tokens=M, threads=threads)
     D = config.hidden_size
     tokens = np.concatenate(encoded).reshape(B, frames, -1, D)
     if pixels.ndim == 5:
@@ -65,24 +71,71 @@ def image_tokens(
 
 
 def vision_tower(
-    pixels: Array, p: Vision, *, config: VisionConfig, interpolate: bool = False
+    pixels: Array,
+    p: Vision,
+    *,
+    config: VisionConfig,
+    interpolate: bool = False,
+    member: Member = WHOLE,
 ) -> Array:
-    """Twin of `vision.vision_tower`: stills (B, C, H, W) -> (B, P + 1, D)."""
+    """Twin of `vision.vision_tower`: stills (B, C, H, W) -> (B, P + 1, D).
+
+    The `member` of a team works on some tokens of one still; all of them return all tokens.
+    """
     heads, eps = config.num_attention_heads, config.layer_norm_eps
-    B, D, patch = len(pixels), config.hidden_size, config.patch_size
-    embedded = vision.embed_patches(pixels, p, patch=patch, interpolate=interpolate)
-    x = layer_norm(columns_of(embedded), p.pre_norm, eps=eps)
-    for block in p.blocks:
+    B, D = len(pixels), config.hidden_size
+    embedded = embed(pixels, p, patch=config.patch_size, interpolate=interpolate, member=member)
+    x = layer_norm(embedded, p.pre_norm, eps=eps)
+    for layer, block in enumerate(p.blocks):
         normed = layer_norm(x, block.attention_norm, eps=eps)
-        x, _ = image_attention(normed, block.attention, heads=heads, pictures=B, plus=x)
+        x, _ = image_attention(
+            normed, block.attention, heads=heads, pictures=B, plus=x, layer=layer, member=member
+        )
         normed = layer_norm(x, block.mlp_norm, eps=eps)
         x = mlp(normed, block.mlp, activation=config.hidden_act, plus=x)
-    return layer_norm(x, p.post_norm, eps=eps).T.reshape(B, -1, D)
+    (x,) = member.gather(len(p.blocks), layer_norm(x, p.post_norm, eps=eps))
+    return x.T.reshape(B, -1, D)
+
+
+def embed(
+    pixels: Array, p: Vision, *, patch: int, interpolate: bool, member: Member = WHOLE
+) -> Array:
+    """Twin of `vision.embed_patches`: (B, C, H, W) -> (D, B * M), or a member's tokens of one."""
+    if member is WHOLE:
+        return columns_of(vision.embed_patches(pixels, p, patch=patch, interpolate=interpolate))
+    patches = vision.cut_patches(pixels, patch=patch)[0]
+    own = member.own(len(patches) + 1)
+    tokens = patches[max(0, own.start - 1) : own.stop - 1] @ p.patch_embedding.T
+    if own.start == 0:
+        tokens = np.concatenate([p.class_embedding[None], tokens])
+    positions = p.position_embedding
+    if interpolate:
+        rows, columns = pixels.shape[2] // patch, pixels.shape[3] // patch
+        positions = resize_positions(positions, rows=rows, columns=columns)
+    return columns_of((tokens + positions[own])[None])
 
 
 def columns_of(tokens: Array) -> Array:
     """Make tokens columns, those of a picture together: (B, M, D) -> (D, B * M)."""
     return np.ascontiguousarray(tokens.reshape(-1, tokens.shape[2]).T)
+
+
+def project(
+    image_tokens: Array, p: Text, *, eps: float, threads: int = 1, trace: Trace = no_trace
+) -> Array:
+    """Twin of `text.project`: (B, M, vision D) -> memory (B, M, D). Threads take rows each."""
+    if trace is not no_trace or image_tokens.size == 0:
+        return text.project(image_tokens, p, eps=eps, trace=trace)
+    B, M, _ = image_tokens.shape
+    rows = image_tokens.reshape(B * M, -1)
+    memory = np.empty((B * M, len(p.projection.weight)), np.float32)
+
+    def share(some: slice) -> None:
+        memory[some] = text.project(rows[None, some], p, eps=eps)[0]
+
+    with blas_threads(1):
+        spread(share, B * M, threads=1 if find_openblas() is None else threads)
+    return memory.reshape(B, M, -1)
 
 
 def prefill(
@@ -92,10 +145,10 @@ def prefill(
     if trace is not no_trace or not serves(config) or memory.size == 0 or not p.blocks:
         return text_of(config).prefill(memory, p, config=config, trace=trace)
 
-    def prefill_group(group: slice) -> list[KeyValue]:
-        return prefill_pictures(memory[group], p, config=config)
+    def prefill_group(group: slice, member: Member) -> list[KeyValue]:
+        return prefill_pictures(memory[group], p, config=config, member=member)
 
-    kv_of_groups = in_groups(prefill_group, len(memory), threads=threads)
+    kv_of_groups = in_groups(prefill_group, len(memory), tokens=memory.shape[1], threads=threads)
     B, D, N = len(memory), memory.shape[2], config.num_attention_heads
     image_kv = tuple(together(layer) for layer in zip(*kv_of_groups, strict=True))
     empty = np.zeros((B, N, 0, D // N), np.float32)
@@ -113,25 +166,29 @@ def together(groups: tuple[KeyValue, ...]) -> KeyValue:
     return KeyValue(k.transpose(0, 1, 3, 2), v)
 
 
-def prefill_pictures(memory: Array, p: Text, *, config: Config) -> list[KeyValue]:
-    """Prefill for several pictures: memory (B, M, D) -> keys and values of each layer."""
-    heads, (B, M, D) = config.num_attention_heads, memory.shape
-    x = columns_of(memory)  # (D, B * M)
+def prefill_pictures(
+    memory: Array, p: Text, *, config: Config, member: Member = WHOLE
+) -> list[KeyValue]:
+    """Prefill for several pictures: memory (B, M, D) -> keys and values of each layer.
+
+    The `member` of a team works on some tokens of one picture, and returns the same.
+    """
+    heads, eps, (B, M, D) = config.num_attention_heads, config.layer_norm_eps, memory.shape
+    x = columns_of(memory if member is WHOLE else memory[:, member.own(M)])  # (D, B * M)
     new_kv = []
-    for block in p.blocks[:-1]:
-        attended, kv = image_attention(x, block.attention, heads=heads, pictures=B, plus=x)
-        x = after(attended, block, config=config)
+    for layer, block in enumerate(p.blocks[:-1]):
+        attended, kv = image_attention(
+            x, block.attention, heads=heads, pictures=B, plus=x, layer=layer, member=member
+        )
+        x = layer_norm(attended, block.attention_norm, eps=eps)
+        thought = mlp(x, block.mlp, activation=config.hidden_act, plus=x)
+        x = layer_norm(thought, block.mlp_norm, eps=eps)
         new_kv.append(kv)
-    new_kv.append(image_keys_and_values(x, p.blocks[-1].attention, heads=heads, pictures=B))
-    return new_kv
-
-
-def after(attended: Array, block: Block, *, config: Config, threads: int = 1) -> Array:
-    """MLP and both norms after attention and its residual, post-norm: (D, T) -> (D, T)."""
-    eps = config.layer_norm_eps
-    x = layer_norm(attended, block.attention_norm, eps=eps)
-    thought = mlp(x, block.mlp, activation=config.hidden_act, plus=x, threads=threads)
-    return layer_norm(thought, block.mlp_norm, eps=eps)
+    last = len(p.blocks) - 1
+    kv = image_keys_and_values(
+        x, p.blocks[last].attention, heads=heads, pictures=B, layer=last, member=member
+    )
+    return [*new_kv, kv]
 
 
 def decode_step(
@@ -152,27 +209,38 @@ def decode_step(
             ids, cache, p, config=config, attention_mask=attention_mask, positions=positions,
             trace=trace,
         )  # fmt: skip
-    (B, T), (V, D) = ids.shape[:2], p.head.weight.shape
+    (B, T), D = ids.shape[:2], config.hidden_size
     if attention_mask is None:
         attention_mask = np.ones((B, T), np.int64)
     attention_mask = np.concatenate([cache.attention_mask, attention_mask], axis=1)
     S = M + attention_mask.shape[1]
     if positions is None:
         positions = text.word_positions(attention_mask)[:, -T:]
-    x = columns_of(text.embed_words(ids, positions, p, config=config))  # (D, B * T)
+    x = text.embed_words(ids, positions, p, config=config).reshape(B * T, D)
     mask = None
     if T > 1 or not attention_mask.all():
         mask = text.word_mask(attention_mask, image=0, now=T)  # (B, 1, T, S - M)
     new_kv = []
     for block, image_kv, past in zip(p.blocks, cache.image_kv, cache.text_kv, strict=True):
-        attended, kv = word_attention(
-            x, block.attention, image_kv, past, mask=mask, plus=x, threads=threads
-        )
-        x = after(attended, block, config=config, threads=threads)
+        x, kv = word_block(x, block, image_kv, past, config=config, mask=mask, threads=threads)
         new_kv.append(kv)
-    last = np.ascontiguousarray(x[:, T - 1 :: T])  # (D, B)
-    logits = np.ascontiguousarray(linear(last, p.head, threads=threads).T)  # (B, V)
+    last = np.ascontiguousarray(x[T - 1 :: T])  # (B, D)
+    logits = words.linear(last, p.head, threads=threads)
     return logits[:, None], Cache(cache.image_kv, tuple(new_kv), attention_mask)
+
+
+def word_block(
+    x: Array, p: Block, image_kv: KeyValue, past: KeyValue, *, config: Config, mask: Array | None,
+    threads: int = 1,
+) -> tuple[Array, KeyValue]:  # fmt: skip
+    """Twin of `text.block` for words: (B * T, D) -> (B * T, D), and the longer past."""
+    eps = config.layer_norm_eps
+    attended, kv = words.word_attention(
+        x, p.attention, image_kv, past, mask=mask, plus=x, threads=threads
+    )
+    x = words.layer_norm(attended, p.attention_norm, eps=eps)
+    thought = words.mlp(x, p.mlp, activation=config.hidden_act, plus=x, threads=threads)
+    return words.layer_norm(thought, p.mlp_norm, eps=eps), kv
 
 
 def serves(config: Config) -> bool:
@@ -184,12 +252,15 @@ class Towers(NamedTuple):
     """Which functions run the model: the definitions, or their twins of this file."""
 
     image_tokens: Callable[..., Array]
+    project: Callable[..., Array]
     prefill: Callable[..., Cache]
     decode_step: Callable[..., tuple[Array, Cache]]
 
 
-TEXT = Towers(vision.image_tokens, text.prefill, text.decode_step)
-RELATIVE = Towers(vision.image_tokens, relative_text.prefill, relative_text.decode_step)
+TEXT = Towers(vision.image_tokens, text.project, text.prefill, text.decode_step)
+RELATIVE = Towers(
+    vision.image_tokens, text.project, relative_text.prefill, relative_text.decode_step
+)
 # the definitions, which are read along and stepped through, by `position_embedding_type`
 PLAIN = {"absolute": TEXT, "relative_key": RELATIVE, "relative_key_query": RELATIVE}
 
@@ -198,6 +269,7 @@ def fast_towers(threads: int) -> Towers:
     """Take this file's functions, on so many threads."""
     return Towers(
         partial(image_tokens, threads=threads),
+        partial(project, threads=threads),
         partial(prefill, threads=threads),
         partial(decode_step, threads=threads),
     )

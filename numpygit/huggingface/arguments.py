@@ -9,8 +9,8 @@ import numpy as np
 
 from .. import loading
 from ..decoding.options import as_tuple
-from ..decoding.plan import as_ids
-from ..errors import UserError
+from ..decoding.plan import Calls, as_ids
+from ..errors import UserError, shown
 from ..loading.config import GitConfig, GitVisionConfig
 from ..model.layers import Trace, no_trace
 from ..model.params import Array, Git, Vision
@@ -33,6 +33,7 @@ class Prompt(NamedTuple):
     inputs_embeds: Array | None = None  # (B, T, D)
     head_mask: Array | None = None  # (N,) or (L, N)
     past_key_values: Cache | None = None
+    position_ids: Array | None = None  # (B, T), as they are counted anyway
     interpolate_pos_encoding: bool = False
     trace: Trace = no_trace
 
@@ -50,10 +51,66 @@ class Prompt(NamedTuple):
             )
         return cls(ids, **{name: options.pop(name) for name in cls._fields if name in options})
 
+    def check_positions(self) -> None:
+        """Refuse position_ids that are not counted from the first word of each row."""
+        if self.position_ids is None or self.ids is None:
+            return
+        ids, mask = as_ids(self.ids), self.attention_mask
+        words = np.ones(ids.shape, bool) if mask is None else np.asarray(mask) != 0
+        given = np.asarray(self.position_ids)
+        fits = words.shape == ids.shape and given.shape in (
+            ids.shape,
+            ids.shape[1:],
+            (1, len(ids.T)),
+        )
+        if not fits or ((given != words.cumsum(axis=1) - 1) & words).any():
+            raise UserError(
+                "generate counts positions from the first word of each row, padding left out; "
+                "leave position_ids out, or call the model itself"
+            )
+
     @property
     def subject(self) -> Pixels | Cache | None:
         """What the words are about: a cache, else pictures."""
         return self.pixel_values if self.past_key_values is None else self.past_key_values
+
+
+def calls_of(processors: Any, criteria: Any, allowed: Any, streamer: Any) -> Calls:
+    """Collect the functions that take part in generate; refuse what cannot be called."""
+    lists = {"logits_processor": processors, "stopping_criteria": criteria}
+    for name, several in lists.items():
+        fine = several is None or isinstance(several, list | tuple)
+        if not fine or not all(map(callable, several or ())):
+            raise UserError(f"{name} is {shown(repr(several), 60)}; it must be a list of functions "
+                            "of (input_ids, scores)")  # fmt: skip
+    if allowed is not None and not callable(allowed):
+        raise UserError(
+            f"prefix_allowed_tokens_fn is {shown(repr(allowed), 60)}; it must be a function of "
+            "(batch_id, input_ids) that lists token ids"
+        )
+    if streamer is not None and not (hasattr(streamer, "put") and hasattr(streamer, "end")):
+        raise UserError(
+            f"streamer is {shown(repr(streamer), 60)}; it must have put and end, as TextStreamer"
+        )
+    return Calls(processors or (), criteria or (), allowed, streamer)
+
+
+def step_inputs(
+    ids: Array, past: Cache | None, mask: Any, vectors: Any, more: dict[str, Any]
+) -> dict[str, Any]:
+    """Put together what one decoding step is called with; a picture goes into the first only."""
+    cached_length = 0 if past is None else past.attention_mask.shape[1]
+    found: dict[str, Any] = {
+        "input_ids": ids[:, cached_length:],
+        "attention_mask": np.ones(ids.shape, np.int64) if mask is None else mask,
+        "pixel_values": more.pop("pixel_values", None) if past is None else None,
+        "past_key_values": past,
+    }
+    if past is None and vectors is not None:
+        found |= {"input_ids": None, "inputs_embeds": vectors}
+    if more.get("position_ids") is not None:
+        more["position_ids"] = more["position_ids"][..., cached_length:]
+    return {**more, **found}
 
 
 MORE = {  # what a call of later versions may be told -> what to do here

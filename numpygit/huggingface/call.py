@@ -20,7 +20,7 @@ from ..loading.config import GitConfig
 from ..loading.pruned_heads import pruned_heads
 from ..model.layers import KeyValue, Trace, no_trace
 from ..model.params import Array, Git, Text
-from ..model.text import Cache, project
+from ..model.text import Cache
 from ..model.variants.choose import text_of
 from ..trace import Recorder, together
 from .arguments import (
@@ -169,7 +169,8 @@ def memory_of(
     tokens = towers.image_tokens(
         pixels, params.vision, config=config.vision_config, interpolate=interpolate, trace=trace
     )
-    return project(tokens, params.text, eps=config.vision_config.layer_norm_eps, trace=trace)
+    eps = config.vision_config.layer_norm_eps
+    return towers.project(tokens, params.text, eps=eps, trace=trace)
 
 
 SMALL = 1_000_000  # numbers of a matrix
@@ -269,6 +270,25 @@ def outputs_of(ran: Ran, asked: Mapping[str, bool], **first: Any) -> Outputs:
         attentions=ran.attentions if asked["attentions"] else None,
     )
     return outputs if asked["dict"] else outputs.to_tuple()
+
+
+def scored(
+    model: Runs,
+    given: Given,
+    asked: dict[str, bool],
+    labels: Array | None,
+    *,
+    smoothing: float,
+    trace: Trace = no_trace,
+) -> Outputs:
+    """Run a model with a vocabulary head once: -> logits, and a loss where there are labels."""
+    keep = given.logits_to_keep
+    if labels is None:
+        ran = call(model, given, trace=trace)
+        return outputs_of(ran, asked, loss=None, logits=ran.logits[:, -keep:])
+    ran = call(model, given._replace(logits_to_keep=0), trace=trace)
+    loss = loss_of(ran, given.past_key_values, labels, smoothing=smoothing)
+    return outputs_of(ran, {**asked, "cache": False}, loss=loss, logits=ran.logits[:, -keep:])
 
 
 def loss_of(ran: Ran, past: Cache | None, labels: Array, *, smoothing: float) -> Any:

@@ -10,7 +10,10 @@ address, a Pillow picture or an array. Source of inputs and outputs: transformer
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +25,7 @@ from ..loading.hub.keywords import sort_keywords
 from .models import GitForCausalLM
 from .processing.processor import GitProcessor
 
+LOG = logging.getLogger("numpygit")
 MOST_NEW = 256  # words of image-text-to-text where nobody says how many, as in 5.23
 
 
@@ -46,6 +50,7 @@ class Pipeline:
     def run(self, given: Any, item_of: Callable[[Any], Item], options: dict[str, Any]) -> Any:
         """Work through what was given: one thing, a list of things, or a generator of them."""
         options = {**self.defaults, **{n: v for n, v in options.items() if v is not None}}
+        check_call(options)
         size = options.pop("batch_size", None) or 1
         if is_several(given):
             results = self.in_batches(map(item_of, given), size, options)
@@ -80,6 +85,9 @@ class Pipeline:
         if getattr(self.image_processor, "is_video", False):  # a picture is a clip of one frame
             pictures = [p if isinstance(p, list | tuple) else [p] for p in pictures]
         prepare: Any = self.image_processor
+        if options.get("timeout") is not None:  # of pictures that lie at an address
+            prepare = copy(prepare)
+            prepare.options = replace(prepare.options, timeout=options["timeout"])
         pixels = prepare(images=pictures, return_tensors="np").pixel_values
         prompt = None if ids is None else np.array(ids, np.int64)
         rows = self.model.generate(prompt, pixel_values=pixels, **generate_options(options))
@@ -122,7 +130,8 @@ class ImageToTextPipeline(Pipeline):
                 f"prompt must be one text, for all pictures; got {type(prompt).__name__}"
             )
         options = {"max_new_tokens": max_new_tokens, "generate_kwargs": generate_kwargs,
-                   "batch_size": batch_size, "timeout": timeout}  # fmt: skip
+                   "batch_size": batch_size, "timeout": timeout,
+                   "num_workers": num_workers}  # fmt: skip
         return self.run(images, lambda picture: Item(picture, prompt), options)
 
     def records(self, batch: list[Item], **options: Any) -> list[list[dict[str, Any]]]:
@@ -167,7 +176,8 @@ class VisualQuestionAnsweringPipeline(Pipeline):
             )
         given = image if question is None else pairs_of(image, question)
         options = {"max_new_tokens": max_new_tokens, "generate_kwargs": generate_kwargs,
-                   "batch_size": batch_size, "timeout": timeout}  # fmt: skip
+                   "batch_size": batch_size, "timeout": timeout,
+                   "num_workers": num_workers}  # fmt: skip
         return self.run(given, asked, options)
 
     def records(self, batch: list[Item], **options: Any) -> list[list[dict[str, Any]]]:
@@ -203,7 +213,7 @@ class ImageTextToTextPipeline(Pipeline):
         if return_full_text is not None and return_tensors:
             raise UserError("return_full_text and return_tensors do not go together; leave one out")
         options = {"max_new_tokens": max_new_tokens, "generate_kwargs": generate_kwargs,
-                   "batch_size": batch_size, "timeout": timeout,
+                   "batch_size": batch_size, "timeout": timeout, "num_workers": num_workers,
                    "return_full_text": return_full_text,
                    "return_tensors": return_tensors}  # fmt: skip
         if text is None and isinstance(images, Mapping):
@@ -307,25 +317,62 @@ def pipeline(
         raise UserError(f"GIT does not do the task {task!r}; there are: {', '.join(TASKS)}")
     if model is None:
         raise UserError("name a model: pipeline('image-to-text', model='microsoft/git-base-coco')")
-    defaults = {name: keywords.pop(name) for name in CALL_OPTIONS if name in keywords}
+    check_framework(framework)
+    if keywords.get("device") == -1:  # the CPU, by its number
+        del keywords["device"]
+    check_call(defaults := {n: keywords.pop(n) for n in CALL_OPTIONS if n in keywords})
     where, rest = sort_keywords({**(model_kwargs or {}), **keywords})
     name = model if isinstance(model, str | Path) else model.name_or_path
     if isinstance(model, str | Path):
         model = GitForCausalLM.from_pretrained(model, config=config, **where, **rest)
     elif rest:
         raise UserError(f"pipeline has no {', '.join(sorted(rest))}")
-    image_processor = feature_extractor if image_processor is None else image_processor
-    if processor is None and tokenizer is not None and image_processor is not None:
-        processor = GitProcessor(image_processor, tokenizer)
-    if processor is None or isinstance(processor, str | Path):
-        if not (processor or name):
-            raise UserError("give the processor too: processor=GitProcessor.from_pretrained(...)")
-        processor = GitProcessor.from_pretrained(processor or name, **where)
+    pictures = feature_extractor if image_processor is None else image_processor
+    if processor is None and tokenizer is not None and pictures is not None:
+        processor = GitProcessor(pictures, tokenizer)
+    processor = processor_of(processor or name, where)
     return TASKS[task or "image-to-text"](model, processor, **defaults)
+
+
+def processor_of(given: Any, where: Mapping[str, Any]) -> GitProcessor:
+    """Take a processor, or load the one of this name."""
+    if not given:
+        raise UserError("give the processor too: processor=GitProcessor.from_pretrained(...)")
+    is_name = isinstance(given, str | Path)
+    made: GitProcessor = GitProcessor.from_pretrained(given, **where) if is_name else given
+    return made
 
 
 CALL_OPTIONS = ("batch_size", "max_new_tokens", "generate_kwargs", "prompt", "timeout",
                 "return_full_text", "return_tensors", "num_workers")  # fmt: skip
+
+
+def check_framework(framework: object) -> None:
+    """Take the names of NumPy and PyTorch, whose scripts run here; refuse the others."""
+    if framework not in (None, "np", "pt"):
+        raise UserError(
+            f"framework is {framework!r}; numpygit computes with NumPy: leave framework out"
+        )
+    LOG.debug("pipeline: framework changes nothing here")
+
+
+def check_call(options: Mapping[str, Any]) -> None:
+    """Refuse options of a call that cannot be; say in the log which change nothing."""
+    for name, least in (("batch_size", 1), ("num_workers", 0), ("max_new_tokens", 1)):
+        value = options.get(name)
+        is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if value is not None and not (is_whole and value >= least):
+            raise UserError(f"{name} is {value!r}, expected a whole number, at least {least}")
+    if options.get("num_workers") is not None:
+        LOG.debug("pipeline: num_workers changes nothing here; numpygit.scale has workers")
+    seconds = options.get("timeout")
+    is_number = isinstance(seconds, int | float | np.number) and not isinstance(seconds, bool)
+    if seconds is not None and not (is_number and seconds > 0):
+        raise UserError(f"timeout is {seconds!r}, expected seconds, more than 0")
+    if not isinstance(options.get("generate_kwargs") or {}, Mapping):
+        raise UserError(
+            f"generate_kwargs is {options['generate_kwargs']!r}, expected options of generate"
+        )
 
 
 def is_several(given: Any) -> bool:

@@ -110,6 +110,12 @@ def chart(title: str, curves: Sequence[tuple[str, str, Sequence[float], Sequence
     )
 
 
+def of_cider(looks: Sequence[Line]) -> tuple[list[int], list[float]]:
+    """Steps at which CIDEr was measured, and its values."""
+    found = [(line.step, line.cider) for line in looks if line.cider is not None]
+    return [step for step, _ in found], [value for _, value in found]
+
+
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}
 svg{width:100%;height:auto;background:#8881;border-radius:6px}svg text{font-size:12px;fill:#666}
 h1{font-size:1.5rem}h2{font-size:1rem;margin:1.5rem 0 .3rem}
@@ -135,6 +141,10 @@ def page(title: str, facts: Sequence[tuple[str, str]], lines: Sequence[Line]) ->
         chart(
             "Whole texts right, of those held back (%)",
             [("exact match", "#188038", at, [100 * (line.exact_match or 0) for line in looks])],
+        ),
+        chart(
+            "CIDEr-D of the captions held back",
+            [("CIDEr-D", "#188038", *of_cider(looks))],
         ),
         chart("Rate", [("rate", "#9334e6", steps, [line.rate for line in lines])]),
         chart("Norm of the gradient", [("norm", "#e37400", steps, [line.norm for line in lines])]),

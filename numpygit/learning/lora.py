@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +47,30 @@ class Lora:
         return self.alpha / self.rank
 
 
+@dataclass(frozen=True)
+class Adapted(Linear):
+    """A projection with LoRA: its weight is W + scale B A, and only A and B have gradients."""
+
+    a: Array  # (rank, in)
+    b: Array  # (out, rank)
+    scale: float
+
+
+def thin_backward(dy: Array, x: Array, p: Adapted) -> tuple[Array, Array]:
+    """Gradients of A and B: dy (n, out), x (n, in) -> dA (rank, in), dB (out, rank).
+
+    With dW = dy^T x the chain rule says dA = scale B^T dW and dB = scale dW A^T. Read from the
+    other side, no product is ever as wide as W: that is what makes LoRA cheap.
+    """
+    n, wide = dy.shape
+    rank, narrow = p.a.shape
+    dbefore = dy @ p.b  # (n, rank)
+    before = x @ p.a.T  # (n, rank)
+    da = p.scale * (dbefore.T @ x)  # (rank, narrow)
+    db = p.scale * (dy.T @ before)  # (wide, rank)
+    return da, db
+
+
 def random_lora(params: Git, *, rank: int, alpha: float, seed: int) -> Lora:
     """Begin: A uniform within 1 / sqrt(in), as PEFT draws it, and B = 0."""
     rng = np.random.default_rng([seed, rank])
@@ -64,30 +87,21 @@ def random_lora(params: Git, *, rank: int, alpha: float, seed: int) -> Lora:
 
 
 def merged(params: Git, lora: Lora) -> Git:
-    """Add every product to its matrix, in copies."""
-    added = {part.name: lora.scale * (part.b @ part.a) for part in lora.parts}
+    """Add every product to its matrix, in copies that also hold the thin matrices."""
+    parts = {part.name: part for part in lora.parts}
     blocks = []
     for i, block in enumerate(params.text.blocks):
         attention = block.attention
         for target in TARGETS:
             old: Linear = getattr(attention, target)
-            more = added[f"text.blocks.{i}.attention.{target}.weight"]
-            changed: dict[str, Any] = {target: Linear(old.weight + more, old.bias)}
+            part = parts[f"text.blocks.{i}.attention.{target}.weight"]
+            weight = old.weight + lora.scale * (part.b @ part.a)
+            changed: dict[str, Any] = {
+                target: Adapted(weight, old.bias, part.a, part.b, lora.scale)
+            }
             attention = replace(attention, **changed)
         blocks.append(replace(block, attention=attention))
     return replace(params, text=replace(params.text, blocks=tuple(blocks)))
-
-
-def thin_gradients(lora: Lora, gradients: Sequence[Array]) -> list[Array]:
-    """Gradients of A and B, in turn, from those of the matrices they are added to.
-
-    dA = scale * B^T @ dW and dB = scale * dW @ A^T: the chain rule for W' = W + scale * B @ A.
-    """
-    found = []
-    for part, gradient in zip(lora.parts, gradients, strict=True):
-        found.append(lora.scale * (part.b.T @ gradient))
-        found.append(lora.scale * (gradient @ part.a.T))
-    return found
 
 
 def save_adapter(folder: Path, lora: Lora, *, base: str) -> None:

@@ -11,25 +11,15 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from .. import loading
 from ..data import read
-from ..decoding.options import GenerationConfig, load_options
+from ..decoding.options import load_options
 from ..errors import UserError
-from ..fast.threads import (
-    blas_threads,
-    check_threads,
-    cores,
-    default_threads,
-    keep_freed_memory,
-)
-from ..huggingface.models import GitForCausalLM
+from ..fast.threads import check_threads, cores, default_threads, keep_freed_memory
 from ..huggingface.processing.processor import GitProcessor
 from ..loading.checkpoint import load as load_params
 from ..loading.config import GitConfig
@@ -45,33 +35,16 @@ from .checkpoints import (
     save_state,
 )
 from .curves import Line, read_csv, write_csv, write_page
-from .fast.model import labels_in, loss_and_gradients, side_by_side
-from .fast.text import Batch
-from .lessons.examples import Data, Text, batches_of, examples_of, pixels_of, split_of
-from .lessons.kept import Kept, batch_of_kept, kept_in, make
+from .fast.model import side_by_side
+from .lessons.examples import Data, examples_of, split_of
+from .lessons.kept import kept_in
 from .lora import save_adapter
 from .optimizers import Momenta, Moments, adamw, clip, momenta_of, moments_of, muon, schedule
 from .parameters import decays
 from .settings import Settings, rate_of, settings_of
+from .teacher import Teacher, batches_at, model_of, read_pictures
+from .validation import look
 from .weights import Weights, weights_of
-
-MEMORY = 2**29  # bytes of pixels that are kept in memory; beyond, pictures are read again
-
-
-class Teacher(NamedTuple):
-    """Everything that one training needs and that does not change."""
-
-    settings: Settings
-    config: GitConfig
-    processor: GitProcessor
-    data: Data
-    kept: Kept | None
-    pixels: dict[tuple[bool, int], Array]  # in memory: (held back, number) -> pixels
-    output: Path
-    base: str
-    options: GenerationConfig
-    total: int
-    threads: int
 
 
 def train(
@@ -152,80 +125,7 @@ def set_up(
     return teacher, weights
 
 
-def read_pictures(teacher: Teacher) -> None:
-    """Read all pictures once: they are there and whole; keep their pixels while memory lasts."""
-    room = MEMORY
-    for held, examples in enumerate(teacher.data):
-        for number in range(len(examples)):
-            pixels = read_pixels(teacher, bool(held), number)
-            if held or not teacher.settings.augment:
-                room -= pixels.nbytes
-                if room > 0:
-                    teacher.pixels[bool(held), number] = pixels
-
-
-def read_pixels(
-    teacher: Teacher, held: bool, number: int, crop: np.random.Generator | None = None
-) -> Array:
-    """The pixels of an example, from memory or from its picture."""
-    found = teacher.pixels.get((held, number))
-    if found is not None and crop is None:
-        return found
-    row = teacher.data[int(held)][number].row
-    frames = teacher.config.num_image_with_embedding
-    return pixels_of(row, teacher.processor, frames=frames, crop=crop)
-
-
 # ---------------------------------------------------------------- one step
-
-
-def order_of(teacher: Teacher, step: int) -> list[int]:
-    """The examples of a step, by number: every epoch has all of them, in an order of its own."""
-    size = teacher.settings.batch * teacher.settings.accumulate
-    count = len(teacher.data.training)
-    numbers: list[int] = []
-    for place in range(step * size, (step + 1) * size):
-        epoch, at = divmod(place, count)
-        if not numbers or at == 0:
-            order = np.random.default_rng([teacher.settings.seed, 2, epoch]).permutation(count)
-        numbers.append(int(order[at]))
-    return numbers
-
-
-def batches_at(teacher: Teacher, step: int) -> list[Batch]:
-    """Pictures and words of a step; of several captions one is drawn."""
-    rng = np.random.default_rng([teacher.settings.seed, 3, step])
-    numbers = order_of(teacher, step)
-    examples = [teacher.data.training[n] for n in numbers]
-    picked = [int(rng.integers(len(example.texts))) for example in examples]
-    texts = [example.texts[i] for example, i in zip(examples, picked, strict=True)]
-    return batches_for(teacher, False, numbers, texts, picked, rng)
-
-
-def batches_for(
-    teacher: Teacher,
-    held: bool,
-    numbers: Sequence[int],
-    texts: Sequence[Text],
-    picked: Sequence[int],
-    rng: np.random.Generator | None,
-) -> list[Batch]:
-    """Lay examples into batches, from pixels or from what is kept of them."""
-    words, kept = teacher.processor.vocabulary, teacher.kept
-    if kept is None:
-        crop = rng if teacher.settings.augment else None
-        pixels = [read_pixels(teacher, held, n, crop) for n in numbers]
-        return batches_of(pixels, texts, words)
-    offset = len(teacher.data.training) if held else 0
-
-    def find(place: int) -> Array:
-        n = numbers[place]
-        pixels = read_pixels(teacher, held, n)
-        return make(kept, offset + n, pixels, texts[place], words, which=picked[place])
-
-    with blas_threads(1), ThreadPoolExecutor(teacher.threads) as pool:
-        arrays = list(pool.map(find, range(len(numbers))))
-    return batch_of_kept(kept, arrays, texts, words)
 
 
 def one_step(
@@ -286,44 +186,6 @@ def move(
     return rate
 
 
-# ---------------------------------------------------------------- how well it goes
-
-
-def look(teacher: Teacher, weights: Weights) -> tuple[float, float, list[list[str]]]:
-    """Loss of what is held back, the share of whole texts that come out right, and samples."""
-    held = teacher.data.validation
-    model = model_of(teacher, weights)
-    words, loss, labels, right, every = teacher.processor.vocabulary, 0.0, 0, 0, 0
-    samples: list[list[str]] = []
-    for start in range(0, len(held), 16):
-        numbers = list(range(start, min(start + 16, len(held))))
-        texts = [held[n].texts[0] for n in numbers]
-        for batch in batches_for(teacher, True, numbers, texts, [0] * len(numbers), None):
-            count = labels_in([batch])
-            loss += (
-                count
-                * loss_and_gradients(
-                    weights.params, teacher.config, batch, count=count, what=teacher.settings.what
-                )[0]
-            )
-            labels += count
-        for number in numbers:
-            prompt = held[number].texts[0].prompt
-            pixels = read_pixels(teacher, True, number)[None]
-            ids = model.generate(
-                np.array([[words.start_id, *prompt]]),
-                pixel_values=pixels,
-                max_length=teacher.config.max_position_embeddings,
-            )
-            said = words.decode(np.asarray(ids)[0, 1 + len(prompt) :].tolist())
-            wanted = [words.decode(list(text.said)) for text in held[number].texts]
-            right += said in wanted
-            every += 1
-            if len(samples) < 8:
-                samples.append([held[number].row.key, wanted[0], said])
-    return loss / max(1, labels), right / max(1, every), samples
-
-
 # ---------------------------------------------------------------- the loop
 
 
@@ -365,14 +227,13 @@ def looked(
     teacher: Teacher, weights: Weights, line: Line, best: tuple[float, ...] | None
 ) -> tuple[Line, tuple[float, ...] | None]:
     """Look at what is held back; keep the model if it is the best so far."""
-    loss, exact, samples = look(teacher, weights)
-    score = (exact, -loss)
-    if best is None or score > best:
+    found = look(teacher, weights)
+    if best is None or found.score > best:
         save(teacher, weights)
-        best = score
-    told = json.dumps(samples, ensure_ascii=False)
-    values = {**asdict(line), "validation_loss": loss, "exact_match": exact, "samples": told}
-    return Line(**values), best
+        best = found.score
+    told = json.dumps(found.samples, ensure_ascii=False)
+    line = replace(line, validation_loss=found.loss, exact_match=found.exact, cider=found.cider)
+    return replace(line, samples=told), best
 
 
 def save(teacher: Teacher, weights: Weights) -> None:
@@ -382,14 +243,6 @@ def save(teacher: Teacher, weights: Weights) -> None:
         save_adapter(teacher.output, weights.lora, base=teacher.base)
     if weights.lora is None or teacher.settings.merge:
         save_best(teacher.output, model_of(teacher, weights), weights, teacher.processor)
-
-
-def model_of(teacher: Teacher, weights: Weights) -> GitForCausalLM:
-    """The model as it stands, to generate with or to write."""
-    model = GitForCausalLM(teacher.config, weights.params)
-    model.generation_config = teacher.options
-    model.threads = teacher.threads
-    return model
 
 
 def write_all(

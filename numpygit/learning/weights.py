@@ -9,7 +9,7 @@ import numpy as np
 
 from ..loading.config import GitConfig
 from ..model.params import Array, Git
-from .lora import Lora, merged, random_lora, thin_gradients
+from .lora import Lora, merged, random_lora
 from .parameters import astype, check_kind, is_block_matrix, is_trained, named
 
 
@@ -26,8 +26,6 @@ class Weights:
     def gradients(self, found: Sequence[Array]) -> list[Array]:
         """Pick the gradients of `arrays` out of those of all parameters, as `named` lists them."""
         by_name = {name: g for (name, _), g in zip(named(self.params), found, strict=True)}
-        if self.lora is not None:
-            return thin_gradients(self.lora, [by_name[part.name] for part in self.lora.parts])
         text = self.params.text
         if text.head.weight is text.word_embedding and "text.word_embedding" in self.names:
             both = by_name["text.word_embedding"] + by_name["text.head.weight"]
@@ -59,7 +57,8 @@ def weights_of(
         rank = int(what.partition(":")[2])
         lora = random_lora(params, rank=rank, alpha=2.0 * rank, seed=seed)
         arrays = [array for part in lora.parts for array in (part.a, part.b)]
-        names = [f"{part.name}.{kind}" for part in lora.parts for kind in ("a", "b")]
+        starts = [part.name.removesuffix("weight") for part in lora.parts]
+        names = [start + kind for start in starts for kind in ("a", "b")]
         return Weights(merged(params, lora), names, arrays, lora, params)
     vision = params.vision if what != "all" else astype(params.vision, dtype)
     params = Git(vision, astype(params.text, dtype))

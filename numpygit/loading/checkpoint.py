@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..limits import check_memory
+from ..fast.limits import check_memory
 from ..model.params import Array, Git, Linear, Vision
 from .adapter import with_adapter
 from .config import GitConfig, GitVisionConfig, read_config

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..limits import check_memory
+from ..fast.limits import check_memory
 from ..model.params import Array, Git, Linear, Vision
 from .config import GitConfig, GitVisionConfig
 from .names import Take, tensor_shapes, walk, walk_vision

@@ -37,9 +37,9 @@ WRITTEN_BY_RAY = (".parquet", ".jsonl", ".csv")
 class Caption:
     """What `map_batches` calls: a batch of pictures -> the batch with `caption` and `error`.
 
-    Pictures come as bytes, arrays (H, W, 3) of 0 to 255, or paths, in the column `pictures`, by
+    Pictures come as bytes, arrays (H, W, 3) of 0 to 255, or paths, in the `column` of that name, by
     default the first of PICTURES that is there, or `path`. Columns of pictures are dropped, all
-    others are kept, or those that `keep` names.
+    others are kept, or those that `keep` names. `how` is what `load` takes.
     """
 
     def __init__(
@@ -47,17 +47,17 @@ class Caption:
         model: str = "storybook",
         *,
         threads: int | None = 1,
-        pictures: str | None = None,
+        column: str | None = None,
         keep: Sequence[str] | None = None,
         max_length: int | None = None,
         **how: Any,
     ) -> None:
         self.captioner = load(model, threads=threads, **how)
-        self.pictures, self.keep, self.max_length = pictures, keep, max_length
+        self.column, self.keep, self.max_length = column, keep, max_length
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Caption one batch."""
-        column = self.pictures or next((n for n in (*PICTURES, "path") if n in batch), None)
+        column = self.column or next((n for n in (*PICTURES, "path") if n in batch), None)
         if column is None or column not in batch:
             raise UserError(
                 f"no column of pictures: expected {column or ', '.join(PICTURES)}, the batch has "

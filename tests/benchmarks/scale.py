@@ -175,7 +175,7 @@ def measure(place: Path, options: argparse.Namespace) -> None:
     draw(place, options.pictures, 256)
     base = place / "git-base"
     base.mkdir()
-    make_checkpoint(base, "base-224")
+    make_checkpoint(base, "base-224", pictures=0)
     tell("reading", options.pictures, best({
         f"{name}, {what}": reading(place / source, **how)
         for what, how in (

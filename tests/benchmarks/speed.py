@@ -1,7 +1,7 @@
 """How fast numpygit is, beside transformers on PyTorch and beside the products alone.
 
     python tests/benchmarks/speed.py [--peers FOLDER | --peer NAME=PYTHON] [--cores 1 2 4 8]
-        [--rounds 5] [--job NAME ...] [--output FILE]
+        [--rounds 5] [--job NAME ...] [--processes 2 4] [--output FILE]
 
 FOLDER holds the environments that make_peers.sh makes; PYTHON is one that has torch and
 transformers already. Without either only numpygit and the floor are measured. All programs run the
@@ -31,17 +31,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "golden")]
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "golden"), str(Path(__file__).parent)]
+
+from answers import compare  # noqa: E402
+from programs import Processes, Program, environment, kind_of, pinned, quiet_turn  # noqa: E402
+
 SLOW = {  # takes minutes
     "transformers 4.37.2": {"batch 8, greedy 20", "batch 32, greedy 20", "folder, 8 at once",
                             "folder, 32 at once"},
 }  # fmt: skip
-TIE = 2e-4  # logits closer than this may change places by rounding; they are of size 1
 FLOORS = ("floor", "torch-floor")
+FOLDER = "folder, 8 at once"
+LONG = 3  # seconds: of a job that takes longer the first turn counts too
 COLD_START = "cold start"
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 COLD = {
     "numpygit": """
 import sys, numpygit
@@ -98,103 +101,6 @@ def make_checkpoint(folder: Path, size: str, pictures: int) -> None:
         small.resize((640, 480)).save(folder / "pictures" / f"{number:03}.jpg", quality=90)
 
 
-def environment(cores: int) -> dict[str, str]:
-    """Tell a program how many cores it may use."""
-    kept = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
-    return kept | dict.fromkeys(THREADS, str(cores))
-
-
-def pinned(cores: range) -> list[str]:
-    """Keep a program on these cores, so that it cannot use more."""
-    return ["taskset", "--cpu-list", f"{cores.start}-{cores.stop - 1}"]
-
-
-class Program:
-    """A worker that waits for jobs."""
-
-    def __init__(self, python: str, kind: str, folder: Path, cores: range) -> None:
-        self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open while the program runs)
-        self.process = subprocess.Popen(
-            [*pinned(cores), python, str(HERE / "worker.py"), kind, str(folder)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said, text=True,
-            env=environment(len(cores)),
-        )  # fmt: skip
-        self.jobs = self.answer()["jobs"]
-
-    def answer(self) -> dict:
-        line = self.process.stdout.readline()
-        if not line:
-            self.said.seek(0)
-            sys.exit(f"{self.process.args[-2]} has died:\n{self.said.read()[-2000:]}")
-        return json.loads(line)
-
-    def ask(self, **question: object) -> dict:
-        print(json.dumps(question), file=self.process.stdin, flush=True)
-        return self.answer()
-
-    def do(self, job: str, repeats: int) -> dict:
-        return self.ask(job=job, repeats=repeats)
-
-
-def busy() -> float:
-    """Read how many seconds all cores together have worked since the machine started."""
-    numbers = [int(n) for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
-    return (sum(numbers) - numbers[3] - numbers[4]) / os.sysconf("SC_CLK_TCK")
-
-
-def quiet_turn(program: Program, job: str, repeats: int, used: float) -> tuple[dict, bool]:
-    """Let a program do a job; tell whether it had the machine for itself."""
-    time.sleep(0.3)  # until the threads of the one before sleep
-    before, start = busy(), time.perf_counter()
-    found = program.do(job, repeats)
-    wall = time.perf_counter() - start
-    foreign = busy() - before - (found["used"] - used)
-    return found, foreign < 0.1 * wall * os.cpu_count()
-
-
-def compare(job: str, answers: dict, programs: dict[str, Program], wrong: bool) -> list[str]:
-    """Check that all programs answer alike; tell of ties, and end where it is more than that."""
-    notes = []
-    mine = answers["numpygit"]
-    for name, theirs in answers.items():
-        if job == "vision tower":
-            same = np.allclose(theirs, mine, atol=2e-3)
-        else:
-            same = theirs == mine
-            if not same and job.endswith("greedy 20"):
-                pair = {"numpygit": programs["numpygit"], name: programs[name]}
-                notes += [f"{job}: {note}" for note in ties(mine, theirs, pair, wrong)]
-                same = True
-        if not same and wrong:
-            notes.append(f"{job}: {name} answers otherwise than numpygit")
-        elif not same:
-            sys.exit(f"{job}: {name} answers otherwise than numpygit; no time counts")
-    return notes
-
-
-def ties(mine: list, theirs: list, pair: dict[str, Program], wrong: bool) -> list[str]:
-    """Say of each picture with other words whether the two best logits are a tie in both."""
-    notes = []
-    for picture, (one, other) in enumerate(zip(mine, theirs, strict=True)):
-        if one == other:
-            continue
-        place = next(i for i in range(len(one)) if one[i] != other[i])
-        words = [one[place], other[place]]
-        gaps = {}
-        for name, program in pair.items():
-            best, second = program.ask(picture=picture, ids=one[:place], words=words)["logits"]
-            gaps[name] = best - second
-        told = ", ".join(f"{gap:+.1e} in {name}" for name, gap in gaps.items())
-        note = f"picture {picture}, word {place}: {words[0]} or {words[1]}, apart by {told}"
-        if max(abs(gap) for gap in gaps.values()) <= TIE:
-            notes.append(f"a tie. {note}")
-        elif wrong:
-            notes.append(f"no tie. {note}")
-        else:
-            sys.exit(f"{note}: more than rounding; no time counts")
-    return notes
-
-
 def measure(
     programs: dict[str, Program], jobs: list[str], rounds: int, *, alone: bool, wrong: bool
 ) -> dict:
@@ -212,7 +118,10 @@ def measure(
         found["ties"] += compare(job, answers, able, wrong)
         times: dict[str, list[float]] = {name: [] for name in able}
         rejected = 0
-        for _ in range(rounds):
+        found["peaks"][job] = {name: answer["peak"] for name, answer in warm.items()}
+        if max(answer["seconds"][0] for answer in warm.values()) > LONG:
+            times = {name: list(answer["seconds"]) for name, answer in warm.items()}
+        for _ in range(rounds - len(times["numpygit"])):
             for name, program in able.items():
                 for _attempt in range(4 if alone else 1):
                     answer, quiet = quiet_turn(program, job, 1, used[name])
@@ -221,11 +130,53 @@ def measure(
                         break
                     rejected += 1
                 times[name] += answer["seconds"]
-                found["peaks"].setdefault(job, {})[name] = answer["peak"]
+                found["peaks"][job][name] = answer["peak"]
         found["times"][job] = times
         middle = {name: round(statistics.median(times[name]), 4) for name in times}
-        print(f"{job}: {middle}, {rejected} turns measured again", file=sys.stderr, flush=True)
+        print(f"{job}: {middle}, {rejected} turns measured again", *found["ties"], sep="\n",
+              file=sys.stderr, flush=True)  # fmt: skip
     return found
+
+
+def by_processes(
+    pythons: dict[str, str], folder: Path, cores: range, counts: list[int], rounds: int
+) -> dict:
+    """Let several processes share the folder, 8 at once: -> seconds and peaks of each number."""
+    found: dict = {"times": {}, "peaks": {}}
+    for count in counts:
+        row = f"{FOLDER}, {count} processes"
+        crews = {name: Processes(python, name, folder, cores, count)
+                 for name, python in pythons.items()}  # fmt: skip
+        told = {name: crew.do(FOLDER, 8 * count)[1] for name, crew in crews.items()}  # warm
+        times: dict[str, list[float]] = {name: [] for name in crews}
+        for _ in range(rounds):
+            for name, crew in crews.items():
+                time.sleep(0.3)
+                seconds, told[name], peak = crew.do(FOLDER)
+                times[name].append(seconds)
+                found["peaks"].setdefault(row, {})[name] = peak
+        for crew in crews.values():
+            crew.end()
+        if any(texts != told["numpygit"] for texts in told.values()):
+            print(f"{row}: other captions than numpygit's", file=sys.stderr)
+        found["times"][row] = times
+        print(f"{row}: {times}", file=sys.stderr, flush=True)
+    return found
+
+
+def best_of_folder(times: dict) -> list[str]:
+    """Say which setting of the folder is the best of each program."""
+    rows = {job: row for job, row in times.items() if job.startswith("folder")}
+    best: dict[str, tuple[float, str]] = {}
+    for job, row in rows.items():
+        for name, seconds in row.items():
+            middle = statistics.median(seconds)
+            best[name] = min(best.get(name, (middle, job)), (middle, job))
+    return [
+        f"\nFolder, best setting, {name}: {seconds:.2f} s ({job}), ratio "
+        f"{seconds / best['numpygit'][0]:.2f}."
+        for name, (seconds, job) in best.items()
+    ]
 
 
 def cold_starts(pythons: dict[str, str], folder: Path, cores: range, rounds: int) -> dict:
@@ -275,6 +226,7 @@ def table(times: dict, cold: dict, weights: int) -> list[str]:
             ratio = mine / middle[name] if name in FLOORS else middle[name] / mine
             cells += [f"{middle[name]:.3f} s", f"{ratio:.2f}"]
         lines.append(f"| {job} | " + " | ".join(cells) + " |")
+    lines += best_of_folder(times)
     for name, found in cold.items():
         seconds, peak = (statistics.median(found[key]) for key in ("seconds", "peak"))
         lines.append(
@@ -324,6 +276,8 @@ def options() -> argparse.Namespace:
                         "measure it all the same, and tell")  # fmt: skip
     parser.add_argument("--size", choices=["base-224", "large-224"], default="base-224")
     parser.add_argument("--pictures", type=int, default=64, help="in the folder")
+    parser.add_argument("--processes", type=int, nargs="+", default=[],
+                        help="let so many processes share the folder, too")  # fmt: skip
     parser.add_argument("--folder", type=Path, help="keep the checkpoint here, or find it here")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--job", action="append", metavar="NAME", help="only this one")
@@ -344,8 +298,7 @@ def on_cores(asked: argparse.Namespace, cores: range, folder: Path) -> dict:
     """Measure all programs on these cores."""
     pythons = peers(asked)
     programs = {
-        name: Program(python, "numpygit" if name == "numpygit" else "transformers", folder, cores)
-        for name, python in pythons.items()
+        name: Program(python, kind_of(name), folder, cores) for name, python in pythons.items()
     }
     if asked.size == "base-224":
         programs["floor"] = Program(sys.executable, "floor", folder, cores)
@@ -357,6 +310,9 @@ def on_cores(asked: argparse.Namespace, cores: range, folder: Path) -> dict:
     found = measure(programs, named, asked.rounds, alone=not asked.shared, wrong=asked.wrong_words)
     for program in programs.values():
         program.process.kill()
+    shared = by_processes(pythons, folder, cores, asked.processes, asked.rounds)
+    found["times"] |= shared["times"]
+    found["peaks"] |= shared["peaks"]
     found["cold"] = {}
     if COLD_START in jobs:
         found["cold"] = cold_starts(pythons, folder, cores, asked.rounds)

@@ -26,7 +26,16 @@ sys.path[:0] = [str(ROOT), str(ROOT / "golden")]
 
 from seeded import seeded_tensors  # noqa: E402
 
-from numpygit.fast import attention, layers, pool, threads, towers  # noqa: E402
+from numpygit.fast import (  # noqa: E402
+    attention,
+    layers,
+    pool,
+    products,
+    teams,
+    threads,
+    towers,
+    words,
+)
 from numpygit.loading.config import GitConfig  # noqa: E402
 from numpygit.loading.names import params_from, tensor_shapes  # noqa: E402
 from numpygit.model import layers as plain_layers  # noqa: E402
@@ -54,22 +63,26 @@ def shifted_powers(keys: np.ndarray, q: np.ndarray, ones: np.ndarray) -> tuple:
     return scores, ones @ scores
 
 
-def whole_last_layer(memory: np.ndarray, p: Any, *, config: GitConfig) -> list[KeyValue]:
+def whole_last_layer(memory: np.ndarray, p: Any, *, config: GitConfig, member: Any) -> list:
     """Run the last layer for the image tokens too, which nobody reads."""
-    x, kept = towers.columns_of(memory), []
-    heads = config.num_attention_heads
-    for block in p.blocks:
-        attended, own = attention.image_attention(
-            x, block.attention, heads=heads, pictures=len(memory), plus=x
-        )
-        x = towers.after(attended, block, config=config)
-        kept.append(own)
+    heads, eps, M = config.num_attention_heads, config.layer_norm_eps, memory.shape[1]
+    own = member.own(M) if len(memory) == 1 else slice(M)
+    x, kept = towers.columns_of(memory[:, own]), []
+    for layer, block in enumerate(p.blocks):
+        attended, kv = attention.image_attention(
+            x, block.attention, heads=heads, pictures=len(memory), plus=x, layer=layer,
+            member=member,
+        )  # fmt: skip
+        x = layers.layer_norm(attended, block.attention_norm, eps=eps)
+        x = layers.mlp(x, block.mlp, activation=config.hidden_act, plus=x)
+        x = layers.layer_norm(x, block.mlp_norm, eps=eps)
+        kept.append(kv)
     return kept
 
 
-def packed(weight: np.ndarray, x: np.ndarray, *, threads: int = 1) -> np.ndarray:
+def packed(x: np.ndarray, weight: np.ndarray, *, threads: int = 1) -> np.ndarray:
     """Leave every product to OpenBLAS as it is."""
-    return weight @ x
+    return x @ weight.T
 
 
 def copied(cache: Cache, rows: int) -> Cache:
@@ -80,9 +93,9 @@ def copied(cache: Cache, rows: int) -> Cache:
     return cache._replace(image_kv=image)
 
 
-def one_after_the_other(work: Callable, count: int, *, threads: int) -> list:
+def one_after_the_other(work: Callable, count: int, *, tokens: int, threads: int) -> list:
     """Encode one picture after the other, each on all cores."""
-    return [work(slice(i, i + 1)) for i in range(count)]
+    return [work(slice(i, i + 1), teams.WHOLE) for i in range(count)]
 
 
 def techniques(params: Any) -> Iterator[Technique]:
@@ -101,14 +114,14 @@ def techniques(params: Any) -> Iterator[Technique]:
 
     def begun(cache: Cache, rows: int) -> Cache:
         forked = keep_rows(cache, np.arange(len(cache.attention_mask)).repeat(rows))
-        return fast.decode_step(words[: len(forked.attention_mask)], forked, p, config=CONFIG)[1]
+        return fast.decode_step(ids[: len(forked.attention_mask)], forked, p, config=CONFIG)[1]
 
-    words = np.random.default_rng(1).integers(200, 9000, (8, 8))
+    ids = np.random.default_rng(1).integers(200, 9000, (8, 8))
     cache, batch = see(), begun(see(8), 1)
     beams = begun(cache, 4)
 
     def say(known: Cache = beams) -> Any:
-        now = words[: len(known.attention_mask), :1]
+        now = ids[: len(known.attention_mask), :1]
         return fast.decode_step(now, known, p, config=CONFIG)
 
     def plain_look() -> Any:
@@ -125,19 +138,25 @@ def techniques(params: Any) -> Iterator[Technique]:
         attention, "SCORES", 10**9)  # fmt: skip
     yield "last layer: keys and values only", "text tower, picture", see, see, lambda: put(
         towers, "prefill_pictures", whole_last_layer)  # fmt: skip
+    yield "a team shares the tokens", "picture tower", look, look, lambda: put(
+        teams, "TEAM", 1)  # fmt: skip
+    yield "a team shares the tokens", "text tower, picture", see, see, lambda: put(
+        teams, "TEAM", 1)  # fmt: skip
     yield "groups of pictures in threads", "8 pictures", lambda: look(8), lambda: look(
         8), lambda: put(towers, "in_groups", one_after_the_other)  # fmt: skip
     yield "several pictures in one product", "8 pictures", lambda: look(8), lambda: look(
         8), lambda: put(pool, "TOGETHER", 1)  # fmt: skip
     yield "beams share their picture", "a word of 4 beams", say, lambda: say(
         copied(beams, 4)), nothing  # fmt: skip
-    yield "small products unpacked", "a word of 4 beams", say, say, lambda: put(
-        layers, "product", packed)  # fmt: skip
-    yield "small products unpacked", "a word of 8 pictures", lambda: say(batch), lambda: say(
-        batch), lambda: put(layers, "product", packed)  # fmt: skip
+    yield "a few rows multiplied in other ways", "a word of 4 beams", say, say, lambda: put(
+        words, "product", packed)  # fmt: skip
+    yield "a few rows as vectors", "a word of 4 beams", say, say, lambda: put(
+        products, "VECTORS", 1)  # fmt: skip
+    yield "a few rows multiplied in other ways", "a word of 8 pictures", lambda: say(
+        batch), lambda: say(batch), lambda: put(words, "product", packed)  # fmt: skip
     yield "pictures' attention in threads", "a word of 8 pictures", lambda: say(
-        batch), lambda: say(batch), lambda: put(attention, "MANY", 99)  # fmt: skip
-    prompt, known = words[:1], keep_rows(cache, np.zeros(1, np.int64))
+        batch), lambda: say(batch), lambda: put(words, "MANY", 99)  # fmt: skip
+    prompt, known = ids[:1], keep_rows(cache, np.zeros(1, np.int64))
     yield "last word's logits only", "a question of 8 words", lambda: fast.decode_step(
         prompt, known, p, config=CONFIG), lambda: text.decode_step(
         prompt, known, p, config=CONFIG), nothing  # fmt: skip
@@ -151,11 +170,12 @@ def seconds(job: Callable) -> float:
 
 
 PARTS = {
-    "product": layers,
-    "layer_norm": towers,
+    "product": words,
+    "layer_norm": words,
+    "activate_in_place": words,
+    "mix_words": words,
     "activate": layers,
     "mix_image": attention,
-    "mix_words": attention,
 }
 
 

@@ -1,13 +1,18 @@
-"""A training step beside torch's: forward, backward, and of git-base the optimiser too.
+"""A training step beside torch's: forward, backward, and of git-base clipping and AdamW too.
 
     ORACLE/bin/python tests/benchmarks/training.py                  # storybook, batch 64
     ORACLE/bin/python tests/benchmarks/training.py --threads 2
     ORACLE/bin/python tests/benchmarks/training.py --git-base 1     # batch 1; 8 GB
+    ORACLE/bin/python tests/benchmarks/training.py --git-base 4 --train last:2
+    ORACLE/bin/python tests/benchmarks/training.py --git-base 4 --train lora:8 --only torch
+    python tests/benchmarks/training.py --definition                # the definition and its twin
     python tests/benchmarks/training.py --adamw                     # 176 million parameters
 
 ORACLE is an environment with torch and transformers (golden/README.md), which imports numpygit too.
 Both sides are asked in turn, and the best of several is told: in seconds of one processor where
---threads is 1 (so that other programs do not count), else in seconds on the wall.
+--threads is 1 (so that other programs do not count), else in seconds on the wall. With last:N and
+lora:R numpygit learns from states and image tokens that `train` keeps on disk; torch runs its
+frozen parts again, as its users do. Memory is that of one side with --only.
 """
 
 from __future__ import annotations
@@ -23,17 +28,19 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from numpygit.fast.threads import blas_threads, keep_freed_memory
+from numpygit.learning.backward.model import loss_and_gradients as definition
 from numpygit.learning.fast.model import labels_in, side_by_side
 from numpygit.learning.fast.text import Batch
 from numpygit.learning.optimizers import adamw, clip, moments_of
-from numpygit.learning.parameters import astype, named
+from numpygit.learning.parameters import astype
+from numpygit.learning.weights import weights_of
 from numpygit.loading.checkpoint import load
 from numpygit.loading.config import GitConfig
 from numpygit.loading.random_weights import random_model
 from numpygit.storybook import CHECKPOINT
 
 
-def batch_of(config: GitConfig, B: int, T: int) -> tuple[Batch, np.ndarray]:
+def batch_of(config: GitConfig, B: int, T: int) -> Batch:
     """Draw pixels and words; all words but the first are labels."""
     rng = np.random.default_rng(0)
     side = config.vision_config.image_size
@@ -42,24 +49,55 @@ def batch_of(config: GitConfig, B: int, T: int) -> tuple[Batch, np.ndarray]:
     targets = np.full_like(ids, -100)
     targets[:, :-1] = ids[:, 1:]
     positions = np.broadcast_to(np.arange(T), ids.shape)
-    return Batch(ids, targets, np.ones_like(ids), positions, pixels=pixels), ids
+    return Batch(ids, targets, np.ones_like(ids), positions, pixels=pixels)
 
 
-def numpy_step(config: GitConfig, params, batch: Batch, threads: int, what: str, pieces: int):
-    """One step here, with the optimiser where `what` is not empty."""
-    names, arrays = zip(*named(params), strict=True)
-    state = moments_of(arrays) if what else None
+def with_kept(config: GitConfig, batch: Batch, what: str) -> Batch:
+    """Put in the place of pixels what `train` keeps of them: tokens, or states of lower layers."""
+    rng = np.random.default_rng(1)
+    M = 1 + (config.vision_config.image_size // config.vision_config.patch_size) ** 2
+    B, T = batch.ids.shape
+    if what.startswith("last"):
+        states = rng.standard_normal((B, M + T, config.hidden_size), np.float32)
+        return batch._replace(pixels=None, states=states)
+    if what.startswith("lora"):
+        tokens = rng.standard_normal((B, M, config.vision_config.hidden_size), np.float32)
+        return batch._replace(pixels=None, tokens=tokens)
+    return batch
+
+
+def numpy_step(
+    config: GitConfig, params, batch: Batch, threads: int, what: str, pieces: int, moves: bool
+) -> Callable[[], None]:
+    """One step here."""
+    weights = weights_of(config, params, what, clips=False, seed=0)
+    given = with_kept(config, batch, what)
+    state = moments_of(weights.arrays) if moves else None
+    decays = [0.01] * len(weights.arrays)
 
     def step() -> None:
-        _, found = side_by_side(params, config, [batch], pieces=pieces, threads=threads)
+        _, found = side_by_side(
+            weights.params, config, [given], pieces=pieces, threads=threads, what=what
+        )
         if state is not None:
-            clip(found)
-            adamw(arrays, found, state, rate=1e-5, decays=[0.01] * len(names), threads=threads)
+            gradients = weights.gradients(found)
+            clip(gradients)
+            adamw(weights.arrays, gradients, state, rate=1e-5, decays=decays, threads=threads)
+            weights.refresh()
 
     return step
 
 
-def torch_step(config: GitConfig, batch: Batch, ids: np.ndarray, threads: int, what: str, folder):
+def definition_step(config: GitConfig, params, batch: Batch) -> Callable[[], None]:
+    """The same gradients by the definition, whose tape is what the five files trace."""
+    labels = np.full_like(batch.ids, -100)
+    labels[:, 1:] = batch.targets[:, :-1]
+    return lambda: definition(params, config, batch.pixels, batch.ids, labels)
+
+
+def torch_step(
+    config: GitConfig, batch: Batch, threads: int, what: str, folder, moves: bool
+) -> Callable[[], None]:
     """The same step by torch and transformers, without dropout."""
     import torch
     from transformers import GitConfig as Official
@@ -68,20 +106,50 @@ def torch_step(config: GitConfig, batch: Batch, ids: np.ndarray, threads: int, w
     torch.set_num_threads(threads)
     model = GitForCausalLM.from_pretrained(folder) if folder else GitForCausalLM(Official())
     model.eval()
-    pixels, words = torch.tensor(batch.pixels), torch.tensor(ids)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, weight_decay=0.01) if what else None
+    trained = freeze(model, what)
+    pixels, words = torch.tensor(batch.pixels), torch.tensor(batch.ids)
+    optimizer = torch.optim.AdamW(trained, lr=1e-5, weight_decay=0.01) if moves else None
+    T = words.shape[1]
 
     def step() -> None:
         logits = model(input_ids=words, pixel_values=pixels, use_cache=False).logits
-        before = logits[:, -ids.shape[1] : -1].reshape(-1, logits.shape[-1])
+        before = logits[:, -T:-1].reshape(-1, logits.shape[-1])
         loss = torch.nn.functional.cross_entropy(before, words[:, 1:].reshape(-1))
         model.zero_grad(set_to_none=True)
         loss.backward()
         if optimizer is not None:
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
 
     return step
+
+
+def freeze(model, what: str) -> list:
+    """Leave only what is trained with a gradient; put LoRA's matrices beside queries and values."""
+    kind, _, number = what.partition(":")
+    layers = model.git.encoder.layer
+    if kind == "all":
+        return list(model.parameters())
+    model.requires_grad_(False)
+    if kind == "last":
+        parts = [model.output, *layers[len(layers) - int(number) :]]
+        return [p for part in parts for p in part.requires_grad_(True).parameters()]
+    trained = []
+    for layer in layers:
+        attention = layer.attention.self
+        for name in ("query", "value"):
+            trained += adapt(getattr(attention, name), int(number))
+    return trained
+
+
+def adapt(linear, rank: int) -> list:
+    """Add a product of two thin matrices to what a projection makes."""
+    import torch
+
+    a = torch.nn.Parameter(torch.randn(rank, linear.in_features) * 0.02)
+    b = torch.nn.Parameter(torch.zeros(linear.out_features, rank))
+    linear.register_forward_hook(lambda _, given, made: made + 2.0 * ((given[0] @ a.T) @ b.T))
+    return [a, b]
 
 
 def best_of(steps: dict[str, Callable[[], None]], times: int, clock: Callable[[], float]):
@@ -97,24 +165,29 @@ def best_of(steps: dict[str, Callable[[], None]], times: int, clock: Callable[[]
 
 def compare(args: argparse.Namespace) -> None:
     """Print the seconds of a step."""
+    what, moves, threads = args.train, bool(args.git_base), args.threads
     if args.git_base:
-        config, B, T, folder, what = GitConfig(), args.git_base, 16, None, "all"
-        params = random_model(config)
-        pieces = min(B, args.threads)
+        config, B, T, folder = GitConfig(), args.git_base, 16, None
+        params, pieces = random_model(config), min(args.git_base, threads)
     else:
         config, stored = load(CHECKPOINT)
-        params, B, T, folder, what, pieces = astype(stored, np.float32), 64, 12, CHECKPOINT, "", 4
-    batch, ids = batch_of(config, B, T)
+        params, B, T, folder, pieces = astype(stored, np.float32), 64, 12, CHECKPOINT, 4
+    batch = batch_of(config, B, T)
     assert labels_in([batch])
-    steps = {"numpygit": numpy_step(config, params, batch, args.threads, what, pieces)}
-    if not args.alone:
-        steps["torch"] = torch_step(config, batch, ids, args.threads, what, folder)
-    clock = time.process_time if args.threads == 1 else time.perf_counter
+    steps: dict[str, Callable[[], None]] = {}
+    if args.only != "torch":
+        steps["numpygit"] = numpy_step(config, params, batch, threads, what, pieces, moves)
+    if args.definition:
+        steps["definition"] = definition_step(config, params, batch)
+    elif args.only != "numpygit":
+        steps["torch"] = torch_step(config, batch, threads, what, folder, moves)
+    clock = time.process_time if threads == 1 else time.perf_counter
     found = best_of(steps, args.times, clock)
     for name, seconds in found.items():
         print(f"{name}: {seconds:.3f} s a step, {B / seconds:.1f} pictures/s")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"batch {B}, threads {args.threads}, load {os.getloadavg()[0]:.1f}, memory {memory} MB")
+    load_now = os.getloadavg()[0]
+    print(f"batch {B}, train {what}, threads {threads}, load {load_now:.1f}, memory {memory} MB")
 
 
 def time_adamw(threads: int) -> None:
@@ -139,7 +212,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--git-base", type=int, default=0, metavar="BATCH")
-    parser.add_argument("--alone", action="store_true", help="without torch")
+    parser.add_argument("--train", default="all", metavar="WHAT", help="all, last:N or lora:R")
+    parser.add_argument("--only", choices=("numpygit", "torch"), help="one side alone")
+    parser.add_argument("--definition", action="store_true", help="not torch: the definition")
     parser.add_argument("--adamw", action="store_true")
     args = parser.parse_args()
     keep_freed_memory()

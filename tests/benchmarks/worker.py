@@ -2,8 +2,10 @@
 
     python worker.py (numpygit|transformers|floor|torch-floor) FOLDER
 
-Reads one JSON object a line, {"job": NAME, "repeats": N}, and answers with seconds and result; or
-{"picture": N, "ids": [...], "words": [...]}, and answers with the logits of these words there.
+Reads one JSON object a line, {"job": NAME, "repeats": N}, and answers with seconds and result; of a
+folder it does the batches that "share": [NUMBER, OF HOW MANY, PICTURES IN ALL] names. Or
+{"picture": N, "ids": [...], "words": [...]}, and answers with the logits of these words there; or
+{"picture": N, "texts": [[...], ...]}, and answers with the logarithm of each one's likelihood.
 Runs in the peers' environments too, so that only what a program needs is imported.
 """
 
@@ -26,8 +28,10 @@ QUESTIONS = [[101, *range(2000 + 40 * i, 2000 + 40 * i + 7)] for i in range(10)]
 ANSWER = 5  # words
 BATCHES = (8, 32)  # pictures at once, of a folder
 
-Jobs = dict[str, Callable[[], Any]]
-Logits = Callable[[int, list[int]], Any]  # of a picture and the words so far
+Jobs = dict[str, Callable[..., Any]]
+Logits = Callable[[int, list[int]], Any]  # of a picture and a text: (T, V)
+Share = tuple[int, int, int | None]
+ALL: Share = (0, 1, None)
 
 
 def pixels_of(count: int) -> np.ndarray:
@@ -35,10 +39,11 @@ def pixels_of(count: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal((count, 3, 224, 224), np.float32)
 
 
-def batches(folder: Path, size: int) -> list[list[str]]:
-    """List the pictures of a folder, a few at a time."""
-    paths = sorted(str(path) for path in (folder / "pictures").glob("*.jpg"))
-    return [paths[i : i + size] for i in range(0, len(paths), size)]
+def batches(folder: Path, size: int, share: Share) -> list[list[str]]:
+    """List the pictures of a folder, a few at a time: this program's share of them."""
+    number, count, pictures = share
+    paths = sorted(str(path) for path in (folder / "pictures").glob("*.jpg"))[:pictures]
+    return [paths[i : i + size] for i in range(0, len(paths), size)][number::count]
 
 
 def jobs_of_numpygit(folder: Path) -> tuple[Jobs, Logits]:
@@ -66,15 +71,14 @@ def jobs_of_numpygit(folder: Path) -> tuple[Jobs, Logits]:
             for question in QUESTIONS
         ]  # fmt: skip
 
-    def caption_folder(size: int) -> list[str]:
+    def caption_folder(size: int, share: Share = ALL) -> list[list[str]]:
         return [
-            text
-            for batch in batches(folder, size)
-            for text in captioner.captions(batch, max_length=WORDS + 1)
+            captioner.captions(batch, max_length=WORDS + 1)
+            for batch in batches(folder, size, share)
         ]
 
     def logits(picture: int, ids: list[int]) -> Any:
-        return model.logits(np.array([ids]), pixels[picture : picture + 1])[0, -1]
+        return model.logits(np.array([ids]), pixels[picture : picture + 1])[0, -len(ids) :]
 
     def see() -> Any:
         return tower(pixels[:1]).last_hidden_state
@@ -111,16 +115,16 @@ def jobs_of_transformers(folder: Path) -> tuple[Jobs, Logits]:
             for question in QUESTIONS
         ]  # fmt: skip
 
-    def caption_folder(size: int) -> list[str]:
+    def caption_folder(size: int, share: Share = ALL) -> list[list[str]]:
         processor = transformers.GitProcessor.from_pretrained(folder)
         texts = []
-        for batch in batches(folder, size):
+        for batch in batches(folder, size, share):
             opened = [Image.open(path) for path in batch]
             prepared = processor(images=opened, return_tensors="pt").pixel_values
             ids = model.generate(
                 start.repeat(len(batch), 1), pixel_values=prepared, max_length=WORDS + 1, **ends
             )
-            texts += processor.batch_decode(ids, skip_special_tokens=True)
+            texts.append(processor.batch_decode(ids, skip_special_tokens=True))
         return texts
 
     def tower() -> Any:
@@ -128,7 +132,8 @@ def jobs_of_transformers(folder: Path) -> tuple[Jobs, Logits]:
 
     def logits(picture: int, ids: list[int]) -> Any:
         seen = pixels[picture : picture + 1]
-        return model(input_ids=torch.tensor([ids]), pixel_values=seen).logits[0, -1].numpy()
+        found = model(input_ids=torch.tensor([ids]), pixel_values=seen).logits
+        return found[0, -len(ids) :].numpy()
 
     return jobs_named(tower, write, questions, caption_folder), logits
 
@@ -137,7 +142,7 @@ def jobs_named(
     tower: Callable[[], Any],
     write: Callable[..., Any],
     questions: Callable[[], Any],
-    folder: Callable[[int], Any],
+    folder: Callable[..., Any],
 ) -> Jobs:
     """Give the jobs their names. What a job returns is compared between the programs."""
     return {
@@ -229,6 +234,22 @@ def no_logits(picture: int, ids: list[int]) -> Any:
     raise SystemExit("products alone have no logits")
 
 
+def likelihood(logits: np.ndarray, ids: list[int]) -> float:
+    """Add up the log-probabilities of all words after the first: logits (T, V), ids (T,)."""
+    exact = logits[:-1].astype(np.float64)
+    highest = exact.max(axis=1)
+    sums = highest + np.log(np.exp(exact - highest[:, None]).sum(axis=1))
+    return float((exact[np.arange(len(exact)), ids[1:]] - sums).sum())
+
+
+def answer_about_words(asked: dict[str, Any], logits: Logits) -> dict[str, Any]:
+    """Answer with the logits of some words, or with the likelihoods of whole texts."""
+    if "texts" in asked:
+        texts = asked["texts"]
+        return {"scores": [likelihood(logits(asked["picture"], ids), ids) for ids in texts]}
+    return {"logits": logits(asked["picture"], asked["ids"])[-1][asked["words"]].tolist()}
+
+
 def main() -> None:
     """Answer until nobody asks."""
     kind, folder = sys.argv[1], Path(sys.argv[2])
@@ -242,13 +263,12 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         if "picture" in asked:
-            found = logits(asked["picture"], asked["ids"])[asked["words"]]
-            print(json.dumps({"logits": found.tolist()}), flush=True)
+            print(json.dumps(answer_about_words(asked, logits)), flush=True)
             continue
         job, seconds, result = jobs[asked["job"]], [], None
         for _ in range(asked["repeats"]):
             start = time.perf_counter()
-            result = job()
+            result = job(share=asked["share"]) if "share" in asked else job()
             seconds.append(time.perf_counter() - start)
         used = time.process_time()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -44,8 +44,8 @@ def caption(rows: list[Row], output: Path | None, *, asks: bool = False, model: 
     """Caption rows; -> counts and what was reported."""
     to = sink(None if output is None else str(output), model=model, asks=asks)
     said: list[str] = []
-    to.open()
     try:
+        to.open()
         return run(iter(rows), to, echo, batch_size=4, report=said.append), said
     finally:
         to.close()
@@ -190,6 +190,23 @@ def test_a_shard_of_others_is_left_as_it_is(tmp_path, pictures):
     caption(pictures[:2], tmp_path / "d.tar")
     with pytest.raises(UserError, match="of the model 'm', not 'n'"):
         caption(pictures, tmp_path / "d.tar", model="n")
+
+
+def test_captions_of_two_models_do_not_mix(tmp_path, pictures):
+    pytest.importorskip("pyarrow")
+    for name in ("c.jsonl", "c.csv", "c.tar", "c.parquet"):
+        caption(pictures[:2], tmp_path / name)
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(UserError, match="of the model 'm', not 'n'"):
+            caption(pictures, tmp_path / name, model="n")
+        assert (tmp_path / name).read_bytes() == before
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_run_that_is_refused_leaves_no_journal(tmp_path):
+    with pytest.raises(UserError, match="has no image_id"):
+        caption([Row("dog.png", tmp_path / "dog.png")], tmp_path / "c.json")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_runs_do_not_write_the_same_file(tmp_path):

@@ -1,6 +1,7 @@
 """generation_config.json, and what config.json says of generation: read, obeyed, written.
 
-Checks decoding/options/checks.py, decoding/options/config.py, decoding/options/kinds.py.
+Checks decoding/options/checks.py, decoding/options/config.py, decoding/options/kinds.py,
+decoding/options/files.py.
 """
 
 import json

@@ -6,6 +6,8 @@ Checks evaluation/confusions.py, evaluation/pairs.py, evaluation/report.py.
 from __future__ import annotations
 
 import json
+import os
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -57,6 +59,30 @@ def test_one_measure_that_fails_keeps_the_others(monkeypatch):
     notes = "\n".join(found.notes)
     for name in ("Stanford's tokeniser failed", "METEOR is left out", "SPICE is left out"):
         assert f"{name}: there is no java on this machine" in notes
+
+
+BROKEN_JAVA = {
+    "a Mac's": "echo 'Unable to locate a Java Runtime' >&2; exit 1",
+    "one that fails": 'test "$1" = -version',
+    "one that talks nonsense": 'test "$1" = -version || while read line; do echo none; done',
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the broken java is a shell script")
+@pytest.mark.parametrize("kind", BROKEN_JAVA)
+def test_a_java_that_does_not_run_keeps_the_others(tmp_path, monkeypatch, kind):
+    pytest.importorskip("pycocoevalcap")
+    java = tmp_path / "java"
+    java.write_text(f"#!/bin/sh\n{BROKEN_JAVA[kind]}\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    for asked in (None, True):
+        found = score(pairs(), java=asked)
+        assert {name: round(found.all[name], 6) for name in PUBLISHED} == PUBLISHED
+        assert "METEOR" not in found.all
+        assert found.by["words"] == "regular expressions (tokens.py)"
+        is_told = asked or kind != "a Mac's"  # where there is no java, nothing has failed
+        assert len(found.notes) == (2 if is_told else 0)
 
 
 def test_word_errors_of_the_nearest_reference():

@@ -2,29 +2,11 @@
 
 import numpy as np
 import pytest
+from attention_cases import CLOSE, SIZES, D, M, N, of_scale, random
 
 from numpygit.fast import attention
+from numpygit.fast.teams import Member, in_teams
 from numpygit.model import layers
-from numpygit.model.layers import KeyValue
-from numpygit.model.params import Attention, Linear
-
-D, N, M = 12, 3, 7
-CLOSE = 5e-6
-
-
-def random(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng([seed, *shape]).standard_normal(shape, np.float32)
-
-
-def of_scale(scale: float, offset: float) -> Attention:
-    """Attention whose scores are about `scale`, all of them moved by about `offset`."""
-    query = Linear(random(D, D, seed=1) * np.float32(scale), np.full(D, offset, np.float32))
-    key = Linear(random(D, D, seed=2), np.full(D, 1, np.float32))
-    return Attention(query, key, Linear(random(D, D, seed=3), random(D, seed=3)),
-                     Linear(random(D, D, seed=4), random(D, seed=4)))  # fmt: skip
-
-
-SIZES = [(0.3, 0), (1, 30), (1, -30), (1, 500), (1, -500), (60, 0), (3000, 0)]
 
 
 @pytest.mark.filterwarnings("error")
@@ -41,25 +23,22 @@ def test_image_tokens_with_scores_of_any_size(scale, offset, pictures):
     np.testing.assert_allclose(mine.T.reshape(tokens.shape), expected, atol=CLOSE * size)
 
 
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(("scale", "offset"), SIZES)
-@pytest.mark.parametrize(("pictures", "threads"), [(1, 1), (9, 1), (9, 3)])
-def test_words_with_scores_of_any_size(scale, offset, pictures, threads):
-    p, texts, T = of_scale(scale, offset), 2, 2
-    B = pictures * texts
-    image = KeyValue(random(pictures, N, M, D // N), random(pictures, N, M, D // N, seed=1))
-    past = KeyValue(random(B, N, 3, D // N), random(B, N, 3, D // N, seed=1))
-    words = random(B, T, D)
-    mask = np.zeros((B, 1, T, 5), np.float32)
-    mask[:, :, 0, 4] = -np.inf
-    mask[::2, :, :, 0] = np.finfo(np.float32).min  # a padded row
-    whole = np.concatenate([np.zeros((B, 1, T, M), np.float32), mask], axis=3)
-    expected, kv = layers.attention(words, p, heads=N, mask=whole, context=image, past=past)
-    x = np.ascontiguousarray(words.reshape(-1, D).T)
-    mine, own = attention.word_attention(x, p, image, past, mask=mask, threads=threads)
-    np.testing.assert_allclose(own.k, kv.k, atol=CLOSE)
-    size = np.abs(expected).max() * max(1, scale)
-    np.testing.assert_allclose(mine.T.reshape(words.shape), expected, atol=CLOSE * size)
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_team_shares_the_tokens_of_a_picture(size):
+    p, tokens = of_scale(1, 0), random(1, M, D)
+    expected, kv = layers.attention(tokens, p, heads=N)
+    x = np.ascontiguousarray(tokens[0].T)
+
+    def work(picture: slice, member: Member) -> tuple:
+        own = x[:, member.own(M)]
+        mine, kv = attention.image_attention(own, p, heads=N, layer=3, member=member)
+        assert mine.shape == own.shape
+        return *member.gather(4, mine), kv
+
+    ((whole, gathered),) = in_teams(work, [slice(0, 1)], size=size, threads=size)
+    np.testing.assert_allclose(whole.T[None], expected, atol=CLOSE * np.abs(expected).max())
+    np.testing.assert_allclose(gathered.k, kv.k, atol=CLOSE)
+    np.testing.assert_allclose(gathered.v, kv.v, atol=CLOSE)
 
 
 def test_what_is_not_a_number_stays_so():

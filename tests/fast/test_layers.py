@@ -1,4 +1,4 @@
-"""Layers of columns beside model/layers.py: products of every width, activations, norms."""
+"""Layers of columns beside model/layers.py: residuals, activations, norms."""
 
 import numpy as np
 import pytest
@@ -20,37 +20,13 @@ def random(*shape: int) -> np.ndarray:
     return np.random.default_rng(shape).standard_normal(shape, np.float32)
 
 
-@pytest.mark.parametrize("directly", [True, False])
-@pytest.mark.parametrize("threads", [1, 2, 3, 4])
-@pytest.mark.parametrize("count", [1, 2, 7, 8, 31, 32, 33])
-def test_products_however_they_are_cut(count, threads, directly, monkeypatch):
-    monkeypatch.setattr(fast, "SLICE", 40)
-    monkeypatch.setattr(fast, "SMALL", 200)
-    monkeypatch.setattr(fast, "multiplies_small_directly", lambda: directly)
-    weight, x = random(50, 8), random(8, count)
-    assert_close(fast.product(weight, x, threads=threads), weight @ x)
-    turned = random(8, 50).T  # does not lie row by row
-    assert_close(fast.product(turned, x, threads=threads), turned @ x)
-
-
-def test_products_smaller_than_a_slice_and_with_rows_left_over(monkeypatch):
-    for small in (1, 8 * 3, 8 * 3 * 7, 10**6):
-        monkeypatch.setattr(fast, "SMALL", small)
-        weight, x = random(50, 8), random(8, 3)
-        found = np.full((50, 3), np.nan, np.float32)
-        fast.multiply_stacked(weight, x, out=found)
-        assert_close(found, weight @ x)
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_residuals_are_added(threads):
+def test_residuals_are_added():
     p = MLP(Linear(random(12, 6), random(12)), Linear(random(6, 12), random(6)))
     x, plus = random(6, 9), random(1, 6, 9)[0]
     expected = layers.mlp(x.T[None], p, activation="gelu")[0].T
-    assert_close(fast.mlp(x, p, activation="gelu", threads=threads), expected)
-    added = fast.mlp(x, p, activation="gelu", plus=plus, threads=threads)
-    assert_close(added, expected + plus)
-    assert_close(fast.linear(x, p.up, threads=threads), layers.linear(x.T, p.up).T)
+    assert_close(fast.mlp(x, p, activation="gelu"), expected)
+    assert_close(fast.mlp(x, p, activation="gelu", plus=plus), expected + plus)
+    assert_close(fast.linear(x, p.up), layers.linear(x.T, p.up).T)
 
 
 @pytest.mark.parametrize("name", ["quick_gelu", "gelu", "gelu_new", "relu", "silu", "selu", abs])

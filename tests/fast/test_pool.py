@@ -6,11 +6,7 @@ import threading
 import pytest
 
 from numpygit.fast import pool
-from numpygit.fast.pool import Pool, cut, groups, in_groups, pool_of, spread
-from numpygit.fast.threads import blas_threads, find_openblas
-
-BLAS = find_openblas()
-needs_openblas = pytest.mark.skipif(BLAS is None, reason="NumPy here does not use OpenBLAS")
+from numpygit.fast.pool import Pool, cut, groups, pool_of, spread
 
 
 def lengths(slices: list[slice]) -> list[int]:
@@ -77,60 +73,52 @@ def test_a_child_process_starts_threads_of_its_own():
         assert os.waitpid(child, 0)[1] == 0
 
 
-@needs_openblas
 @pytest.mark.parametrize(
-    ("count", "threads", "alone", "rest"),
+    ("count", "threads", "alone", "left", "size"),
     [
-        (0, 4, [], []),
-        (1, 1, [], [1]),
-        (9, 1, [], [3, 3, 3]),
-        (1, 2, [], [1]),
-        (1, 4, [], [1]),
-        (3, 2, [1, 1], [1]),
-        (2, 4, [1, 1], []),
-        (3, 4, [1, 1, 1], []),
-        (8, 4, [2, 2, 2, 2], []),
-        (9, 4, [2, 2, 2, 2], [1]),
-        (8, 8, [1] * 8, []),
-        (8, 16, [1] * 8, []),
-        (7, 16, [], [3, 4]),
-        (32, 8, [4] * 8, []),
-        (64, 2, [4] * 16, []),
-        (40, 4, [3, 3, 4, 3, 3, 4, 3, 3, 4, 3, 3, 4], []),
+        (0, 4, [], [], 1),
+        (1, 1, [1], [], 1),
+        (9, 1, [3, 3, 3], [], 1),
+        (1, 2, [], [1], 2),
+        (1, 4, [], [1], 4),
+        (3, 2, [1, 1], [1], 2),
+        (2, 4, [], [1, 1], 2),
+        (3, 4, [1, 1, 1], [], 1),
+        (8, 4, [2, 2, 2, 2], [], 1),
+        (9, 4, [2, 2, 2, 2], [1], 4),
+        (10, 4, [2, 2, 2, 2], [1, 1], 2),
+        (1, 8, [], [1], 1),
+        (2, 8, [], [1, 1], 4),
+        (8, 8, [1] * 8, [], 1),
+        (11, 8, [1] * 8, [1, 1, 1], 2),
+        (12, 8, [1] * 8, [1] * 4, 2),
+        (13, 8, [1, 2, 1, 2, 2, 1, 2, 2], [], 1),
+        (2, 16, [], [2], 1),
+        (3, 16, [], [1, 1, 1], 4),
+        (8, 16, [], [1] * 8, 2),
+        (9, 16, [1] * 9, [], 1),
+        (32, 8, [4] * 8, [], 1),
+        (64, 2, [4] * 16, [], 1),
+        (40, 4, [3, 3, 4, 3, 3, 4, 3, 3, 4, 3, 3, 4], [], 1),
     ],
 )
-def test_groups_of_a_batch(count, threads, alone, rest):
-    mine, others = groups(count, threads=threads)
+def test_groups_of_a_batch(count, threads, alone, left, size):
+    mine, others, team = groups(count, threads=threads)
     assert lengths(mine) == alone
-    assert lengths(others) == rest
-    assert all(length <= pool.TOGETHER for length in alone + rest)
+    assert lengths(others) == left
+    assert team == size
+    assert len(left) * size <= threads
+    assert [i for one in mine + others for i in range(count)[one]] == list(range(count))
+    assert all(length <= pool.TOGETHER for length in alone + left)
 
 
-def test_groups_keep_their_order_and_every_item_comes_once():
-    for threads in (1, 2, 3, 4):
-        for count in range(20):
-            items = list(range(count))
-            found = in_groups(items.__getitem__, count, threads=threads)
-            assert [item for group in found for item in group] == items
-
-
-@needs_openblas
-def test_groups_run_on_one_thread_each_and_the_rest_on_all():
-    with blas_threads(3):
-        found = in_groups(lambda group: (BLAS.get(), group.stop - group.start), 9, threads=4)
-        assert found == [(1, 2)] * 4 + [(4, 1)]
-        assert BLAS.get() == 3
-
-
-def test_a_mistake_in_a_group_comes_out():
-    def work(group: slice) -> float:
-        return 1 / (group.stop - 4)
-
-    with pytest.raises(ZeroDivisionError):
-        in_groups(work, 4, threads=2)
-
-
-def test_without_openblas_groups_go_one_after_the_other(monkeypatch):
-    monkeypatch.setattr(pool, "find_openblas", lambda: None)
-    names = in_groups(lambda _: threading.current_thread().name, 8, threads=2)
-    assert set(names) == {threading.current_thread().name}
+def test_without_teams_pictures_go_alone_or_to_all_threads():
+    for count, threads in [(1, 2), (1, 4), (9, 4), (2, 8), (11, 8), (7, 16)]:
+        whole = count - count % threads
+        mine, others, size = groups(count, threads=threads, team=1)
+        assert size == 1
+        if 2 * (count % threads) >= threads:
+            assert not others
+        else:
+            assert sum(lengths(mine)) == whole
+            assert lengths(others) in ([1], [2], [3], [3, 4])

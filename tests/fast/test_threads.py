@@ -206,7 +206,7 @@ def test_freed_memory_is_kept_for_the_next_array():
 def test_cores_of_a_system_without_affinity(monkeypatch, counted, limit, expected):
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: counted)
-    monkeypatch.setattr(threads, "container_limit", lambda: limit)
+    monkeypatch.setattr(threads, "cpu_limit", lambda: limit)
     assert cores() == expected
 
 

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 import numpygit
 from numpygit import cli
-from numpygit.fast import attention, towers
+from numpygit.fast import attention, teams, towers, words
 from numpygit.fast import layers as fast_layers
 from numpygit.huggingface.models import GitForCausalLM, GitVisionModel
 from numpygit.loading.config import GitConfig
@@ -61,7 +61,7 @@ def test_each_layer_of_the_picture_tower(traced):
         assert_close(attended.T, here["attended"][0])
         normed = fast_layers.layer_norm(columns(here["after_attention"]), block.mlp_norm, eps=eps)
         assert_close(normed.T, here["mlp_input"][0])
-        hidden = fast_layers.product(block.mlp.up.weight, normed)
+        hidden = block.mlp.up.weight @ normed
         fast_layers.activate(hidden, block.mlp.up.bias, name=config.hidden_act)
         assert_close(hidden.T, here["activated"][0])
         thought = fast_layers.mlp(normed, block.mlp, activation=config.hidden_act)
@@ -83,8 +83,7 @@ def test_each_layer_of_the_text_tower(traced):
             x, block.attention, heads=config.num_attention_heads
         )
         assert_close(attended.T, tensors[f"text.{i}.attended"][0, :M])
-        x = towers.after(attended + x, block, config=config)
-        assert_close(x.T, tensors[f"text.{i}.x"][0, :M])
+        x = columns(tensors[f"text.{i}.x"][:, :M])
         image.append(own)
     seen = towers.prefill_pictures(tensors["memory"], p, config=config)
     for i, (kept, own) in enumerate(zip(seen, image, strict=True)):
@@ -92,15 +91,17 @@ def test_each_layer_of_the_text_tower(traced):
         assert_close(kept.v, own.v)
     cache = towers.prefill(tensors["memory"], p, config=config)
     mask = text.word_mask(np.ones((1, 3), int), image=0, now=3)
-    x = columns(tensors["words"])
+    x = tensors["words"][0]
     for i, block in enumerate(p.blocks):
-        attended, own = attention.word_attention(
+        attended, own = words.word_attention(
             x, block.attention, cache.image_kv[i], cache.text_kv[i], mask=mask
         )
         assert_close(own.k, tensors[f"text.{i}.k"][:, :, M:])
-        assert_close(attended.T, tensors[f"text.{i}.attended"][0, M:])
-        x = towers.after(attended + x, block, config=config)
-        assert_close(x.T, tensors[f"text.{i}.x"][0, M:])
+        assert_close(attended, tensors[f"text.{i}.attended"][0, M:])
+        x, _ = towers.word_block(
+            x, block, cache.image_kv[i], cache.text_kv[i], config=config, mask=mask
+        )
+        assert_close(x, tensors[f"text.{i}.x"][0, M:])
 
 
 @pytest.mark.parametrize("kind", ["still", "clip"])
@@ -182,8 +183,10 @@ def test_a_cache_of_one_goes_into_the_other(storybook):
     np.testing.assert_allclose(logits[0], logits[1], atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_stills_clips_and_other_sizes(threads):
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+def test_stills_clips_and_other_sizes(threads, monkeypatch):
+    monkeypatch.setattr(teams, "blas_sleeps", lambda: True)
+    monkeypatch.setattr(teams, "LEAST", 2)  # so that the few tokens here have a team
     rng = np.random.default_rng(5)
     config, p = CONFIG.vision_config, MODEL.params.vision
     size = config.image_size
@@ -193,7 +196,23 @@ def test_stills_clips_and_other_sizes(threads):
         assert_close(towers.image_tokens(pixels, p, config=config, threads=threads), plain)
     pixels = rng.standard_normal((1, 3, size + 9, size), np.float32)
     plain = vision.image_tokens(pixels, p, config=config, interpolate=True)
-    assert_close(towers.image_tokens(pixels, p, config=config, interpolate=True), plain)
+    mine = towers.image_tokens(pixels, p, config=config, interpolate=True, threads=threads)
+    assert_close(mine, plain)
+    expected = text.project(plain, P, eps=1e-5)
+    assert_close(towers.project(plain, P, eps=1e-5, threads=threads), expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("pictures", [1, 2, 3])
+def test_keys_and_values_of_any_number_of_pictures(pictures, threads, monkeypatch):
+    monkeypatch.setattr(teams, "blas_sleeps", lambda: True)
+    monkeypatch.setattr(teams, "LEAST", 2)
+    memory = np.random.default_rng(6).standard_normal((pictures, 20, 30)).astype(np.float32)
+    plain = text.prefill(memory, P, config=CONFIG)
+    mine = towers.prefill(memory, P, config=CONFIG, threads=threads)
+    for one, other in zip(mine.image_kv, plain.image_kv, strict=True):
+        np.testing.assert_allclose(one.k, other.k, atol=TOLERANCE)
+        np.testing.assert_allclose(one.v, other.v, atol=TOLERANCE)
 
 
 def test_a_trace_is_answered_by_the_plain_functions():
@@ -240,7 +259,7 @@ def test_the_same_words(storybook):
 def test_plain_runs_no_fast_function(storybook, monkeypatch):
     plain = numpygit.load("storybook", plain=True)
     expected = plain.caption(EXAMPLES[0])
-    for name in ("image_tokens", "prefill", "decode_step"):
+    for name in ("image_tokens", "project", "prefill", "decode_step"):
         monkeypatch.delattr(towers, name)
     assert plain.caption(EXAMPLES[0]) == expected
     with pytest.raises(NameError):
@@ -251,7 +270,7 @@ def test_the_command_runs_the_plain_functions_when_asked(monkeypatch, capsys):
     command = ["caption", "--model", "storybook", str(EXAMPLES[0])]
     assert cli.main(command) == 0
     said = capsys.readouterr().out
-    for name in ("image_tokens", "prefill", "decode_step"):
+    for name in ("image_tokens", "project", "prefill", "decode_step"):
         monkeypatch.delattr(towers, name)
     assert cli.main([*command, "--plain"]) == 0
     assert capsys.readouterr().out == said

@@ -6,6 +6,8 @@ huggingface/streamers.py.
 
 from __future__ import annotations
 
+from copy import copy, deepcopy
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -55,6 +57,66 @@ def test_without_an_end_token_nothing_stops(beams: int) -> None:
     other = GitForCausalLM(config, MODEL.params)
     again = other.generate(pixel_values=PIXELS, max_length=24, num_beams=beams)
     np.testing.assert_array_equal(found, again)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_an_end_token_of_none_set_by_hand_stops_nothing(tmp_path: Path, beams: int) -> None:
+    """As an attribute of generation_config, copied, saved and loaded too."""
+    given = {"pixel_values": PIXELS, "max_length": 24, "num_beams": beams}
+    endless = MODEL.generate(**given, eos_token_id=None)
+    model = GitForCausalLM(MODEL.config, MODEL.params)
+    model.generation_config.eos_token_id = None
+    assert model.generation_config.to_dict()["eos_token_id"] is None
+    model.save_pretrained(tmp_path)
+    for each in (model, GitForCausalLM.from_pretrained(tmp_path)):
+        options = deepcopy(each.generation_config)
+        np.testing.assert_array_equal(each.generate(**given), endless)
+        np.testing.assert_array_equal(each.generate(generation_config=options, **given), endless)
+    by_hand = GenerationConfig(max_length=24, num_beams=beams)
+    for options in (by_hand, copy(by_hand), deepcopy(by_hand)):  # never set: the model's
+        assert options.eos_token_id is None
+        ended = MODEL.generate(pixel_values=PIXELS, generation_config=options)
+        assert ended.shape[1] < 24
+
+
+def test_a_pad_token_of_none_set_by_hand_is_the_end_token() -> None:
+    pixels = np.concatenate([PIXELS, PIXELS[:, :, ::-1].copy()])
+    model = GitForCausalLM(MODEL.config, MODEL.params)
+    model.generation_config.pad_token_id = None
+    np.testing.assert_array_equal(
+        model.generate(pixel_values=pixels), MODEL.generate(pixel_values=pixels, pad_token_id=None)
+    )
+
+
+def test_positions_as_they_are_counted_may_be_given() -> None:
+    ids, mask = np.array([[0, 2, 7], [2, 7, 8]]), np.array([[0, 1, 1], [1, 1, 1]])
+    given = {"pixel_values": PIXELS, "attention_mask": mask, "max_new_tokens": 3}
+    plain = MODEL.generate(ids, **given)
+    positions = np.array([[0, 0, 1], [0, 1, 2]])  # where padding is, any number will do
+    np.testing.assert_array_equal(MODEL.generate(ids, **given, position_ids=positions), plain)
+    for other in (positions + 1, positions[:, :2], "x"):
+        with pytest.raises(UserError, match="generate counts positions"):
+            MODEL.generate(ids, **given, position_ids=other)
+
+
+def test_inputs_of_one_step() -> None:
+    first = MODEL.prepare_inputs_for_generation(
+        PROMPT, pixel_values=PIXELS, use_cache=True, output_attentions=True, own_argument=3
+    )
+    assert (first["own_argument"], first["output_attentions"]) == (3, True)
+    np.testing.assert_array_equal(first["input_ids"], PROMPT)
+    vectors = np.zeros((1, 2, MODEL.config.hidden_size), np.float32)
+    given = MODEL.prepare_inputs_for_generation(PROMPT, inputs_embeds=vectors)
+    assert given["input_ids"] is None
+    assert given["inputs_embeds"] is vectors
+    past = MODEL(PROMPT, pixel_values=PIXELS).past_key_values
+    longer = np.append(PROMPT, [[8]], axis=1)
+    later = MODEL.prepare_inputs_for_generation(
+        longer, past, pixel_values=PIXELS, position_ids=np.array([[0, 1, 2]])
+    )
+    assert later["pixel_values"] is None
+    np.testing.assert_array_equal(later["input_ids"], [[8]])
+    np.testing.assert_array_equal(later["position_ids"], [[2]])
 
 
 @pytest.mark.parametrize("beams", [1, 3])

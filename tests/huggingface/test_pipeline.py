@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from PIL import Image
 
 import numpygit
-from numpygit import UserError, pipeline
+from numpygit import NotFoundError, UserError, pipeline
 from numpygit.storybook import EXAMPLES
 
 PATHS = [str(EXAMPLES / name) for name in ("relation.png", "row.png", "count.png")]
@@ -83,6 +85,26 @@ def test_texts_beside_pictures_are_continued() -> None:
     assert go_on({"images": PATHS[0], "text": "a"}, max_new_tokens=4) == [found]
 
 
+def test_the_timeout_is_that_of_addresses() -> None:
+    """A server that takes the call and never answers: 30 seconds without the keyword."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/a.png"
+        with pytest.raises(NotFoundError, match="timed out"):
+            CAPTIONER(address, timeout=0.2)
+        with pytest.raises(NotFoundError, match="timed out"):
+            pipeline("image-to-text", model="storybook", timeout=0.2)([PATHS[0], address])
+    assert CAPTIONER.image_processor.options.timeout == 30
+
+
+def test_keywords_that_change_nothing_are_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "numpygit"):
+        made = pipeline("image-to-text", model="storybook", framework="pt", device=-1)
+        assert made(PATHS[0], num_workers=2) == RECORDS[0]
+    said = " ".join(record.getMessage() for record in caplog.records)
+    assert "framework changes nothing" in said
+    assert "num_workers changes nothing" in said
+
+
 @pytest.mark.parametrize(
     ("action", "message"),
     [
@@ -93,6 +115,12 @@ def test_texts_beside_pictures_are_continued() -> None:
         (lambda: CAPTIONER(PATHS[0], max_new_tokens=2, generate_kwargs={"max_new_tokens": 3}),
          "max_new_tokens is given twice"),
         (lambda: CAPTIONER(), "give images"),
+        (lambda: pipeline("vqa", model="storybook", framework="tf"), "framework is 'tf'"),
+        (lambda: CAPTIONER(PATHS, batch_size="two"), "batch_size is 'two', expected a whole"),
+        (lambda: CAPTIONER(PATHS, timeout=-1), "timeout is -1, expected seconds"),
+        (lambda: CAPTIONER(PATHS, num_workers=-1), "num_workers is -1, expected a whole"),
+        (lambda: CAPTIONER(PATHS, max_new_tokens=True), "max_new_tokens is True"),
+        (lambda: CAPTIONER(PATHS, generate_kwargs=[1]), "expected options of generate"),
         (lambda: pipeline("vqa", model="storybook")(PATHS[0]), "without a text"),
     ],
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 Checks cli/train.py, learning/checkpoints.py, learning/curves.py, learning/lora.py,
 learning/parameters.py, learning/settings.py, learning/weights.py, learning/lessons/examples.py,
-learning/lessons/kept.py, learning/lessons/kite.py.
+learning/lessons/kept.py, learning/lessons/kite.py, learning/teacher.py, learning/validation.py.
 """
 
 import json
@@ -20,8 +20,15 @@ from safetensors.numpy import load_file
 import numpygit
 from numpygit.cli.commands import main
 from numpygit.errors import UserError
+from numpygit.evaluation.measures import cider_d
+from numpygit.learning.fast.model import loss_and_gradients
+from numpygit.learning.fast.text import Batch
 from numpygit.learning.lessons.kite import draw_lesson, kites, scenes
+from numpygit.learning.lora import Adapted, merged, random_lora, thin_backward
+from numpygit.learning.parameters import astype, named
 from numpygit.learning.train import train
+from numpygit.learning.validation import Look, cider_of
+from numpygit.loading.checkpoint import load as load_params
 from numpygit.storybook import CHECKPOINT, caption
 
 
@@ -109,6 +116,96 @@ def test_lora_is_written_as_peft_writes_it(lesson, tmp_path):
     name = "git.encoder.layer.2.attention.self.value.weight"
     expected = before[name].astype(np.float32) + settings["lora_alpha"] / 4 * product
     np.testing.assert_allclose(merged[name], expected, atol=1e-7)
+
+
+def test_lora_finds_the_gradients_of_its_matrices_by_the_chain_rule():
+    """Thin gradients against those of the whole matrix: dA = s B^T dW and dB = s dW A^T."""
+    rng = np.random.default_rng(0)
+    part = Adapted(*(rng.standard_normal(s) for s in ((7, 5), (7,), (2, 5), (7, 2))), 1.5)
+    dy, x = rng.standard_normal((11, 7)), rng.standard_normal((11, 5))
+    da, db = thin_backward(dy, x, part)
+    np.testing.assert_allclose(da, 1.5 * part.b.T @ (dy.T @ x), rtol=1e-12)
+    np.testing.assert_allclose(db, 1.5 * (dy.T @ x) @ part.a.T, rtol=1e-12)
+
+
+def test_lora_in_a_whole_model_has_the_gradients_of_a_small_step():
+    config, params = load_params(CHECKPOINT)
+    params = astype(params, np.float64)
+    lora = random_lora(params, rank=3, alpha=6.0, seed=0)
+    rng = np.random.default_rng(1)
+    for part in lora.parts:
+        part.b[:] = rng.standard_normal(part.b.shape) * 0.02
+    ids = rng.integers(5, config.vocab_size, (2, 6))
+    pixels = rng.standard_normal((2, 3, 96, 96))
+    positions = np.broadcast_to(np.arange(6), ids.shape)
+    batch = Batch(ids, np.roll(ids, -1, 1), np.ones_like(ids), positions, pixels=pixels)
+
+    def loss() -> float:
+        model = merged(params, lora)
+        return loss_and_gradients(model, config, batch, count=12, what="lora:3")[0]
+
+    _, found = loss_and_gradients(merged(params, lora), config, batch, count=12, what="lora:3")
+    gradients = dict(named(found))
+    for part in (lora.parts[0], lora.parts[3], lora.parts[7]):
+        for kind, array in (("a", part.a), ("b", part.b)):
+            gradient = gradients[part.name.removesuffix("weight") + kind]
+            index = int(np.abs(gradient).argmax())
+            array.flat[index] += 1e-5
+            ahead = loss()
+            array.flat[index] -= 2e-5
+            slope = (ahead - loss()) / 2e-5
+            array.flat[index] += 1e-5
+            assert abs(slope - gradient.flat[index]) < 1e-6 * max(1, abs(slope))
+            assert abs(slope) > 1e-5
+        assert not np.any(gradients[part.name])  # nothing as wide as the matrix is worked out
+
+
+def several(folder: Path) -> Path:
+    """Pictures that have two captions each."""
+    folder.mkdir()
+    lines = []
+    for i, made in enumerate(scenes(6, with_kite=False, seed=5)):
+        numpygit.storybook.render(made, 96).save(folder / f"{i}.png")
+        for text in (caption(made), f"is there {caption(made)}"):
+            lines.append(json.dumps({"file_name": f"{i}.png", "text": text}))
+    (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_with_several_captions_cider_chooses_the_best(tmp_path):
+    lines = teach(several(tmp_path / "data"), tmp_path / "out", validation=0.5, steps=2)
+    assert lines[-1].cider is not None
+    state = json.loads(header_of(tmp_path / "out" / "training" / "state.safetensors"))
+    best = json.loads(state["__metadata__"]["best"])
+    looks = [line for line in lines if line.cider is not None]
+    assert best[0] == max(line.cider for line in looks)
+    assert "CIDEr-D" in (tmp_path / "out" / "curves.html").read_text()
+
+
+def header_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(int.from_bytes(file.read(8), "little"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "better"),
+    [
+        (Look(1.0, 0.5, 2.0, False, []), Look(2.0, 0.4, 9.0, False, []), True),
+        (Look(1.0, 0.5, 2.0, True, []), Look(2.0, 0.4, 9.0, True, []), False),
+        (Look(1.0, 0.5, None, False, []), Look(2.0, 0.5, None, False, []), True),
+        (Look(1.0, 0.5, 2.0, False, []), Look(0.5, 0.5, 1.0, False, []), True),
+    ],
+)
+def test_what_the_best_model_is_chosen_by(one, other, better):
+    assert (one.score > other.score) == better
+
+
+def test_cider_of_what_is_held_back_is_that_of_evaluate():
+    said = ["a red cat", "an orange fish above a boat"]
+    wanted = [["a red cat", "one red cat"], ["an orange fish"]]
+    score = cider_d(said, wanted).all
+    assert cider_of([text.upper() + "." for text in said], wanted) == score
+    assert cider_of(said[:1], wanted[:1]) is None
 
 
 RUN = """

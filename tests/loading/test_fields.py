@@ -24,9 +24,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import numpygit
-from numpygit import limits
 from numpygit.decoding.options import GenerationConfig
 from numpygit.errors import UserError
+from numpygit.fast import limits
 from numpygit.huggingface.processing.picture_steps import SETTINGS
 from numpygit.huggingface.processing.texts.tokenizer_json import read_tokenizer_file
 from numpygit.loading import fields
@@ -323,7 +323,7 @@ def test_memory_that_is_refused_ends_in_a_sentence(tiny: Path, tmp_path: Path) -
     program = f"""
 import resource, sys
 import numpygit.captioner
-from numpygit import limits
+from numpygit.fast import limits
 limits.memory_limit = lambda: None
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + 200_000_000, -1))

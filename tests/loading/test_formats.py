@@ -287,6 +287,6 @@ def test_no_module_can_run_a_pickle():
                 assert node.attr.isupper(), f"{path}: pickle.{node.attr}"
             if isinstance(node, ast.Call):
                 # the playground runs what a person types, in a browser, and nothing from a file
-                is_editor = path.parts[-2:] == ("playground", "code.py")
+                is_editor = path.name == "code.py" and "playground" in path.parts
                 forbidden = ("eval", "__import__") if is_editor else ("eval", "exec", "__import__")
                 assert getattr(node.func, "id", "") not in forbidden, path

@@ -25,6 +25,9 @@ from numpygit import GitConfig, GitForCausalLM
 from numpygit.huggingface.processing.picture_steps import ImageProcessor
 from numpygit.learning.backward.model import loss_and_gradients
 from numpygit.learning.backward.vision import uncut_patches
+from numpygit.learning.fast.model import loss_and_gradients as fast_twin
+from numpygit.learning.fast.text import Batch
+from numpygit.learning.lora import merged, random_lora
 from numpygit.model import generate, image, layers, text
 
 PACKAGE = Path(numpygit.__file__).parent
@@ -37,10 +40,15 @@ BESIDE = (
     "huggingface/loss",
     "fast/layers",
     "fast/attention",
+    "fast/words",
     "fast/towers",
     "learning/backward/layers",
     "learning/backward/vision",
     "learning/backward/text",
+    "learning/lora",
+    "learning/fast/layers",
+    "learning/fast/vision",
+    "learning/fast/text",
 )
 FILES = [str(PACKAGE / "model" / f"{name}.py") for name in MODEL]
 FILES += [str(PACKAGE / f"{name}.py") for name in BESIDE]
@@ -225,8 +233,22 @@ def run_backwards() -> None:
         uncut_patches(seen["vision.patches"], shape=shape, patch=9)
 
 
+def run_fast_backwards() -> None:
+    """Stills and clips, from pixels and from kept tokens, everything and LoRA's matrices."""
+    model = tiny_model()
+    adapted = merged(model.params, random_lora(model.params, rank=2, alpha=4.0, seed=0))
+    for kind in ("still", "clip"):
+        given = tiny_inputs(kind)
+        ids, text = given["input_ids"], given["attention_mask"]
+        positions = np.broadcast_to(np.arange(ids.shape[1]), ids.shape)
+        batch = Batch(ids, np.roll(ids, -1, 1), text, positions, pixels=given["pixel_values"])
+        fast_twin(model.params, model.config, batch, count=ids.size, smoothing=0.1)
+        fast_twin(adapted, model.config, batch, count=ids.size, what="lora:2")
+
+
 def run_everything() -> None:
     run_backwards()
+    run_fast_backwards()
     for plain in (True, False):
         run_models(plain)
     past = tiny_model()(tiny_inputs("still")["input_ids"])

@@ -9,14 +9,9 @@ PACKAGE = ROOT / "numpygit"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # What is longer still: it may get shorter and leave this list, and nothing may join it.
-LONG_FUNCTIONS = {
-    "causal_lm.py: forward": 43,
-}
-LONG_FILES = {
-    "huggingface/processing/image_processor.py": 415,
-    "learning/train.py": 415,
-}
-FULL_FOLDERS = {"huggingface/processing": 12}
+LONG_FUNCTIONS: dict[str, int] = {}
+LONG_FILES: dict[str, int] = {}
+FULL_FOLDERS: dict[str, int] = {}
 
 
 def lines_of(function: ast.FunctionDef) -> int:

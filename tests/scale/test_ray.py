@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 
 from numpygit.captioner import Captioner
+from numpygit.cli.commands import parser
+from numpygit.cli.loading import how_to_load
 from numpygit.errors import UserError
 from numpygit.scale.ray import Caption
 
@@ -133,5 +135,17 @@ def test_the_class_takes_bytes_arrays_and_paths(tmp_path, storybook: Captioner):
     assert list(said["caption"]) == [captions[0], "", "", ""]
     assert [bool(error) for error in said["error"]] == [False, True, True, True]
     assert list(said["path"]) == list("abcd")
+    assert list(Caption("storybook", column="mine")({"mine": as_bytes})["caption"]) == captions
     with pytest.raises(UserError, match="no column of pictures"):
         caption({"number": np.arange(3)})
+
+
+def test_the_class_takes_all_that_the_command_line_says_of_a_model(tmp_path):
+    """Ray itself is not needed for this."""
+    folder = made_sets.scenes(tmp_path / "p", 1)
+    options = parser().parse_args(["caption", str(folder), "--model", "storybook", "--begin", "a"])
+    how = how_to_load(options)
+    caption = Caption(how.pop("name"), keep=["path"], max_length=9, **how)
+    said = caption({"bytes": np.array([(folder / "000.png").read_bytes()], object)})
+    assert list(said["error"]) == [""]
+    assert said["caption"][0].startswith("a")

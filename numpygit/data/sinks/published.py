@@ -43,12 +43,14 @@ class Published:
         self.journal = path.with_name(path.name + ".part")
         self.hold = Hold(self.journal)
         self.rows: dict[Any, Values] = {}
+        self.is_open = False
 
     def open(self) -> None:
         """Read what is there already, and keep others from writing."""
         try:
             with self.journal.open("a+b") as file:
                 self.hold.take()
+                self.is_open = True
                 file.seek(0)
                 kept = whole_lines(file.read(), self.journal)
                 file.truncate(sum(map(len, kept)))
@@ -58,6 +60,11 @@ class Published:
         for values in (*before, *map(json.loads, kept)):
             if self.kind.column not in values:
                 raise UserError(f"{self.path} is no file of {self.kind.name}; give another name")
+            if values.get("model", self.model) != self.model:
+                raise UserError(
+                    f"cannot go on with {self.path}: its captions are of the model "
+                    f"{values['model']!r}, not {self.model!r}; give another file for the output"
+                )
             self.rows[values[self.kind.column]] = values
 
     def has(self, row: Row) -> bool:
@@ -86,7 +93,9 @@ class Published:
             raise cannot_write(self.path, error) from None
 
     def close(self) -> None:
-        """Let other runs write."""
+        """Let other runs write; a journal that nothing was written to goes."""
+        if self.is_open and self.journal.exists() and self.journal.stat().st_size == 0:
+            self.journal.unlink()
         self.hold.release()
 
 

@@ -1,7 +1,8 @@
 """Every option of `generate`.
 
-config.py   GenerationConfig: names, defaults, files      checks.py   what cannot be
-absent.py   options of transformers that GIT does not have here      kinds.py   values of files
+config.py   GenerationConfig: names, defaults      checks.py   what cannot be
+absent.py   options of transformers that GIT does not have here
+kinds.py    options against the table of their kinds                 files.py   the file
 """
 
 from .absent import ABSENT as ABSENT
@@ -16,6 +17,6 @@ from .config import AUTHORS as AUTHORS
 from .config import DEFAULT_MAX_LENGTH as DEFAULT_MAX_LENGTH
 from .config import END_PADS as END_PADS
 from .config import GenerationConfig as GenerationConfig
-from .config import load_options as load_options
 from .config import noted_options as noted_options
-from .config import save_options as save_options
+from .files import load_options as load_options
+from .files import save_options as save_options

@@ -97,6 +97,3 @@ def require(name: str, value: object, is_fine: bool, expected: str) -> None:
     """Raise the error that says which option is wrong, and how it should be."""
     if not is_fine:
         raise UserError(f"{name} is {value!r}; it must be {expected}")
-
-
-GENERATION = "generation_config.json"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -15,8 +14,7 @@ import numpy as np
 
 from ...errors import UserError
 from ...loading.config import GitConfig
-from ...loading.fields import GENERATION as FIELDS
-from ...loading.fields import Object, check_name, checked
+from ...loading.fields import check_name
 from ...loading.find import find
 from ...loading.formats import read_json
 from ...loading.hub import GENERATION_FILES
@@ -24,15 +22,17 @@ from ...loading.hub.keywords import sort_keywords
 from ...loading.hub.push import check_saving, push, push_folder
 from ...loading.write_whole import write_whole
 from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
-from .checks import check, warn_of_idle
-from .kinds import read_bias
+from .checks import as_tuple, check, warn_of_idle
+from .kinds import taken
 
 GENERATION = "generation_config.json"
 DEFAULT_MAX_LENGTH = 50  # transformers' 20 cuts captions short
 OFFICIAL_MAX_LENGTH = 20
 END_PADS = -1  # a pad_token_id that stands for the end token
+NONE_SET = {"eos_token_id": (), "pad_token_id": END_PADS}  # what None, set by hand, stands for
 NOT_OPTIONS = ("output_attentions", "output_hidden_states")  # of a config: they are for calls
 NEW_HERE = ("seed", "generator", "beam_form", "per_node_beam_size", "output_log_probabilities")
+TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 @dataclass(slots=True, repr=False)
@@ -159,13 +159,21 @@ class GenerationConfig:
     output_attentions: bool = False
     output_hidden_states: bool = False
     output_log_probabilities: bool = False
-    use_cache: bool = True
+    use_cache: bool = True  # the words are the same; False shows attentions as if without
     # special tokens; None takes the model's, and () for the end token never stops
     bos_token_id: int | None = None
     eos_token_id: int | Sequence[int] | None = None
     pad_token_id: int | None = None
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an option. None, set later, for the end token never stops, as in transformers."""
+        if value is None and name in NONE_SET and is_set(self, name):
+            value = NONE_SET[name]
+        object.__setattr__(self, name, value)
+
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         if name in ABSENT and name not in NO_FIELDS:
             return ABSENT[name][0]
         names = {field.name for field in fields(GenerationConfig)}
@@ -194,12 +202,7 @@ class GenerationConfig:
         for name in sorted(given.keys() & ABSENT.keys()):
             if not is_neutral(name, given[name]):
                 warnings.warn(f"{unknown_option(name, set())}; it is ignored", stacklevel=2)
-        bias = given.get("sequence_bias")
-        is_dict = isinstance(bias, Mapping) and all(isinstance(words, tuple) for words in bias)
-        table = {**FIELDS, "sequence_bias": Object({})} if is_dict else FIELDS
-        given |= checked({name: given[name] for name in FIELDS if name in given}, table)
-        if "sequence_bias" in given:
-            given["sequence_bias"] = read_bias(given["sequence_bias"])
+        given |= taken(given, by_hand=False)
         names = {field.name for field in fields(cls)}
         config = cls(**{name: value for name, value in given.items() if name in names})
         check(config)
@@ -215,8 +218,9 @@ class GenerationConfig:
         """Take what a `config.json` says of generation: special tokens and, in old files, more."""
         names = {field.name for field in fields(cls)} | {"encoder_no_repeat_ngram_size"}
         values = {n: v for n, v in vars(model_config).items() if n in names and n not in NEW_HERE}
+        tokens = {n: values.pop(n) for n in TOKENS if values.get(n) is not None}
         made: GenerationConfig = cls.from_dict({**values, "_from_model_config": True})
-        return made
+        return replace(made, **tokens)  # -1, set by hand, is a way to say "never"
 
     @classmethod
     def from_pretrained(
@@ -248,7 +252,8 @@ class GenerationConfig:
         """Write `generation_config.json` into a folder, which is made if need be."""
         check_saving(keywords)
         file = str(config_file_name or GENERATION)
-        save_options(save_directory, self, file=file)
+        Path(save_directory).mkdir(parents=True, exist_ok=True)
+        self.to_json_file(Path(save_directory) / file)
         if push_to_hub:
             push_folder(Path(save_directory), [file], **keywords)
 
@@ -260,7 +265,7 @@ class GenerationConfig:
         """List all options, as a file holds them."""
         names = [field.name for field in fields(self) if field.name != "generator"]
         values = {name: getattr(self, name) for name in names}
-        if values["eos_token_id"] == ():
+        if self.never_ends:
             values["eos_token_id"] = None
         if values["pad_token_id"] == END_PADS:
             values["pad_token_id"] = None
@@ -272,7 +277,13 @@ class GenerationConfig:
     def to_diff_dict(self) -> dict[str, Any]:
         """List the options that are not at their default, as a file holds them."""
         plain = type(self)().to_dict()
-        return {name: value for name, value in self.to_dict().items() if value != plain[name]}
+        diff = {name: value for name, value in self.to_dict().items() if value != plain[name]}
+        return {**diff, "eos_token_id": []} if self.never_ends else diff
+
+    @property
+    def never_ends(self) -> bool:
+        """Whether no token ends a text: None was set for the end token."""
+        return self.eos_token_id is not None and as_tuple(self.eos_token_id) == ()
 
     def to_json_string(self, use_diff: bool = True, **more: Any) -> str:
         """Write the options as JSON; without `use_diff` those at their default too."""
@@ -316,28 +327,41 @@ class GenerationConfig:
                 raise UserError(unknown_option(name, names))
         # what None stands for
         plain: dict[str, Any] = {field.name: field.default for field in fields(self)}
+        plain |= NONE_SET
         given = {n: plain[n] if v is None else v for n, v in options.items() if n in names}
-        if "eos_token_id" in given and given["eos_token_id"] is None:
-            given["eos_token_id"] = ()
-        if "pad_token_id" in given and given["pad_token_id"] is None:
-            given["pad_token_id"] = END_PADS
-        changed = replace(self, **given)
+        empty = {n for n, v in given.items() if type(v) is list and not v}
+        others = {n: v for n, v in given.items() if type(v) is not type(plain[n])}
+        others = {n: v for n, v in others.items() if n not in empty}
+        given |= taken(others, by_hand=True) if others else {}
+        changed = object.__new__(type(self))  # what is not given was checked when it was set
+        for name in names:
+            object.__setattr__(changed, name, given[name] if name in given else getattr(self, name))
         check(changed)
         warn_of_idle(changed)
         return changed
 
 
+def is_set(thing: object, name: str) -> bool:
+    """Tell whether an attribute has a value: it has none while its object is made, or copied."""
+    try:
+        object.__getattribute__(thing, name)
+    except AttributeError:
+        return False
+    return True
+
+
 def refuse_unknown(config_class: type[GenerationConfig]) -> None:
     """Let GenerationConfig(...) say which options there are, in place of a bare TypeError."""
     plain: Callable[..., None] = config_class.__init__
+    defaults = {field.name: field.default for field in fields(config_class)}
 
     @wraps(plain)
     def init(self: GenerationConfig, *values: Any, **named: Any) -> None:
-        names = {field.name for field in fields(config_class)}
-        for name in [name for name in named if name not in names]:
+        for name in [name for name in named if name not in defaults]:
             if not is_neutral(name, named.pop(name)):
-                raise UserError(unknown_option(name, names))
-        plain(self, *values, **named)
+                raise UserError(unknown_option(name, set(defaults)))
+        chosen = {n: v for n, v in named.items() if v is not defaults[n]}  # the rest is as it was
+        plain(self, *values, **{**named, **taken(chosen, by_hand=True)})
 
     config_class.__init__ = init  # type: ignore[method-assign]
 
@@ -350,25 +374,9 @@ AUTHORS = GenerationConfig(num_beams=4, length_penalty=0.6, beam_form="authors",
 
 def noted_options(config: GitConfig) -> dict[str, Any]:
     """Read the options of generation that a model's config holds, as it stands now."""
-    tokens = ("bos_token_id", "eos_token_id", "pad_token_id")
     names = {field.name for field in fields(GenerationConfig)} - {"use_cache", *NEW_HERE}
     found = {n: v for n, v in vars(config).items() if n in names and n not in NOT_OPTIONS}
-    return {name: v for name, v in found.items() if v is not None or name in tokens}
+    return {name: v for name, v in found.items() if v is not None or name in TOKENS}
 
 
-def load_options(folder: Path, config: GitConfig | None = None) -> GenerationConfig:
-    """Read `generation_config.json`; without one, what `config` says of generation."""
-    path = folder / GENERATION
-    if config is not None and not os.path.lexists(path):
-        return GenerationConfig.from_model_config(config)
-    values = read_json(path)
-    try:
-        return GenerationConfig.from_dict(values)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-
-
-def save_options(folder: str | Path, options: GenerationConfig, *, file: str = GENERATION) -> None:
-    """Write `generation_config.json`: what is not at its default."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    options.to_json_file(Path(folder) / file)
+GENERATION = "generation_config.json"

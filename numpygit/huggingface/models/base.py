@@ -7,10 +7,10 @@ Source of names: transformers 4.37.2, `modeling_utils.py`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -46,6 +46,7 @@ class PretrainedModel:
 
     config: Any
     params: Any
+    opens: ClassVar[Callable[..., Any]]  # (class, name, keywords) -> a model
     threads: int | None = None  # see GitForCausalLM
     plain: bool = False
 
@@ -55,6 +56,18 @@ class PretrainedModel:
     training = False
     device = Device("cpu")
     dtype = np.dtype(np.float32)
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | Path | None, *args: Any, **keywords: Any
+    ) -> Any:
+        """Load "storybook", a folder, or a model of the Hugging Face Hub.
+
+        A GitVisionModel comes out of a whole GIT, or of a vision encoder that was saved alone. For
+        the keywords see `numpygit.loading.hub.keywords`. With `output_loading_info` the result is
+        the model and a dict of names that were missing, unexpected or of another shape.
+        """
+        return cls.opens(cls, pretrained_model_name_or_path, keywords)
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and "params" in self.__dict__:

@@ -7,7 +7,6 @@ arrays. `docs/official-bugs.md` lists where results differ on purpose.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,23 +29,15 @@ from ..arguments import (
     Pixels,
     Prompt,
     as_vectors,
+    calls_of,
     check_finite,
     chosen,
     refuse_more,
     same_rows,
+    step_inputs,
     why_not_finite,
 )
-from ..call import (
-    Given,
-    call,
-    count_rows,
-    loss_of,
-    memory_of,
-    outputs_of,
-    show_heads,
-    threads_of,
-    towers_of,
-)
+from ..call import Given, count_rows, memory_of, scored, show_heads, threads_of, towers_of
 from ..outputs import GenerateOutput, Outputs
 from ..processing.encoding import warn_once
 from . import searches
@@ -90,6 +81,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
     """
 
     config_class = GitConfig
+    opens = staticmethod(opened_whole)
     generation_config: GenerationConfig
 
     def __init__(
@@ -106,17 +98,6 @@ class GitForCausalLM(HasWords, PretrainedModel):
         self.silence_pruned()
         self.noted = noted_options(config)  # what the config says of generation, so far
         self.generation_config = generation_config or GenerationConfig.from_model_config(config)
-
-    @classmethod
-    def from_pretrained(
-        cls, pretrained_model_name_or_path: str | Path | None, *args: Any, **keywords: Any
-    ) -> Any:
-        """Load "storybook", a folder, or a model of the Hugging Face Hub.
-
-        For the keywords see `numpygit.loading.hub.keywords`. With `output_loading_info` the result
-        is the model and a dict of names that were missing, unexpected or of another shape.
-        """
-        return opened_whole(cls, pretrained_model_name_or_path, keywords)
 
     def forward(
         self,
@@ -148,19 +129,12 @@ class GitForCausalLM(HasWords, PretrainedModel):
         -> loss, logits (B, M + T, V), past_key_values, hidden_states, attentions.
         """
         refuse_more(more)
-        logits_to_keep = logits_to_keep or 0
-        keep = 0 if labels is not None else logits_to_keep
         given = Given(
             input_ids, attention_mask, position_ids, pixel_values, head_mask, inputs_embeds,
-            past_key_values, interpolate_pos_encoding, keep,
+            past_key_values, interpolate_pos_encoding, logits_to_keep or 0,
         )  # fmt: skip
-        ran = call(self, given, trace=trace)
         asked = chosen(self.config, output_attentions, output_hidden_states, return_dict, use_cache)
-        loss = None
-        if labels is not None:
-            asked["cache"] = False
-            loss = loss_of(ran, past_key_values, labels, smoothing=label_smoothing)
-        return outputs_of(ran, asked, loss=loss, logits=ran.logits[:, -logits_to_keep:])
+        return scored(self, given, asked, labels, smoothing=label_smoothing, trace=trace)
 
     __call__ = forward
 
@@ -305,8 +279,8 @@ class GitForCausalLM(HasWords, PretrainedModel):
             negative_prompt_attention_mask=negative_prompt_attention_mask,
         )  # fmt: skip
         given = Prompt.of(inputs, options)
-        processors, criteria = logits_processor or (), stopping_criteria or ()
-        calls = Calls(processors, criteria, prefix_allowed_tokens_fn, streamer)
+        calls = calls_of(logits_processor, stopping_criteria, prefix_allowed_tokens_fn, streamer)
+        given.check_positions()
         params, stand_ins = self.prepared(given.head_mask, given.inputs_embeds)
         chosen = (generation_config or self.options()).change(options)
         plan = self.plan(given.subject, given.ids, given.attention_mask, chosen, calls, stand_ins)
@@ -333,15 +307,16 @@ class GitForCausalLM(HasWords, PretrainedModel):
 
     def prepare_inputs_for_generation(
         self, input_ids: Array, past_key_values: Any = None, attention_mask: Any = None,
-        use_cache: bool | None = None, **more: Any,
+        use_cache: bool | None = None, inputs_embeds: Any = None, **more: Any,
     ) -> dict[str, Any]:  # fmt: skip
-        """Put together what one decoding step is called with: after a cache, the last words."""
-        ids = np.asarray(input_ids)
-        mask = np.ones(ids.shape, np.int64) if attention_mask is None else attention_mask
-        cached_length = 0 if past_key_values is None else past_key_values.attention_mask.shape[1]
-        pixels = more.get("pixel_values") if past_key_values is None else None
-        return {"input_ids": ids[:, cached_length:], "attention_mask": mask, "pixel_values": pixels,
-                "past_key_values": past_key_values, "use_cache": use_cache}  # fmt: skip
+        """Put together what one decoding step is called with: after a cache, the last words.
+
+        What else is given goes along, as in transformers 5.
+        """
+        return step_inputs(
+            np.asarray(input_ids), past_key_values, attention_mask, inputs_embeds,
+            {"use_cache": use_cache, **more},
+        )  # fmt: skip
 
     greedy_search = searches.greedy_search
     sample = searches.sample

@@ -16,7 +16,7 @@ import numpy as np
 from ... import loading
 from ...decoding.options import GenerationConfig, load_options
 from ...errors import UserError
-from ...limits import check_memory
+from ...fast.limits import check_memory
 from ...loading.authors import authors_config
 from ...loading.checkpoint import check_config
 from ...loading.config import GitConfig, GitVisionConfig, stored
@@ -27,6 +27,7 @@ from .. import pretrained
 
 LOG = logging.getLogger("numpygit")
 Info = dict[str, list[Any]]
+WHOLE, TOWER = "git.", "git.image_encoder."  # before the names of a whole GIT, of its tower
 
 
 class Opened(NamedTuple):
@@ -50,7 +51,7 @@ def opened_whole(cls: Any, name: str | Path | None, keywords: Mapping[str, Any])
 
 def opened_body(cls: Any, name: str | Path | None, keywords: Mapping[str, Any]) -> Any:
     """Open a GIT without its vocabulary head."""
-    found = opened(name, keywords, GitConfig, loading.body_from, drawn_whole)
+    found = opened(name, keywords, GitConfig, loading.body_from, drawn_body)
     return handed_out(cls(found.config, found.params), found)
 
 
@@ -76,7 +77,7 @@ def opened(
     where, rest = sort_keywords(keywords)
     config, state = rest.pop("config", None), rest.pop("state_dict", None)
     generation, wants_info = rest.pop("generation_config", None), rest.pop("output_loading_info", 0)
-    loose = bool(rest.pop("ignore_mismatched_sizes", False))
+    redraws = bool(rest.pop("ignore_mismatched_sizes", False))
     files = {n: rest.pop(n) for n in ("variant", "use_safetensors") if n in rest}
     if name is None and (state is None or config is None):
         raise UserError("give the name of a model or a folder; or both config and state_dict")
@@ -87,7 +88,7 @@ def opened(
     look = loading.read_tensors(file, look_only=True, **files) if file else {}
     look = loading.with_adapter(look, adapter, look_only=True)
     config = config_of(config, folder, look, config_class, rest)
-    if file and not loose:  # what does not fit costs nothing
+    if file and not (redraws or wants_info):  # what does not fit costs nothing
         params_from(look, config, source=str(folder))
     check_memory(sum(array.nbytes for array in look.values()), folder)
     tensors = loading.read_tensors(file, **files) if file else dict(state)
@@ -98,8 +99,8 @@ def opened(
     tensors = {n: np.asarray(a) for n, a in tensors.items()} if state is not None else tensors
     info: Info = {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": [],
                   "error_msgs": []}  # fmt: skip
-    if loose:
-        tensors = filled(tensors, drawn(config), info)
+    if redraws or wants_info:
+        tensors = filled(tensors, drawn(config), info, redraws=redraws)
     params = params_from(tensors, config, source=str(folder or "state_dict"))
     return Opened(config, params, folder, generation, info if wants_info else None)
 
@@ -121,25 +122,44 @@ def config_of(
     return config.changed(settings)
 
 
-def filled(tensors: dict[str, Array], drawn: dict[str, Array], info: Info) -> dict[str, Array]:
-    """Draw what is missing or of another shape, and note it."""
+def filled(
+    tensors: dict[str, Array], drawn: dict[str, Array], info: Info, *, redraws: bool
+) -> dict[str, Array]:
+    """Draw what is missing, and leave out what has no place; note both, named as in the file.
+
+    With `redraws`, what has another shape is drawn as well; without, it is for others to refuse.
+    """
     found = {loading.official_name(name): array for name, array in tensors.items()}
+    in_file = {loading.official_name(name): name for name in tensors}
+    is_whole = any(name.startswith(WHOLE) for name in tensors)
+    prefix = TOWER if all(name.startswith(TOWER) for name in drawn) else WHOLE
+    others = [name for name in found if name not in drawn and name not in loading.IGNORED]
+    info["unexpected_keys"] += [in_file[name] for name in others]
+    for name in others:
+        del found[name]
     for name, new in drawn.items():
+        shown = name if is_whole else name.removeprefix(prefix)
         if name not in found:
-            info["missing_keys"].append(name)
+            info["missing_keys"].append(shown)
             found[name] = new
-        elif found[name].shape != new.shape:
-            info["mismatched_keys"].append((name, found[name].shape, new.shape))
+        elif found[name].shape != new.shape and redraws:
+            info["mismatched_keys"].append((shown, found[name].shape, new.shape))
             found[name] = new
-    if info["missing_keys"] or info["mismatched_keys"]:
-        count = len(info["missing_keys"]) + len(info["mismatched_keys"])
-        LOG.warning("%d tensors of the checkpoint do not fit and are drawn at random", count)
+    count = len(info["missing_keys"]) + len(info["mismatched_keys"])
+    if count or others:
+        LOG.warning("%d tensors of the checkpoint do not fit and are drawn at random, %d have no "
+                    "place in this model", count, len(others))  # fmt: skip
     return found
 
 
 def drawn_whole(config: GitConfig) -> dict[str, Array]:
     """Draw all tensors of a GIT, by their official names."""
     return pretrained.whole_tensors(random_model(config), config)
+
+
+def drawn_body(config: GitConfig) -> dict[str, Array]:
+    """Draw all tensors of a GIT without its vocabulary head."""
+    return {n: a for n, a in drawn_whole(config).items() if not n.startswith("output.")}
 
 
 def drawn_tower(config: GitVisionConfig) -> dict[str, Array]:

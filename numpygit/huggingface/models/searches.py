@@ -14,7 +14,7 @@ import numpy as np
 from ...decoding.options import GenerationConfig
 from ...errors import UserError
 
-IDLE = ("synced_gpus", "sequential", "use_cache")
+IDLE = ("synced_gpus", "sequential")
 
 
 def greedy_search(model: Any, input_ids: Any, **given: Any) -> Any:
@@ -64,7 +64,7 @@ def search(model: Any, input_ids: Any, given: dict[str, Any], **options: Any) ->
     base = model.generation_config
     plain = GenerationConfig(
         bos_token_id=base.bos_token_id, eos_token_id=base.eos_token_id,
-        pad_token_id=base.pad_token_id, max_length=base.max_length,
+        pad_token_id=base.pad_token_id, max_length=base.max_length, use_cache=base.use_cache,
     )  # fmt: skip
     return model.generate(
         input_ids, generation_config=plain, logits_processor=processors,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from ... import loading
@@ -50,6 +49,7 @@ class GitVisionModel(PretrainedModel):
     """
 
     config_class = GitVisionConfig
+    opens = staticmethod(opened_tower)
     main_input_name = "pixel_values"
 
     def __init__(
@@ -58,16 +58,6 @@ class GitVisionModel(PretrainedModel):
         config.check()
         self.config = config
         self.params = random_tower(config, seed=seed) if params is None else params
-
-    @classmethod
-    def from_pretrained(
-        cls, pretrained_model_name_or_path: str | Path, *args: Any, **keywords: Any
-    ) -> Any:
-        """Load the vision encoder of a whole GIT, or one that was saved alone.
-
-        For the keywords see `numpygit.loading.hub.keywords`.
-        """
-        return opened_tower(cls, pretrained_model_name_or_path, keywords)
 
     def forward(
         self,
@@ -154,6 +144,7 @@ class GitModel(HasWords, PretrainedModel):
     """
 
     config_class = GitConfig
+    opens = staticmethod(opened_body)
 
     def __init__(self, config: GitConfig, params: Git | None = None, *, seed: int = 0) -> None:
         config.check()
@@ -161,16 +152,6 @@ class GitModel(HasWords, PretrainedModel):
         drawn = random_model(config, seed=seed) if params is None else params
         self.params = loading.headless(drawn)
         self.silence_pruned()
-
-    @classmethod
-    def from_pretrained(
-        cls, pretrained_model_name_or_path: str | Path, *args: Any, **keywords: Any
-    ) -> Any:
-        """Load "storybook", a folder, or a model of the Hugging Face Hub.
-
-        For the keywords see `numpygit.loading.hub.keywords`.
-        """
-        return opened_body(cls, pretrained_model_name_or_path, keywords)
 
     def forward(
         self,

@@ -9,7 +9,6 @@ Source: transformers 4.37.2, CLIPImageProcessor for stills and VideoMAEImageProc
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import partial
@@ -19,9 +18,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ...errors import NotFoundError, UserError
+from ...errors import UserError
 from ...loading.config import GitConfig
-from ...loading.fields import PREPROCESSOR, PROCESSOR, checked
+from ...loading.config.picture_settings import FILE, read_settings, without_settings
 from ...loading.find import find
 from ...loading.formats import read_json
 from ...loading.hub import PICTURE_FILES
@@ -43,8 +42,6 @@ from .array_steps import (
 from .encoding import BatchFeature, check_names, wants_arrays
 from .picture_steps import SETTINGS, ImageProcessor, check_picture, is_one_picture
 
-FILE = "preprocessor_config.json"
-WHOLE_FILE = "processor_config.json"  # of transformers 5
 DEFAULTS: dict[str, Any] = {
     "do_convert_rgb": True, "do_resize": True, "size": {"shortest_edge": 224}, "resample": 3,
     "do_center_crop": True, "crop_size": {"height": 224, "width": 224},
@@ -184,7 +181,16 @@ class GitImageProcessor:
             given = {**kind, "size": {"shortest_edge": size}, "crop_size": crop}
         if given is None:
             raise without_settings(folder)
-        return cls(**{**given, **settings})
+        return cls.named({**given, **settings})
+
+    @classmethod
+    def named(cls, settings: Mapping[str, Any]) -> GitImageProcessor:
+        """Make the official class that settings name, unless this is one of its own."""
+        kind = settings.get("image_processor_type") or settings.get("feature_extractor_type") or ""
+        if cls is not GitImageProcessor:
+            return cls(**settings)
+        is_video = str(kind).startswith("VideoMAE")
+        return (VideoMAEImageProcessor if is_video else CLIPImageProcessor)(**settings)
 
     @classmethod
     def get_image_processor_dict(
@@ -336,44 +342,6 @@ class VideoMAEImageProcessor(GitImageProcessor):
     """Prepare clips: the official name, with its defaults."""
 
     kind = "VideoMAEImageProcessor"
-
-
-def read_settings(folder: Path) -> dict[str, Any] | None:
-    """Read the picture settings of a folder: `preprocessor_config.json`, or transformers 5's file.
-
-    transformers 5 writes one `processor_config.json` with the settings inside. None for neither.
-    """
-    path = folder / FILE
-    if os.path.lexists(path):
-        return known_settings(read_json(path), path)
-    path = folder / WHOLE_FILE
-    if not os.path.lexists(path):
-        return None
-    values = checked(read_json(path), PROCESSOR, where=path)
-    for name in ("image_processor", "video_processor", "feature_extractor"):
-        if isinstance(values.get(name), dict):
-            return known_settings(values[name], path)
-    return None
-
-
-def known_settings(values: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Check the settings of a file; null stands for the default."""
-    given = {name: value for name, value in values.items() if value is not None}
-    return without_secrets(checked(given, PREPROCESSOR, where=path))
-
-
-def without_settings(folder: Path) -> NotFoundError:
-    """Say that a folder has no picture settings, and where they are to be had."""
-    if (folder / "trainer_state.json").is_file() or folder.name.startswith("checkpoint-"):
-        return NotFoundError(
-            f"{folder} is a checkpoint of a Trainer, which keeps no processor: take that of the "
-            "model that was trained, GitProcessor.from_pretrained('microsoft/git-base'), or save "
-            "it into the folder with processor.save_pretrained(...)"
-        )
-    return NotFoundError(
-        f"{folder} is no checkpoint folder: it has no {FILE} and no {WHOLE_FILE} with the "
-        "settings of pictures; take the processor of the model it was made from"
-    )
 
 
 def pictures_of(images: Any) -> list[Any]:

@@ -210,7 +210,9 @@ def source_of(given: Any, options: PictureOptions = DEFAULT) -> tuple[Source, st
     if isinstance(given, InMemory):
         return given, given.name
     if isinstance(given, str) and is_address(given):
-        content, name = fetch_address(given, local_files_only=options.local_files_only)
+        content, name = fetch_address(
+            given, local_files_only=options.local_files_only, timeout=options.timeout
+        )
         return InMemory(content, name), name
     if isinstance(given, str | os.PathLike):
         path, name = Path(given), os.fspath(given)

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from ...errors import NotFoundError, UserError, shown
 
 MOST_BYTES = 2**28  # 256 MB
-SECONDS = 30
+SECONDS = 30.0
 HANDLERS = (  # no ftp, and no file: a server must not lead to the files of this computer
     "ProxyHandler",
     "HTTPHandler",
@@ -32,8 +32,10 @@ def is_address(text: str) -> bool:
     return text[:8].lower().startswith(("http://", "https://", "data:"))
 
 
-def fetch_address(address: str, *, local_files_only: bool = False) -> tuple[bytes, str]:
-    """Fetch a picture: -> its bytes, and its name for messages.
+def fetch_address(
+    address: str, *, local_files_only: bool = False, timeout: float = SECONDS
+) -> tuple[bytes, str]:
+    """Fetch a picture: -> its bytes, and its name for messages; `timeout` in seconds.
 
     Raises UserError for an address while `local_files_only` (or HF_HUB_OFFLINE) holds, for one
     with more than 256 MB, and for a data URI that is damaged; NotFoundError where nothing answers.
@@ -52,7 +54,7 @@ def fetch_address(address: str, *, local_files_only: bool = False) -> tuple[byte
             director.add_handler(getattr(urllib.request, handler)())
     request = urllib.request.Request(address, headers={"User-Agent": "numpygit"})
     try:
-        with director.open(request, timeout=SECONDS) as answer:
+        with director.open(request, timeout=timeout) as answer:
             content = answer.read(MOST_BYTES + 1)
     except urllib.error.HTTPError as error:
         raise NotFoundError(f"{name} cannot be fetched: the server says {error.code}") from None

@@ -34,6 +34,8 @@ class PictureOptions:
         Frames of a clip: evenly spaced by their number, or by the time they are shown at.
     local_files_only : bool
         Refuse addresses (http, https).
+    timeout : float
+        Seconds to wait for the server of an address.
 
     Raises
     ------
@@ -54,6 +56,7 @@ class PictureOptions:
     fit: str = "crop"
     sample: str = "frames"
     local_files_only: bool = False
+    timeout: float = 30
 
     def __post_init__(self) -> None:
         for name, value, choices in (

@@ -30,7 +30,7 @@ from .theirs.comparable import Both, made_comparable, split_fused, stored_precis
 from .theirs.foreign_names import translate, without_rivals
 from .theirs.layouts import Reading, read_as_ours
 from .theirs.words import in_rows
-from .trying import Candidate, Target
+from .trying import Candidate, Progress, Target
 
 
 class Report(NamedTuple):
@@ -58,12 +58,14 @@ def compare(
     names: Mapping[str, str] | None = None,
     tolerance: float | None = None,
     picture: Image.Image | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Compare all tensors of two runs.
 
     With the parameters of ours, causes can be tried out; with the picture, other ways to resize it.
     `names` maps names of theirs to ours. `tolerance` is how far apart tensors may be, relative to
-    their size, for ports that compute in half precision or less by design.
+    their size, for ports that compute in half precision or less by design. `progress` is told how
+    many known mistakes were tried, of how many.
     """
     renamed = translate(theirs.tensors, given=names)
     found = in_our_names(theirs.tensors, renamed)
@@ -82,7 +84,7 @@ def compare(
     if first is None or first.name == IDS:
         ids_note = both.notes[:1] if first is not None else []
         return Report(rows, first, ids_note, "", said)
-    return explained(rows, first, scene, both, picture, said)
+    return explained(rows, first, scene, both, picture, said, progress)
 
 
 def in_our_names(theirs: Mapping[str, Array], renamed: Mapping[str, str]) -> dict[str, Array]:
@@ -126,7 +128,7 @@ def first_of(rows: list[Row]) -> Row | None:
 
 def explained(
     rows: list[Row], first: Row, scene: Scene, both: Both,
-    picture: Image.Image | None, said: list[str],
+    picture: Image.Image | None, said: list[str], progress: Progress | None,
 ) -> Report:  # fmt: skip
     """Find out what makes the first difference."""
     status = {row.name: row.status for row in rows}
@@ -138,7 +140,7 @@ def explained(
     gap = unseen(first.name, scene, agrees)
     lacking = [name for name in gap if name != first.name]
     others = pixel_mistakes(scene, reading, gap, picture)
-    found = causes(targets_of(first, rows, both), gap, scene, others)
+    found = causes(targets_of(first, rows, both), gap, scene, others, progress)
     suspects = "" if found else usual_suspects(first.name)
     if not found and first.name == "pixels" and first.apart is not None:
         found = colours_fitted(scene.ours[first.name], reading, first.allowed)

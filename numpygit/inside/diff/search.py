@@ -24,7 +24,7 @@ from .numbers import fitted
 from .operations import OPERATIONS, Normalised, Product, operation_of, row_of, tensors_of
 from .rounding import HALVES, Round
 from .scene import At, Operation, Scene
-from .trying import Candidate, Fit, Target, try_out
+from .trying import Candidate, Fit, Progress, Target, try_out
 
 ENDS = {**PICTURE_ENDS, **BRIDGE, **TEXT_ENDS}
 ALIKE = 2e-4  # of the difference: two that explain so nearly the same are both named
@@ -162,14 +162,24 @@ def together(layer: str, scene: Scene) -> Iterator[tuple[str, dict[str, Operatio
 
 
 def causes(
-    targets: list[Target], gap: Mapping[str, set[str]], scene: Scene, others: Iterator[Candidate]
+    targets: list[Target],
+    gap: Mapping[str, set[str]],
+    scene: Scene,
+    others: Iterator[Candidate],
+    progress: Progress | None = None,
 ) -> list[str]:
     """Try all candidates on the first target; those that fit it, on the others that they change."""
     first, sources = targets[0], sources_around(gap, scene)
     if not np.isfinite(first.reading.theirs).any():  # nothing could fit
         return []
-    listed = (*others, *candidates(gap, scene))
-    fits = [fit for each in listed if (fit := try_out(each, targets, sources, scene))]
+    listed = [*others, *candidates(gap, scene)]
+    fits = []
+    for number, candidate in enumerate(listed, 1):
+        fit = try_out(candidate, targets, sources, scene)
+        if fit is not None:
+            fits.append(fit)
+        if progress is not None:
+            progress(number, len(listed))
     if not any(fit.explained == 1.0 for fit in fits) and len(layers_of(gap)) <= MANY_LAYERS:
         numbers = fitted(first, gap, sources, scene)
         tried = [fit for each in numbers if (fit := try_out(each, targets, sources, scene))]

@@ -6,7 +6,7 @@ from them is computed again, up to the tensors that both programs have.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from .operations import tensors_of
 from .scene import Operation, Scene, Tensors
 from .theirs.layouts import Reading, rearranged
 
+Progress = Callable[[int, int], None]  # is told how many were tried, of how many
 SIZE = 2.0**-19  # of the largest number: what a mistake that makes numbers large may leave
 NEARLY = 0.998  # of the difference explained, when no mistake fits exactly
 ROUNDED = 0.9  # the same for half precision, whose last bits depend on the order of sums

@@ -20,11 +20,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...errors import UserError
 from ...huggingface.processing.picture_steps import Picture
 from ...loading.write_whole import write_whole
 from ..takes import Captioner
-from .importance import Progress, measured, no_progress
+from .gradient import gradient_maps
+from .importance import Progress, measured, no_progress, regions
 from .map import whole_model
 from .panels import TEMPERATURES, all_words, asked, attention, cache, vision
 from .pictures import as_seen
@@ -116,6 +119,10 @@ def gather(
 ) -> dict[str, Any]:
     """Collect all that the page shows."""
     vocabulary, model = traced.captioner.processor.vocabulary, traced.captioner.name
+    importance = measured(traced, progress) if measure else None
+    gradient = None
+    if importance is not None:
+        gradient = gradient_maps(traced, np.array(importance["drops"]), regions(traced))
     return {
         "caption": vocabulary.decode(traced.token_ids),
         "question": question,
@@ -128,7 +135,8 @@ def gather(
         "temperatures": TEMPERATURES,
         "seen": as_seen(traced),
         "words": all_words(traced),
-        "importance": measured(traced, progress) if measure else None,
+        "importance": importance,
+        "gradient": gradient,
         "map": whole_model(traced),
         "stages": followed(traced),
         "cache": cache(traced),

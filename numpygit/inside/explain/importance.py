@@ -40,7 +40,7 @@ def measured(run: Run, progress: Progress = no_progress) -> dict[str, Any]:
     is often too small to matter, when the rest of a thing stays in sight.
     """
     rows, columns = (cuts(side) for side in run.grid)
-    boxes = [(*down, *across) for down in around(rows) for across in around(columns)]
+    boxes = regions(run)
     wide = [(*down, *across) for down in spans(run.grid[0]) for across in spans(run.grid[1])]
     whole = chances(run, run.pixels)[0]  # (words,)
     total = len(boxes) + len(wide)
@@ -63,6 +63,12 @@ def measured(run: Run, progress: Progress = no_progress) -> dict[str, Any]:
             agreement(run, number, near[:, number], boxes) for number in range(len(run.token_ids))
         ],
     }
+
+
+def regions(run: Run) -> list[Box]:
+    """List the regions that are hidden in turn, each with those around it."""
+    rows, columns = (around(cuts(side)) for side in run.grid)
+    return [(*down, *across) for down in rows for across in columns]
 
 
 def spans(side: int) -> list[tuple[int, int]]:
@@ -156,17 +162,19 @@ def scored_words(run: Run, cache: Cache) -> Array:
 
 
 def agreement(run: Run, number: int, drops: Array, boxes: list[Box]) -> float | None:
-    """Correlate attention, the mean of all layers and heads, with importance: -1 to 1.
-
-    None where nothing was measured: no region costs the word anything.
-    """
-    if np.abs(drops).max() < NOTHING:
-        return None
+    """Correlate attention, the mean of all layers and heads, with importance: -1 to 1."""
     names = [f"word.{number}.text.{layer}.weights" for layer in range(run.layers)]
     weights = np.mean([run.tensors[name][0, :, -1, : run.memory] for name in names], axis=(0, 1))
     rows, columns = run.grid
     maps = weights.reshape(-1, rows * columns + 1)[:, 1:].sum(axis=0).reshape(rows, columns)
-    looked = np.array([maps[t:b, x:y].sum() for t, b, x, y in boxes])
-    if looked.std() == 0 or drops.std() == 0:
+    return correlation(drops, np.array([maps[t:b, x:y].sum() for t, b, x, y in boxes]))
+
+
+def correlation(drops: Array, guesses: Array) -> float | None:
+    """Correlate what was measured of all regions with a guess at it: -1 to 1.
+
+    None where nothing was measured: no region costs the word anything.
+    """
+    if np.abs(drops).max() < NOTHING or guesses.std() == 0 or drops.std() == 0:
         return None
-    return float(np.corrcoef(looked, drops)[0, 1])
+    return float(np.corrcoef(guesses, drops)[0, 1])

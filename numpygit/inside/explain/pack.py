@@ -37,8 +37,13 @@ def shares(weights: Array, *, levels: int = 255) -> Packed:
         "shape": list(weights.shape),
         "levels": levels,
         "bytes": text_of(steps.tobytes()),
-        "highest": text_of(highest.astype("<f4").tobytes()),
+        "highest": floats(highest),
     }
+
+
+def floats(values: Array) -> str:
+    """Pack float32 numbers as they are."""
+    return text_of(np.ascontiguousarray(values, "<f4").tobytes())
 
 
 def unpack_shares(packed: Packed) -> Array:

@@ -62,14 +62,13 @@ def loss_and_gradients(
     x, saved = text_layers(x, batch, p, merged.text, config=config, lowest=lowest)
     loss, dx, dhead = head_backward(x, batch, p, count=count, smoothing=smoothing)
     dx, dblocks = text_layers_backward(dx, saved, p, merged.text, config=config, what=what, batch=B)
-    none = nothing(params)
-    dtext = replace(none.text, blocks=dblocks, head=dhead)
     if what not in ("all", "text"):
-        return loss, Git(none.vision, dtext)
+        none = nothing(params)
+        return loss, Git(none.vision, replace(none.text, blocks=dblocks, head=dhead))
     dtokens, fields = begin_backward(dx.reshape(B, S, D), batch, begin_saved, p)
-    dtext = replace(dtext, **fields)
+    dtext = replace(p, blocks=dblocks, head=dhead, **fields)
     if what == "text" or batch.pixels is None:
-        return loss, Git(none.vision, dtext)
+        return loss, Git(nothing(params.vision), dtext)
     dvision = vision_tower_backward(
         dtokens.reshape(B, -1, dtokens.shape[1]),
         tokens_saved,

@@ -43,10 +43,10 @@ def allowed_of(text: Array, image: int, dtype: Any) -> Array:
     """
     B, T = text.shape
     M = image
-    allowed = np.zeros((B, 1, M + T, M + T), dtype)
+    allowed = np.zeros((B, 1, M + T, M + T), dtype)  # (B, 1, M + T, M + T)
     allowed[:, :, :, :M] = 1
     position = np.arange(T)
-    earlier = position[:, None] >= position[None, :]
+    earlier = position[:, None] >= position[None, :]  # (T, T)
     allowed[:, 0, M:, M:] = (text[:, :, None] == text[:, None, :]) & earlier
     return allowed
 
@@ -57,15 +57,15 @@ def begin(
     """Project image tokens and embed words, side by side: -> (B, M + T, D), and what to keep."""
     B, M, wide = tokens.shape
     T, D = batch.ids.shape[1], config.hidden_size
-    rows = tokens.reshape(-1, wide)
-    projected = linear(rows, p.projection)
+    rows = tokens.reshape(-1, wide)  # (B * M, wide)
+    projected = linear(rows, p.projection)  # (B * M, D)
     memory, kept_1 = layer_norm(
         projected, p.projection_norm, eps=config.vision_config.layer_norm_eps
     )
-    embedded = p.word_embedding[batch.ids]
+    embedded = p.word_embedding[batch.ids]  # (B, T, D)
     embedded += p.position_embedding[batch.positions]
     words, kept_2 = layer_norm(embedded.reshape(-1, D), p.embedding_norm, eps=config.embedding_eps)
-    x = np.empty((B, M + T, D), tokens.dtype)
+    x = np.empty((B, M + T, D), tokens.dtype)  # (B, M + T, D)
     x[:, :M] = memory.reshape(B, M, D)
     x[:, M:] = words.reshape(B, T, D)
     return x, (rows, kept_1, kept_2)
@@ -77,14 +77,15 @@ def begin_backward(
     """Gradients of `begin`: dx (B, M + T, D) -> of the image tokens (B * M, vision D)."""
     rows, kept_1, kept_2 = saved
     B, S, D = dx.shape
-    M = S - batch.ids.shape[1]
-    dwords = dx[:, M:].reshape(-1, D)
+    T = batch.ids.shape[1]
+    M = S - T
+    dwords = dx[:, M:].reshape(-1, D)  # (B * T, D)
     dembedded, dembedding_norm = layer_norm_backward(dwords, kept_2, p.embedding_norm)
     dword = np.zeros_like(p.word_embedding)
     np.add.at(dword, batch.ids.reshape(-1), dembedded)
     dposition = np.zeros_like(p.position_embedding)
     np.add.at(dposition, batch.positions.reshape(-1), dembedded)
-    dmemory = dx[:, :M].reshape(-1, D)
+    dmemory = dx[:, :M].reshape(-1, D)  # (B * M, D)
     dprojected, dprojection_norm = layer_norm_backward(dmemory, kept_1, p.projection_norm)
     dtokens, dprojection = linear_backward(dprojected, rows, p.projection)
     return dtokens, {
@@ -147,16 +148,16 @@ def head_backward(
     targets = batch.targets.reshape(-1)
     used = np.flatnonzero(targets != IGNORED)
     asked, states = targets[used], x[used]
-    logits = linear(states, p.head)
-    n, V = logits.shape
+    n, V = len(used), p.head.weight.shape[0]
+    logits = linear(states, p.head)  # (n, V)
     logits -= logits.max(axis=1, keepdims=True)
     rest = smoothing / (V - 1)
     first = 1 - smoothing
     row = np.arange(n)
-    of_label = logits[row, asked]
+    of_label = logits[row, asked]  # (n,)
     total_logits = logits.sum(axis=1) if smoothing else of_label
     shares = np.exp(logits, out=logits)
-    sums = shares.sum(axis=1)
+    sums = shares.sum(axis=1)  # (n,)
     logs = np.log(sums)
     losses = logs - of_label
     if smoothing:
@@ -168,7 +169,8 @@ def head_backward(
         shares -= rest
     shares[row, asked] -= first - rest
     shares /= count
-    dx = np.zeros_like(x)
+    rows, D = x.shape
+    dx = np.zeros_like(x)  # (rows, D)
     dstates, dhead = linear_backward(shares, states, p.head)
     dx[used] = dstates
     return float(losses.sum()) / count, dx, dhead

@@ -31,7 +31,7 @@ def vision_tower(
     patches = cut_patches(stills, patch=config.patch_size)
     P = patches.shape[1]
     patches = patches.reshape(B * P, -1)
-    x = np.empty((B, P + 1, D), pixels.dtype)
+    x = np.empty((B, P + 1, D), pixels.dtype)  # (B, P + 1, D)
     x[:, 0] = p.class_embedding
     x[:, 1:] = (patches @ p.patch_embedding.T).reshape(B, P, D)
     x += p.position_embedding
@@ -43,14 +43,17 @@ def vision_tower(
         x = np.add(attended, x, out=attended)
         normed, kept_2 = layer_norm(x, block.mlp_norm, eps=eps)
         thought, kept_3 = mlp(normed, block.mlp, activation=config.hidden_act)
-        x = np.add(thought, x, out=thought)
+        x = np.add(thought, x, out=thought)  # (B * (P + 1), D)
         saved.append((kept_1, looked, kept_2, kept_3))
     x, kept = layer_norm(x, p.post_norm, eps=eps)
     saved.append(kept)
-    x = x.reshape(-1, frames or 1, P + 1, D)
+    several = frames or 1
+    x = x.reshape(-1, several, P + 1, D)  # (B // several, several, P + 1, D)
     if frames:
         x += p.temporal_embedding[:frames, None]
-    return x.reshape(len(pixels), -1, D), saved
+    M = several * (P + 1)
+    tokens = x.reshape(-1, M, D)  # (B // several, M, D)
+    return tokens, saved
 
 
 def vision_tower_backward(
@@ -62,7 +65,7 @@ def vision_tower_backward(
     config: VisionConfig,
     frames: int,
 ) -> Vision:
-    """Twin of `backward.image_tokens_backward`: dtokens (B, M, D)."""
+    """Twin of `backward.image_tokens_backward`, from the gradient of the image tokens."""
     D, heads = config.hidden_size, config.num_attention_heads
     dtime = np.zeros_like(p.temporal_embedding)
     P = len(p.position_embedding) - 1
@@ -81,6 +84,8 @@ def vision_tower_backward(
         dx = np.add(dbranch, dx, out=dbranch)
         dblocks.insert(0, Block(dlook, dnorm_1, dmlp, dnorm_2))
     dx, dpre = layer_norm_backward(dx, saved.pop(), p.pre_norm)
-    dx = dx.reshape(B, P + 1, D)
-    dpatch = dx[:, 1:].reshape(-1, D).T @ saved.pop()
+    dx = dx.reshape(B, P + 1, D)  # (B, P + 1, D)
+    patches = saved.pop()
+    square = patches.shape[1]
+    dpatch = dx[:, 1:].reshape(-1, D).T @ patches  # (D, square)
     return Vision(dpatch, dx[:, 0].sum(axis=0), dx.sum(axis=0), dpre, tuple(dblocks), dpost, dtime)

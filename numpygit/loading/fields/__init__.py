@@ -22,6 +22,7 @@ from .kinds import MisfitError as MisfitError
 from .kinds import Null as Null
 from .kinds import Number as Number
 from .kinds import Object as Object
+from .kinds import Row as Row
 from .kinds import Text as Text
 from .kinds import Whole as Whole
 from .kinds import either as either

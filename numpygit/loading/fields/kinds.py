@@ -29,6 +29,8 @@ class Whole:
     high: int
 
     def __str__(self) -> str:
+        if self.low == -self.high:
+            return "a whole number"
         return f"a whole number from {self.low} to {self.high}"
 
     def take(self, value: Any) -> int:

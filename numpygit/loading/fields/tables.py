@@ -154,7 +154,7 @@ GENERATION: Table = {
     "output_log_probabilities": Flag(),
     "use_cache": Flag(),
     "bos_token_id": TOKEN,
-    "eos_token_id": either(TOKEN, ListOf(TOKEN, least=1)),
+    "eos_token_id": either(TOKEN, ListOf(TOKEN)),  # an empty list: nothing ends
     "pad_token_id": Whole(-1, 10**6),  # -1: the end token pads
 }
 

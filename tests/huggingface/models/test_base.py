@@ -209,6 +209,26 @@ def test_variants_subfolders_and_what_does_not_fit(tmp_path: Path) -> None:
     np.testing.assert_array_equal(alone(IDS).logits, MODEL(IDS).logits)
 
 
+def test_loading_info_lists_what_has_no_place_and_what_is_missing(tmp_path: Path) -> None:
+    tensors = {**MODEL.state_dict(), "git.extra.weight": np.zeros(3, np.float32)}
+    gone = tensors.pop("output.bias")
+    given: dict[str, Any] = {"config": MODEL.config, "state_dict": tensors}
+    with pytest.raises(UserError, match=r"git\.extra\.weight|output\.bias"):
+        GitForCausalLM.from_pretrained(None, **given)
+    model, info = GitForCausalLM.from_pretrained(None, **given, output_loading_info=True)
+    assert info == {"missing_keys": ["output.bias"], "unexpected_keys": ["git.extra.weight"],
+                    "mismatched_keys": [], "error_msgs": []}  # fmt: skip
+    assert model(IDS).logits.shape[-1] == len(gone)
+    MODEL.save_pretrained(tmp_path)
+    body, info = GitModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert info["missing_keys"] == []
+    assert set(info["unexpected_keys"]) == {"output.weight", "output.bias"}
+    np.testing.assert_array_equal(body(IDS)[0], MODEL.git(IDS)[0])
+    smaller = GitConfig(**{**SIZES, "vocab_size": 40})
+    with pytest.raises(UserError, match="does not fit"):  # a shape is no matter of a report
+        GitForCausalLM.from_pretrained(tmp_path, config=smaller, output_loading_info=True)
+
+
 def test_settings_among_the_keywords_of_from_pretrained(tmp_path: Path) -> None:
     MODEL.save_pretrained(tmp_path)
     model = GitForCausalLM.from_pretrained(tmp_path, output_attentions=True, use_cache=False)

@@ -2,7 +2,7 @@
 
 Checks inside/explain/importance.py, inside/explain/map.py, inside/explain/pack.py,
 inside/explain/panels.py, inside/explain/pictures.py, inside/explain/stages.py,
-inside/explain/traced_run.py.
+inside/explain/traced_run.py, inside/explain/gradient.py.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from numpygit import PictureOptions, load
+from numpygit import GitForCausalLM, PictureOptions, load
 from numpygit.cli.commands import main
 from numpygit.errors import UserError
 from numpygit.inside.explain import Explanation, data_of
 from numpygit.inside.explain.importance import cuts
 from numpygit.inside.explain.pack import exact, shares, unpack_shares
+from numpygit.learning.parameters import astype
 from numpygit.model import text
 from numpygit.model.layers import softmax
 from numpygit.model.text import full_mask
@@ -239,6 +240,51 @@ def test_nothing_is_correlated_where_nothing_was_measured(data):
     importance = data["importance"]
     for drops, agreement in zip(importance["drops"], importance["agreement"], strict=True):
         assert (agreement is None) == (max(map(abs, drops)) < 0.01)
+
+
+def test_gradient_times_input_is_what_a_little_fading_changes(data, storybook):
+    """Patches fade by a thousandth, one at a time; the forward call scores the words again."""
+    config, words = storybook.model.config, storybook.processor.vocabulary
+    ids = np.array([[2, *words.encode(data["caption"]), 3]])
+    params = astype(storybook.model.params, np.float64)
+    pixels = storybook.pixels(PICTURE).astype(np.float64)
+    values = np.array(data["gradient"]["values"])
+    assert values.shape == (10, 64)
+    model = GitForCausalLM(config, params)
+
+    def chance(shown: np.ndarray, word: int) -> float:
+        logits = model.logits(ids[:, : word + 1], shown)[0, -1].astype(np.float64)
+        logits[words.unused()] = -np.inf
+        return float(logits[ids[0, word + 1]] - np.log(np.exp(logits).sum()))
+
+    for word, patch in ((1, 20), (7, 35), (3, 42), (7, 0)):
+        top, left = patch // 8 * 12, patch % 8 * 12
+        less, more = pixels.copy(), pixels.copy()
+        less[..., top : top + 12, left : left + 12] *= 1 - 1e-3
+        more[..., top : top + 12, left : left + 12] *= 1 + 1e-3
+        slope = (chance(more, word) - chance(less, word)) / 2e-3
+        assert abs(slope - values[word, patch]) < 1e-4 + 1e-3 * abs(slope)
+
+
+def test_gradient_times_input_agrees_as_the_page_says(data):
+    drops = np.array(data["importance"]["drops"])
+    for word, found in enumerate(data["gradient"]["agreement"]):
+        if np.abs(drops[word]).max() < 0.01:
+            assert found is None
+            continue
+        squares = np.array(data["gradient"]["values"][word]).reshape(8, 8)
+        sums = [
+            squares[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].sum()
+            for row in range(8)
+            for column in range(8)
+        ]
+        assert abs(np.corrcoef(sums, drops[word])[0, 1] - found) < 1e-4
+
+
+def test_where_there_is_no_way_back_the_page_has_no_gradient(storybook, monkeypatch):
+    monkeypatch.setattr("numpygit.inside.explain.gradient.MOST_NUMBERS", 10)
+    assert data_of(storybook.explain(PICTURE).html)["gradient"] is None
+    assert data_of(storybook.explain(PICTURE, measure=False).html)["gradient"] is None
 
 
 def test_words_of_a_question_have_their_shares(storybook):

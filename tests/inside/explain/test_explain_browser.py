@@ -18,6 +18,7 @@ import pytest
 from explain_page import (
     PANELS,
     SIZES,
+    choose,
     chosen,
     colour_scheme,
     open_all,
@@ -93,7 +94,8 @@ def test_every_panel_opens_in_silence_and_nothing_is_asked_of_a_network(browser,
     assert browser.get_log("browser") == []
     addresses = [one for one in requests(browser) if not one.startswith(("data:", "blob:"))]
     assert addresses == [pages[name].as_uri()]
-    wide = browser.execute_script("return document.documentElement.scrollWidth - innerWidth")
+    root = "document.documentElement"  # a phone's window grows with what is too wide for it
+    wide = browser.execute_script(f"return {root}.scrollWidth - {root}.clientWidth")
     assert wide <= 0
 
 
@@ -152,7 +154,10 @@ def test_axe_core_finds_nothing_serious(opened, pages, name, size, scheme):
     colour_scheme(opened, scheme)
     visit(opened, pages[name])
     open_all(opened)
-    assert violations(opened) == []
+    words = len(data_of(pages[name].read_text(encoding="utf-8"))["words"])
+    for word in {chosen(opened), 0, words - 1}:
+        choose(opened, word)
+        assert violations(opened) == []
 
 
 def test_axe_core_looks_at_all_of_it(opened, pages, tmp_path):

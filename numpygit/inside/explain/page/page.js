@@ -28,6 +28,7 @@ async function unpack(packed) {
   if (!packed) return null;
   packed.steps = await inflate(packed.bytes);
   if (packed.highest) packed.tops = new Float32Array((await inflate(packed.highest)).buffer);
+  if (packed.parts) packed.sums = new Float32Array((await inflate(packed.parts)).buffer);
   return packed;
 }
 
@@ -37,6 +38,14 @@ function row(packed, ...places) {
   places.forEach((place, axis) => { at = at * packed.shape[axis] + place; });
   const length = packed.shape[packed.shape.length - 1], top = packed.tops[at];
   return Float32Array.from(packed.steps.subarray(at * length, (at + 1) * length), (s) => s * top / packed.levels);
+}
+
+// what a row gives to the squares and to the class token of each frame, and to words: not rounded to bytes
+function sums(packed, ...places) {
+  let at = 0;
+  places.forEach((place, axis) => { at = at * packed.shape[axis] + place; });
+  const own = packed.sums.subarray(at * (2 * FRAMES + 1), (at + 1) * (2 * FRAMES + 1));
+  return { squares: own.subarray(0, FRAMES), classes: own.subarray(FRAMES, 2 * FRAMES), words: own[2 * FRAMES] };
 }
 
 const percent = (share) => share >= 0.9995 ? (share >= 1 ? "100 %" : "> 99.9 %")
@@ -134,15 +143,15 @@ function matrixMap(target, values, width, height) {
 
 // ---------------------------------------------------------------- the first screen
 
-// where the chosen word looked: weights of image tokens, then of words
-function looked(word, layer = state.layer, head = state.head) {
-  return state.asked !== null ? row(D.asked, state.asked) : ofWord(word, layer, head);
+// where the chosen word looked: weights of image tokens, then of words; or, with `sums`, their sums
+function looked(word, layer = state.layer, head = state.head, read = row) {
+  return state.asked !== null ? read(D.asked, state.asked) : ofWord(word, layer, head, read);
 }
-function ofWord(word, layer, head) {
+function ofWord(word, layer, head, read = row) {
   const a = D.attention;
-  if (layer === "all") return row(a.all_layers, word);
-  if (head === "mean" || layer < a.first_layer_with_heads) return row(a.means, layer, word);
-  return row(a.heads, layer - a.first_layer_with_heads, head, word);
+  if (layer === "all") return read(a.all_layers, word);
+  if (head === "mean" || layer < a.first_layer_with_heads) return read(a.means, layer, word);
+  return read(a.heads, layer - a.first_layer_with_heads, head, word);
 }
 const allHeads = (word) => row(D.attention.all_layers, word);
 const patchWeights = (weights, frame) => weights.subarray(frame * (P + 1) + 1, (frame + 1) * (P + 1));
@@ -248,23 +257,21 @@ function drawLook() {
     overlay(target, frame, (patch) => shade(shares[patch] / top));
   });
   const onWords = weights.subarray(D.memory), before = readBefore(state.word);
-  const classes = sum(pictures.map((_, frame) => weights[frame * (P + 1)]));
-  const onPatches = sum(pictures.map((_, frame) => sum([...patchWeights(weights, frame)])));
-  const share = (value) => Math.min(1, value / sum([...weights]));
+  const parts = looked(state.word, state.layer, state.head, sums), share = (value) => Math.min(1, value);
   const reader = shown(before[before.length - 1]), word = D.words[state.word];
   const favourite = [...onWords].indexOf(Math.max(...onWords));
   const reading = $("reading");
   const many = FRAMES > 1 ? `all ${FRAMES * P} squares of all frames` : `all ${P} squares of the picture`;
-  const where = `${percent(share(onPatches))} of its attention is on ${many} together, ` +
-    `${percent(share(classes))} on the ${FRAMES > 1 ? "class tokens, which stand for whole frames" :
+  const where = `${percent(share(sum([...parts.squares])))} of its attention is on ${many} together, ` +
+    `${percent(share(sum([...parts.classes])))} on the ${FRAMES > 1 ? "class tokens, which stand for whole frames" :
       "class token, which stands for the picture as a whole"}, `;
   if (state.asked !== null) {
     reading.replaceChildren(`While the question was read, “${shown(D.prompt[state.asked])}” looked back: `,
-      `${where}${percent(share(sum([...onWords])))} on words up to itself (mean of all layers and heads).`);
+      `${where}${percent(share(parts.words))} on words up to itself (mean of all layers and heads).`);
   } else reading.replaceChildren(
     `Having read “${reader}”, the model says `, el("b", {}, word.is_end ? "nothing more" : said(word)),
     ` (${percent(Math.exp(word.log_probability))} sure). ${where}`,
-    `${percent(share(sum([...onWords])))} on words, most of it on “${shown(before[favourite])}”.`);
+    `${percent(share(parts.words))} on words, most of it on “${shown(before[favourite])}”.`);
   const buttons = [...$("words").querySelectorAll("button")];
   buttons.forEach((button, i) => {
     button.setAttribute("aria-pressed", i === state.word && state.asked === null);
@@ -451,7 +458,7 @@ function buildImportance(inside) {
     return null;
   }
   const { rows, columns } = D.importance, note = el("div"), word = el("b"), read = el("p", { class: "note" });
-  const left = canvas("measured importance"), right = canvas("attention");
+  const left = canvas("measured importance"), right = canvas("attention"), guess = canvas("gradient times input");
   const how = el("select", { onchange: () => draw() }, el("option", { value: "pixels" }, "pixels of a region"),
     el("option", { value: "masked" }, "image tokens of a region, for the words alone"));
   inside.append(el("p", {}, "Attention is where the model looked. Importance is an experiment: each of ",
@@ -459,9 +466,11 @@ function buildImportance(inside) {
     `${FRAMES > 1 ? " in every frame" : ""}, and the word `, word, " was scored again. Hidden pixels change every token of the " +
     "picture, because the squares look at each other; the other measure only keeps words from looking at the tokens of a region."),
   el("p", {}, el("label", {}, "what is taken away ", how)), frameChoice(),
-  el("div", { class: "pair" },
+  el("div", { class: "pair three" },
     el("figure", {}, left, el("figcaption", {}, el("b", {}, "Measured importance. "),
       "Orange: without what is here the word gets less likely. Blue: more likely.")),
+    D.gradient ? el("figure", {}, guess, el("figcaption", {}, el("b", {}, "Gradient × input. "),
+      "A guess at the same from one way back, exact only for a square that fades a little; hiding it is no small change. Same colours.")) : "",
     el("figure", {}, right, el("figcaption", {}, el("b", {}, "Attention. "),
       "Mean of all layers and heads; bright squares were looked at most."))), read, note);
   const say = (event) => {
@@ -471,9 +480,10 @@ function buildImportance(inside) {
     const drop = dropAt((masked ? D.importance.masked : D.importance.drops)[state.word], patch);
     const weight = patchWeights(allHeads(state.word), state.frame)[patch];
     read.textContent = `${place(patch)}: ${masked ? "without the tokens of this region" : "with this region hidden"} ` +
-      `the log-probability changes by ${text(-drop)}; attention on the square ${(weight * 100).toFixed(2)} %.`;
+      `the log-probability changes by ${text(-drop)}; attention on the square ${(weight * 100).toFixed(2)} %` +
+      (D.gradient ? `; gradient × input of the square ${text(D.gradient.values[state.word][state.frame * P + patch])}.` : ".");
   };
-  for (const target of [left, right]) ["pointermove", "click"].forEach((k) => target.addEventListener(k, say));
+  for (const target of [left, right, guess]) ["pointermove", "click"].forEach((k) => target.addEventListener(k, say));
   return () => {
     const masked = how.value === "masked", table = masked ? D.importance.masked : D.importance.drops;
     const drops = table[state.word], weights = allHeads(state.word);
@@ -486,6 +496,10 @@ function buildImportance(inside) {
     if (best && !masked) frameOf(left, best.box);
     overlay(right, state.frame, (patch) => rgb(viridis(shares[patch] / top)).replace(")", ",.72)")
       .replace("rgb", "rgba"), { grey: true });
+    if (D.gradient) {
+      const all = D.gradient.values[state.word], most = Math.max(1e-9, ...all.map(Math.abs));
+      overlay(guess, state.frame, (patch) => signed(0.85 * all[state.frame * P + patch] / most), { grey: true });
+    }
     read.textContent = "Touch a square to read both numbers.";
     note.replaceChildren(...(masked ? toldOfMasked(worst, name) : toldOfHidden(worst, whole, best, agree, name)));
   };
@@ -511,6 +525,10 @@ function toldOfHidden(worst, whole, best, agree, name) {
   if (agree !== null) {
     lines.push(`Over all regions, attention and importance correlate by ${agree.toFixed(2)} ` +
       "(1: they always agree; 0: one says nothing about the other).");
+  }
+  const guessed = D.gradient && D.gradient.agreement[state.word];
+  if (typeof guessed === "number") {
+    lines.push(`Gradient × input, summed over the same regions, correlates with what was measured by ${guessed.toFixed(2)}.`);
   }
   return lines.map((line) => el("p", {}, line));
 }
@@ -640,7 +658,7 @@ function buildHeads(inside) {
     overlay(large, state.frame, (patch) => shade(own[patch] / best));
     under.textContent = (state.layer === "all" ? `Mean of all layers and heads` : `Layer ${state.layer + 1}, ` +
       (state.head === "mean" ? "mean of its heads" : `head ${state.head + 1}`)) +
-      `: ${percent(Math.min(1, sum([...own])))} on these squares, ${percent(Math.max(...own))} on the brightest.`;
+      `: ${percent(Math.min(1, ofWord(state.word, state.layer, state.head, sums).squares[state.frame]))} on these squares, ${percent(Math.max(...own))} on the brightest.`;
     for (const [layer, head, button, small] of buttons) {
       matrixMap(small, [...patchWeights(ofWord(state.word, layer, head), state.frame)], COLUMNS, ROWS);
       button.setAttribute("aria-pressed", layer === state.layer && head === state.head);
@@ -742,7 +760,7 @@ async function start() {
   panel("else", PANELS.else, "ten rivals, and why it stopped", buildElse, { open: true });
   panel("follow", PANELS.follow, "from pixels to the word, in numbers", buildStages);
   panel("seen", PANELS.seen, "resized, cut, in squares", buildSeen);
-  panel("importance", "What mattered", "hide a region and see; beside attention", buildImportance);
+  panel("importance", "What mattered", "hide a region and see; beside gradient and attention", buildImportance);
   panel("hand", "One attention weight by hand", "from q · k to softmax", buildHand);
   panel("mask", PANELS.mask, "the mask", buildMask);
   panel("lens", "The guess after every layer", "the lens", buildLens);

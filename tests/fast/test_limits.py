@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import numpygit
-from numpygit import limits
 from numpygit.errors import UserError
-from numpygit.limits import cpu_limit, memory_limit
+from numpygit.fast import limits
+from numpygit.fast.limits import cpu_limit, memory_limit
 
 
 def groups(tmp_path: Path, own: str, **files: str) -> int | None:

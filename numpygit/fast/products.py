@@ -1,0 +1,85 @@
+"""Products of few rows, as words are, with a matrix: what is quickest was measured.
+
+OpenBLAS packs a matrix, copying it into an order of its own, before it multiplies. For a few rows
+that costs more than the product itself, and memory is read where one row would do.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..model.params import Array
+from .pool import spread
+from .threads import multiplies_small_directly
+
+FEW = 32  # rows: up to so many, packing the matrix costs more than it brings
+VECTORS = 4  # rows: up to so many, several threads multiply one vector after the other
+NEAR = 400_000  # numbers of a matrix that stay in one core's second-level cache: 1.6 MB
+SMALL = 1_000_000  # multiplications of a product that OpenBLAS does without packing the matrices
+SLICE = 786_432  # numbers of a matrix that OpenBLAS packs at once, where it packs
+
+
+def product(x: Array, weight: Array, *, threads: int = 1) -> Array:
+    """Multiply rows by a matrix: (T, in) and (out, in) -> (T, out). OpenBLAS has so many threads.
+
+    One row is a product of a matrix and a vector. So are two to four, slice by slice, on two
+    threads or more. On one, a stack of slices so small that OpenBLAS does not pack them, if it can
+    do that; else slices of a size that stays in the cache while it is packed.
+    """
+    rows = len(x)
+    if rows > FEW or not weight.flags.c_contiguous:
+        return x @ weight.T
+    if rows == 1:
+        return (weight @ x[0])[None]
+    if threads > 1 and rows <= VECTORS:
+        return vectors(x, weight, threads=threads)
+    if threads <= 3 and multiplies_small_directly():
+        return stacked(x, weight, threads=1 if rows < 8 else threads)
+    return sliced(x, weight)
+
+
+def vectors(x: Array, weight: Array, *, threads: int) -> Array:
+    """Multiply vector after vector by a slice, while it lies in the caches of the threads."""
+    T, width = x.shape
+    found = np.empty((T, len(weight)), np.float32)
+    step = max(1, threads * NEAR // width)
+    for start in range(0, len(weight), step):
+        some = weight[start : start + step]
+        for row in range(T):
+            np.matmul(some, x[row], out=found[row, start : start + step])
+    return found
+
+
+def stacked(x: Array, weight: Array, *, threads: int = 1) -> Array:
+    """Multiply a stack of slices of less than `SMALL` multiplications each."""
+    columns = np.ascontiguousarray(x.T)  # (in, T)
+    found = np.empty((len(weight), len(x)), np.float32)
+
+    def share(rows: slice) -> None:
+        multiply_stacked(weight[rows], columns, out=found[rows])
+
+    spread(share, len(weight), threads=threads)
+    return np.ascontiguousarray(found.T)
+
+
+def multiply_stacked(weight: Array, columns: Array, *, out: Array) -> None:
+    """Write weight @ columns into `out`: (out, in) and (in, T) -> (out, T)."""
+    rows, width = weight.shape
+    T = columns.shape[1]
+    step = max(1, SMALL // (width * T))
+    whole = rows // step * step
+    stack = weight[:whole].reshape(-1, step, width)  # (whole // step, step, width)
+    np.matmul(stack, columns, out=out[:whole].reshape(-1, step, T))
+    np.matmul(weight[whole:], columns, out=out[whole:])
+
+
+def sliced(x: Array, weight: Array) -> Array:
+    """Multiply slices of a large matrix one after the other; a small one is a slice itself."""
+    columns = x.T
+    if weight.size <= 4 * SLICE:
+        return np.ascontiguousarray((weight @ columns).T)
+    found = np.empty((len(weight), len(x)), np.float32)
+    step = SLICE // weight.shape[1]
+    for start in range(0, len(weight), step):
+        found[start : start + step] = weight[start : start + step] @ columns
+    return np.ascontiguousarray(found.T)

@@ -1,0 +1,136 @@
+"""Threads that encode one picture together: what each has, what they gather, mistakes, order."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from numpygit.fast import teams, threads
+from numpygit.fast.teams import WHOLE, Member, Team, in_groups, in_teams
+from numpygit.fast.threads import blas_sleeps, blas_threads, find_openblas
+
+ONE = slice(0, 1)
+BLAS = find_openblas()
+needs_openblas = pytest.mark.skipif(BLAS is None, reason="NumPy here does not use OpenBLAS")
+
+
+@pytest.fixture(autouse=True)
+def rested(monkeypatch):
+    monkeypatch.setattr(teams, "blas_sleeps", lambda: True)
+
+
+def test_parts_cover_all_tokens_in_order():
+    for size in (1, 2, 3, 5):
+        team = Team(size)
+        found = [Member(team, rank).own(11) for rank in range(size)]
+        assert [i for part in found for i in range(11)[part]] == list(range(11))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@pytest.mark.parametrize("pictures", [[slice(0, 1)], [slice(4, 5), slice(7, 8)]])
+def test_a_team_gathers_the_same_arrays_in_every_thread(size, pictures):
+    whole = np.random.default_rng(0).standard_normal((12, 3, 10)).astype(np.float32)
+    seen = []
+
+    def work(picture: slice, member: Member) -> slice:
+        for step, array in enumerate(whole):
+            own = member.own(10)
+            one, other = member.gather(step, array[:, own] + picture.start, -array[:, own])
+            np.testing.assert_array_equal(one, array + picture.start)
+            np.testing.assert_array_equal(other, -array)
+        seen.append((picture.start, member.rank))
+        return picture
+
+    assert in_teams(work, pictures, size=size, threads=8) == pictures
+    assert sorted(seen) == [(one.start, rank) for one in pictures for rank in range(size)]
+
+
+def test_what_was_gathered_is_not_kept_for_ever():
+    team = Team(2)
+
+    def work(picture: slice, member: Member) -> None:
+        member.team = team
+        for step in range(5):
+            member.gather(step, np.zeros((1, 1)))
+
+    in_teams(work, [ONE], size=2, threads=2)
+    assert list(team.shown) == [4]
+
+
+@pytest.mark.parametrize("who", [0, 1, 2])
+def test_a_mistake_in_one_thread_ends_the_others_and_is_raised(who):
+    def work(picture: slice, member: Member) -> None:
+        if member.rank == who:
+            raise ZeroDivisionError
+        member.gather(0, np.zeros((1, 1)))
+
+    with pytest.raises(ZeroDivisionError):
+        in_teams(work, [ONE], size=3, threads=3)
+    assert in_teams(lambda picture, member: member.rank, [ONE], size=3, threads=3) == [0]
+
+
+def test_who_finds_the_pool_busy_does_without_a_team():
+    def work(picture: slice, member: Member) -> int:
+        if member is WHOLE:
+            return 1
+        return in_teams(work, [ONE], size=2, threads=2)[0]
+
+    assert in_teams(work, [ONE], size=2, threads=2) == [1]
+
+
+def sizes(group: slice, member: Member) -> list[int]:
+    return list(range(100))[group]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+@pytest.mark.parametrize("tokens", [3, 50])
+def test_groups_keep_their_order_and_every_picture_comes_once(number, tokens):
+    for count in range(20):
+        found = in_groups(sizes, count, tokens=tokens, threads=number)
+        assert [item for group in found for item in group] == list(range(count))
+
+
+@needs_openblas
+def test_every_thread_has_a_blas_of_one_thread_and_pictures_left_over_a_team():
+    def work(group: slice, member: Member) -> tuple[int, int, int]:
+        return BLAS.get(), group.stop - group.start, member.team.size
+
+    with blas_threads(3):
+        found = in_groups(work, 9, tokens=50, threads=4)
+        assert found == [(1, 2, 1)] * 4 + [(1, 1, 4)]
+        assert BLAS.get() == 3
+    assert in_groups(work, 1, tokens=3 * teams.LEAST, threads=4) == [(1, 1, 3)]
+    assert in_groups(work, 1, tokens=teams.LEAST - 1, threads=4) == [(4, 1, 1)]
+
+
+def test_a_mistake_in_a_group_comes_out():
+    def work(group: slice, member: Member) -> float:
+        return 1 / (group.stop - 4)
+
+    with pytest.raises(ZeroDivisionError):
+        in_groups(work, 4, tokens=50, threads=2)
+
+
+def test_without_openblas_groups_go_one_after_the_other(monkeypatch):
+    monkeypatch.setattr(teams, "find_openblas", lambda: None)
+    names = in_groups(lambda *_: threading.current_thread().name, 9, tokens=50, threads=2)
+    assert set(names) == {threading.current_thread().name}
+
+
+@needs_openblas
+def test_while_the_threads_of_blas_look_for_work_there_are_no_teams(monkeypatch):
+    def size(group: slice, member: Member) -> int:
+        return member.team.size
+
+    monkeypatch.setattr(teams, "blas_sleeps", blas_sleeps)
+    monkeypatch.setattr(threads, "AWAKE", 1000)
+    monkeypatch.setattr(threads, "_awake_until", 0)
+    with blas_threads(1):
+        pass
+    assert in_groups(size, 1, tokens=50, threads=2) == [2]
+    monkeypatch.setattr(threads, "_awake_until", 0)
+    with blas_threads(2):
+        pass
+    assert in_groups(size, 1, tokens=50, threads=2) == [1]
+    monkeypatch.setattr(threads, "_awake_until", 0)
+    assert in_groups(size, 1, tokens=50, threads=2) == [2]
