@@ -41,7 +41,7 @@ API = {  # page -> what it shows
         [
             "numpygit.huggingface.models",
             *(f"numpygit.huggingface.processing.{name}" for name in PROCESSING),
-            "numpygit.huggingface.pipeline",
+            "numpygit.huggingface.pipeline.tasks",
             "numpygit.huggingface.reading.options",
         ],
     ),

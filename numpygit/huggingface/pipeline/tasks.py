@@ -1,39 +1,25 @@
-"""`pipeline(task, model=...)`: pictures, and questions or beginnings of texts, in; records out.
-
-    captioner = pipeline("image-to-text", model="microsoft/git-base-coco")
-    captioner(["dog.jpg", "cat.jpg"], max_new_tokens=20, batch_size=2)
-
-A list gives a list, a generator an iterator that works as it is asked. A picture is a path, an
-address, a Pillow picture or an array. Source of inputs and outputs: transformers 4.37.2,
-`pipelines/image_to_text.py` and `visual_question_answering.py`; 5.23.0, `image_text_to_text.py`.
-"""
+"""The three kinds of pipeline, and `pipeline`, which makes them."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
-from ..loading.hub.keywords import sort_keywords
-from .models import GitForCausalLM
-from .processing.processor import GitProcessor
+from ...errors import UserError
+from ...loading.hub.keywords import sort_keywords
+from ..models import GitForCausalLM
+from ..processing.processor import GitProcessor
+from .inputs import Item, asked, generate_options, is_several, pairs_of, without
 
 LOG = logging.getLogger("numpygit")
 MOST_NEW = 256  # words of image-text-to-text where nobody says how many, as in 5.23
-
-
-class Item(NamedTuple):
-    """One picture and the text that goes with it."""
-
-    picture: Any
-    text: str | None
 
 
 class Pipeline:
@@ -373,59 +359,3 @@ def check_call(options: Mapping[str, Any]) -> None:
         raise UserError(
             f"generate_kwargs is {options['generate_kwargs']!r}, expected options of generate"
         )
-
-
-def is_several(given: Any) -> bool:
-    """Tell several things, a list or a generator, from one."""
-    if isinstance(given, str | bytes | Path | Mapping | Item) or hasattr(given, "__array__"):
-        return False
-    return isinstance(given, list | tuple | Iterator) or (
-        hasattr(given, "__iter__") and not hasattr(given, "read") and not hasattr(given, "convert")
-    )
-
-
-def asked(given: Any) -> Item:
-    """Read a picture and its text: {"image": ..., "question": ...}, or "images" and "text"."""
-    if isinstance(given, Item):
-        return given
-    if not isinstance(given, Mapping):
-        raise UserError(f"got {type(given).__name__} without a text; give {{'image': ..., "
-                        "'question': ...}}")  # fmt: skip
-    picture = given.get("image", given.get("images"))
-    text = given.get("question", given.get("text"))
-    if picture is None or not isinstance(text, str):
-        raise UserError(f"a picture and a text are needed; got {', '.join(map(str, given))}")
-    return Item(picture, text)
-
-
-def pairs_of(
-    pictures: Any, texts: Any, names: Sequence[str] = ("image", "question")
-) -> list[Item] | Item:
-    """Join pictures and texts, one of each; one goes with all of the other."""
-    many, several = is_several(pictures), is_several(texts)
-    if pictures is None:
-        raise UserError(f"give {names[0]} as well")
-    if not many and not several:
-        return asked({"image": pictures, "question": texts})
-    first = list(pictures) if many else [pictures] * len(list(texts))
-    second = list(texts) if several else [texts] * len(first)
-    if len(first) != len(second):
-        raise UserError(f"got {len(first)} {names[0]} and {len(second)} {names[1]}; give as many "
-                        "of both, or one of either")  # fmt: skip
-    return [asked({"image": p, "question": t}) for p, t in zip(first, second, strict=True)]
-
-
-def generate_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect the options of generate. Raises UserError for one that is given twice."""
-    given = dict(options.get("generate_kwargs") or {})
-    if options.get("max_new_tokens") is not None:
-        if "max_new_tokens" in given:
-            raise UserError("max_new_tokens is given twice, once in generate_kwargs")
-        given["max_new_tokens"] = options["max_new_tokens"]
-    return given
-
-
-def without(text: str, start: str) -> str:
-    """Take the beginning away that was given, if the text has it."""
-    at = text.find(start)
-    return text[at + len(start) :] if 0 <= at <= 2 else text
