@@ -1,4 +1,4 @@
-"""What a pipeline is given: one thing, a list, or a generator of pictures, with texts beside them."""
+"""What a pipeline is given: a picture, a list or a generator of them, with texts beside them."""
 
 from __future__ import annotations
 
