@@ -20,13 +20,14 @@ import new_official_mistakes
 import official_mistakes
 import torch
 from dump_torch import dump, load, prepare, say
+from official import capture
 from official_mistakes import OFFICIAL, Official
 from PIL import Image, ImageSequence
 
 import numpygit
 from numpygit import storybook
 from numpygit.inside.diff.compare import Report, compare
-from numpygit.inside.record import Run, record
+from numpygit.inside.record import IDS, Run, record
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
 from trial import where_coarse
@@ -196,7 +197,8 @@ def dump_of(mistake: Official, pixels: Any, ids: Any, *, coarse: bool) -> dict[s
     model = load(FOLDER)
     with torch.no_grad():
         mistake.bug(model)
-    tensors = dump(model, pixels[mistake.kind], ids[mistake.kind]).tensors
+    given = {"input_ids": ids[mistake.kind], "pixel_values": pixels[mistake.kind]}
+    tensors = {IDS: given["input_ids"].numpy(), **capture(model, **given)}
     return {n: a for n, a in tensors.items() if not coarse or is_end_of_block(n)}
 
 

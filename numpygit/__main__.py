@@ -3,11 +3,16 @@
 import os
 import sys
 
-from . import cli
-
 if __name__ == "__main__":
-    if os.environ.get("NUMPYGIT_DEBUG", "0") not in ("", "0"):
-        from .inside.debug import debug
+    try:
+        from . import cli
 
-        debug()
-    sys.exit(cli.main())
+        if os.environ.get("NUMPYGIT_DEBUG", "0") not in ("", "0"):
+            from .inside.debug import debug
+
+            debug()
+        code = cli.main()
+    except KeyboardInterrupt:  # before `main` takes care of it
+        print("numpygit: stopped", file=sys.stderr)
+        code = 130
+    sys.exit(code)

@@ -11,13 +11,14 @@ import numpy as np
 from ..decoding.constrained import best_of
 from ..decoding.decode import Generation, decode
 from ..decoding.plan import make_plan
-from ..errors import UserError, shown
+from ..errors import UserError
 from ..fast.threads import blas_threads
 from ..huggingface.call import threads_of, towers_of
 from ..model.generate import keep_rows
 from ..model.params import Array
 from ..model.text import Cache
 from .captioner import Captioner, Subject
+from .given import texts_of
 
 
 class ScoredText(NamedTuple):
@@ -78,8 +79,9 @@ def answers(
     **options: Any,
 ) -> Iterator[str]:
     """Answer one question after the other, on the KV cache of one picture."""
+    asked = texts_of(questions, "questions")
     cache = look(captioner, picture)
-    for question in questions:
+    for question in asked:
         if not question.strip():
             raise UserError("a question is empty; ask something, or ask for a caption")
         prompt = captioner.processor.prompt(question)
@@ -138,9 +140,10 @@ def classify(
 
     Source: generation-based classification, arXiv 2205.14100, section 4.3.
     """
+    labels = texts_of(labels, "labels")
     model, texts = captioner.model, encode_labels(captioner, labels)
-    if top < 1:
-        raise UserError(f"top is {top}; it must be at least 1")
+    if not isinstance(top, int) or top < 1:
+        raise UserError(f"top is {top!r}; it must be a whole number, at least 1")
     found = best_of(
         look(captioner, picture),
         captioner.processor.prompt(question),
@@ -160,9 +163,7 @@ def classify(
 
 
 def encode_labels(captioner: Captioner, labels: Sequence[str]) -> list[list[int]]:
-    """Turn labels into token ids; refuse a single text, and labels without words."""
-    if isinstance(labels, str):
-        raise UserError(f"labels is the text {shown(labels)!r}; give a list of labels")
+    """Turn labels into token ids; refuse labels without words."""
     texts = [captioner.processor.vocabulary.encode(label) for label in labels]
     empty = [label for label, ids in zip(labels, texts, strict=True) if not ids]
     if empty or not texts:

@@ -22,6 +22,7 @@ from ..huggingface.reading import PictureOptions
 from ..model.layers import Trace, no_trace
 from ..model.params import Array
 from ..model.text import Cache
+from .given import check_kind, check_text, list_of, texts_of
 
 if TYPE_CHECKING:
     from ..inside.explain import Explanation
@@ -135,7 +136,7 @@ class Captioner:
         """
         if is_one_picture(pictures):
             raise UserError("captions takes a list of pictures; for one picture use caption")
-        prepared = [self.pixels(picture) for picture in pictures]
+        prepared = [self.pixels(picture) for picture in list_of(pictures, "pictures")]
         return self.caption_pixels(prepared, max_length=max_length, begin=begin, **options)
 
     def caption_pixels(
@@ -160,16 +161,16 @@ class Captioner:
 
     def answer(self, picture: Subject, question: str, *, max_length: int | None = None) -> str:
         """Answer a question about the picture. The question itself is not repeated."""
+        check_text(question, "the question")
         return "".join(self.stream(picture, question, max_length=max_length))
 
     def answers(
         self, picture: Subject, questions: Sequence[str], *, max_length: int | None = None
     ) -> list[str]:
         """Answer several questions about one picture, which is looked at only once."""
-        if isinstance(questions, str):
-            raise UserError(f"questions is the text {questions!r}; give a list, or use answer")
+        asked = texts_of(questions, "questions", instead=", or use answer")
         cache = picture if isinstance(picture, Cache) else self.prefill(picture)
-        return [self.answer(cache, question, max_length=max_length) for question in questions]
+        return [self.answer(cache, question, max_length=max_length) for question in asked]
 
     def stream(
         self,
@@ -185,6 +186,8 @@ class Captioner:
         A piece is held back until the next token has come, because that can still change it: a
         space before a full stop or an apostrophe goes away.
         """
+        if question is not None:
+            check_text(question, "the question")
         if question is not None and not question.strip():
             raise UserError("the question is empty; ask something, or ask for a caption")
         pixels = picture if isinstance(picture, Cache) else self.pixels(picture)
@@ -372,6 +375,8 @@ def load(
     'storybook'
     """
     check_threads(threads)
+    check_kind(pictures, PictureOptions, "pictures")
+    check_kind(wording, Wording, "wording")
     where: dict[str, Any] = {"revision": revision, "token": token, "cache_dir": cache_dir}
     where["local_files_only"] = local_files_only
     is_original = preprocessing == "original"  # then the config is asked too

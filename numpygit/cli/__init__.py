@@ -11,11 +11,16 @@ from typing import Any
 
 from ..errors import complain
 
+# Threads of OpenBLAS look for more work before they sleep, on cores that Python's own threads want
+# (fast/teams.py): for 2^20 cycles, half a millisecond, in place of 2^26 or 2^28. NumPy loads later.
+SLEEP_SOON = ("OPENBLAS_THREAD_TIMEOUT", "20")
 INTERRUPTED = 128 + signal.SIGINT  # as shells expect
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code. Ctrl-C is one line, while modules are imported too."""
+    if arguments is None:
+        os.environ.setdefault(*SLEEP_SOON)
     with watched_keyboard(is_program=arguments is None) as pressed:
         try:
             from .commands import main as run  # here, so that Ctrl-C is noticed meanwhile

@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UserError, complain, is_watched, shown
 from . import completion, play, train, wording
 from .help_texts import describe, meant
-from .loading import load_model
+from .loading import load_model, look, subject_of
 from .wording import EXISTING, PREPROCESSING, add_dataset_options, add_evaluate, add_inside
 
 if TYPE_CHECKING:
-    from ..captioner import Captioner, Subject
+    from ..captioner import Captioner
+    from ..model.text import Cache
 
 DEFAULT_MODEL = "microsoft/git-base-coco"
 ANSWER_MODEL = "microsoft/git-base-vqav2"
@@ -43,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if getattr(options, "verbose", False):
             show_log()
-        with np.errstate(all="ignore"):  # numbers that are not finite end in one sentence
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            # numbers that are not finite end in one sentence, and warnings are one line each
+            warnings.showwarning = show_note
             failures = run_command(options)
     except UserError as error:
         return complain(str(error))
@@ -57,6 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         drop_output()
         return complain(str(error))
     return 1 if failures else 0
+
+
+def show_note(message: Warning | str, *where: Any, **more: Any) -> None:
+    """Print a warning as one line, without the place in the code that it comes from."""
+    complain(f"note: {message}")
 
 
 def show_log() -> None:
@@ -198,7 +207,7 @@ def run_command(options: argparse.Namespace) -> int:
         return train.run_command(options)
     if options.command == "answer":
         captioner = load_model(options)
-        cache = captioner.prefill(options.picture)
+        cache = look(captioner, options.picture)
         return sum(print_text(captioner, cache, options, question=q) for q in options.questions)
     if options.command == "explain":
         return write_page(options)
@@ -224,7 +233,8 @@ def choose_label(options: argparse.Namespace) -> int:
     if options.top < 1:
         raise UserError(f"--top is {options.top}, it must be at least 1")
     captioner = load_model(options)
-    for found in classify(captioner, options.picture, labels, top=options.top):
+    cache = look(captioner, options.picture)
+    for found in classify(captioner, cache, labels, top=options.top):
         if options.json:
             row = {"picture": options.picture, **found._asdict(), "model": captioner.name}
             print(json.dumps(row), flush=True)
@@ -240,7 +250,7 @@ def write_page(options: argparse.Namespace) -> int:
     check_writable(options.output)
     captioner = load_model(options)
     made = captioner.explain(
-        options.picture,
+        subject_of(options.picture),
         options.question,
         max_length=options.max_length,
         measure=not options.no_measure,
@@ -265,11 +275,11 @@ def caption_one(captioner: Captioner, picture: str, options: argparse.Namespace)
 
     count = options.num_return_sequences or 1
     try:
-        subject: Any = sys.stdin.buffer.read() if picture == "-" else picture
+        cache = look(captioner, picture)
         if count == 1:
-            return print_text(captioner, subject, options, name=picture)
+            return print_text(captioner, cache, options, name=picture)
         length = {} if options.max_length is None else {"max_length": options.max_length}
-        for scored in captions(captioner, subject, num_return_sequences=count, **length):
+        for scored in captions(captioner, cache, num_return_sequences=count, **length):
             row = {"picture": picture, "caption": scored.text, "mean": scored.mean,
                    "log_probability": scored.log_probability, "model": captioner.name}  # fmt: skip
             several = f"{shown(picture)}: " if len(options.pictures) > 1 else ""
@@ -282,7 +292,7 @@ def caption_one(captioner: Captioner, picture: str, options: argparse.Namespace)
 
 def print_text(
     captioner: Captioner,
-    subject: Subject,
+    cache: Cache,
     options: argparse.Namespace,
     question: str | None = None,
     name: str = "",
@@ -290,7 +300,7 @@ def print_text(
     """Print one caption or answer, word by word where a person watches; return 1 on a mistake."""
     picture = options.picture if question is not None else name
     several = len(getattr(options, "pictures", getattr(options, "questions", ()))) > 1
-    pieces = captioner.stream(subject, question, max_length=options.max_length)
+    pieces = captioner.stream(cache, question, max_length=options.max_length)
     try:
         first = next(pieces, "")
         if options.json:
@@ -311,4 +321,5 @@ def print_text(
 
 def drop_output() -> None:
     """Send what is still to be written nowhere, or else Python complains when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

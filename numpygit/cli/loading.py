@@ -1,9 +1,10 @@
-"""Load the model that the command line names, in this process or, later, in another one."""
+"""Load the model and look at the picture that the command line names."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFoundError, UserError, complain, shown
@@ -11,6 +12,7 @@ from . import wording
 
 if TYPE_CHECKING:
     from ..captioner import Captioner
+    from ..model.text import Cache
 
 
 def load_model(options: argparse.Namespace) -> Captioner:
@@ -24,6 +26,35 @@ def load_model(options: argparse.Namespace) -> Captioner:
         raise NotFoundError(f"no such picture file: {shown(', '.join(pictures), 300)}")
     announce_download(options)
     return load(**how_to_load(options))
+
+
+def subject_of(name: str) -> str | bytes:
+    """Say what is meant by the name of a picture: "-" is what comes through standard input."""
+    if name != "-":
+        return name
+    if sys.stdin is None:
+        raise UserError("there is no standard input to read a picture from")
+    return sys.stdin.buffer.read()
+
+
+def look(captioner: Captioner, name: str) -> Cache:
+    """Look at a picture once, to say several things about it.
+
+    What C libraries print meanwhile is joined to the mistake, if there is one; warnings are notes.
+    """
+    from ..data.speak import held_back
+    from ..huggingface.reading.mistakes import joined
+
+    lines: list[str] = []
+    notes: list[str] = []
+    try:
+        with held_back(lines, notes):
+            return captioner.prefill(subject_of(name))
+    except UserError as error:
+        raise UserError(f"{error}{joined(lines, str(error))}") from None
+    finally:
+        for note in notes:
+            complain(f"note: {note}")
 
 
 def announce_download(options: argparse.Namespace) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ..errors import NotFoundError, UserError
-from .rows import MOST_BYTES, Row, inside, why_outside
+from .folders import grouped
+from .rows import MOST_BYTES, Row, why_outside
 from .tables import PICTURE_COLUMNS, answers_of, texts_of
 
 BYTES_COLUMNS = ("image", "jpg", "jpeg", "png", "webp", "picture", "bytes", "content", "img")
@@ -46,7 +48,11 @@ class Cell:
 
     def read(self) -> bytes | Path:
         """Read the picture, or find its file beside; UserError where that does not work."""
-        value = batches(self.path, self.column).row(self.number)
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be read: {error.strerror}") from None
+        value = batches(self.path, self.column, found.st_ino, found.st_mtime_ns).row(self.number)
         data = value.get("bytes") if isinstance(value, dict) else value
         name = value.get("path") if isinstance(value, dict) else None
         if data is None and isinstance(name, str) and why_outside(name) is None:
@@ -86,8 +92,11 @@ class Batches:
 
 
 @lru_cache(maxsize=4)
-def batches(path: Path, column: str) -> Batches:
-    """Keep the last few files open: rows are mostly read one after the other."""
+def batches(path: Path, column: str, inode: int, changed: int) -> Batches:
+    """Keep the last few files open: rows are mostly read one after the other.
+
+    A file that was written anew meanwhile is another.
+    """
     return Batches(path, column)
 
 
@@ -125,10 +134,11 @@ def names_and_types(path: Path) -> dict[str, Any]:
         return {field.name: field.type for field in file.schema_arrow}
 
 
-def parquet(path: Path) -> Iterator[Row]:
+def parquet(path: Path, *, folder: Path | None = None) -> Iterator[Row]:
     """Read the rows of a parquet file; the key is `00000.parquet/` and its own key, or a number.
 
-    Raises UserError for a file that cannot be read or has no pictures.
+    One that only names pictures, which lie in `folder` or beside it, is the table of an
+    imagefolder. Raises UserError for a file that cannot be read or has no pictures.
     """
     columns = names_and_types(path)
     holder = next((name for name in (*BYTES_COLUMNS, *columns) if holds_bytes(columns, name)), None)
@@ -138,26 +148,23 @@ def parquet(path: Path) -> Iterator[Row]:
             f"{path} has no pictures: expected a column of bytes, such as {{bytes, path}} or jpg, "
             f"or of names, such as file_name; it has {', '.join(columns) or 'no columns'}"
         )
+    if holder is None:
+        values = chain.from_iterable(read_columns(path, list(columns)))
+        yield from grouped(values, path, folder or path.parent)
+        return
     rest = [name for name in columns if name != holder]
     seen: set[str] = set()
     number = 0
     try:
         for several in read_columns(path, rest) if rest else numbers(path):
-            for values in several:
-                yield row_of(path, number, values, holder, named, seen)
+            for row_values in several:
+                yield row_of(path, number, row_values, holder, seen)
                 number += 1
     except UserError as error:
         yield Row(f"{path.name}/{number}", None, error=str(error))
 
 
-def row_of(
-    path: Path,
-    number: int,
-    values: dict[str, Any],
-    holder: str | None,
-    named: str | None,
-    seen: set[str],
-) -> Row:
+def row_of(path: Path, number: int, values: dict[str, Any], holder: str, seen: set[str]) -> Row:
     """Make a row of the values of all columns but the pictures'."""
     column = next((name for name in KEY_COLUMNS if is_key(values.get(name))), None)
     own = number if column is None else values[column]
@@ -178,9 +185,7 @@ def row_of(
     if key in seen:
         return row.failed(f"{path} has the key {own!r} twice; the first one counts")
     seen.add(key)
-    if holder is not None:
-        return replace(row, picture=Cell(path, number, holder, key))
-    return inside(path.parent, str(values.get(named or "")), row)
+    return replace(row, picture=Cell(path, number, holder, key))
 
 
 def numbers(path: Path) -> Iterator[list[dict[str, Any]]]:

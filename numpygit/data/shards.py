@@ -21,6 +21,7 @@ from .rows import MOST_BYTES, Piece, Row, why_outside
 from .tables import answers_of, texts_of
 
 MOST_HEADER = 2**20  # bytes that one header of a tar may take
+NO_FILES = (b"V", b"D")  # GNU's name of an archive, and its list of a folder
 MOST_TEXT = 2**22  # bytes of a .txt or .json member
 TEXT_ENDINGS = ("txt", "caption", "text")
 NOT_PICTURES = (*TEXT_ENDINGS, "json", "cls", "npy", "pyd", "pickle", "url", "id", "index")
@@ -99,12 +100,17 @@ def walk(file: BinaryIO, path: Path) -> Iterator[Member]:
             end = info.offset_data + (info.size if info.isreg() and not info.issparse() else 0)
             if end > length:
                 raise UserError(f"{path} is cut short: it ends inside {info.name[:200]!a}")
-            if not info.isdir():
+            if not info.isdir() and info.type not in NO_FILES:
                 yield Member(info.name, info.offset_data, info.size, why_refused(info))
         file.seek(tar.offset)
         rest = file.read(512)
         if rest.strip(b"\0"):
             raise UserError(f"{path} is damaged: there is no header at byte {tar.offset:,}")
+        if file.read(MOST_HEADER).strip(b"\0"):
+            raise UserError(
+                f"{path} goes on behind its end, and that is not read: tars are joined by "
+                "`tar --concatenate`, not by `cat`"
+            )
 
 
 def why_refused(info: tarfile.TarInfo) -> str | None:
@@ -127,15 +133,23 @@ def shard(path: Path, *, with_texts: bool = False) -> Iterator[Row]:
     with an error, the last one where the archive ends too early.
     """
     seen: set[str] = set()
+    lone: set[str] = set()  # texts that no picture stood beside
     try:
         for key, parts in samples(members(path)):
             row = row_of(path, key, parts, with_texts=with_texts)
-            if row is not None and key in seen:
+            if row is None and not (with_texts and key in seen):
+                lone.add(key)
+            elif row is None or (with_texts and key in lone):
+                yield Row(f"{path.name}/{key}", None).failed(
+                    f"{path} has the picture and the text of {key!a} apart; they are to follow "
+                    "each other, as `tar --sort=name` puts them"
+                )
+            elif key in seen:
                 again = Row(f"{path.name}/{key}", None)
                 yield again.failed(f"{path} has the sample {key!a} twice; the first one counts")
-            elif row is not None:
-                seen.add(key)
+            else:
                 yield row
+            seen |= {key} if row is not None else set()
     except UserError as error:
         yield Row(path.name, None, error=str(error))
 

@@ -151,7 +151,7 @@ def read_one(path: Path, asked: Asked) -> Iterator[Row]:
     if ending == ".tar":
         return shard(path, with_texts=asked.with_texts)
     if ending == ".parquet":
-        return parquet(path)
+        return parquet(path, folder=asked.pictures)
     if ending == ".tsv":
         return tsv(path, texts=asked.answers)
     if ending in (".jsonl", ".csv"):
@@ -175,8 +175,8 @@ def read_folder(folder: Path, asked: Asked) -> Iterator[Row]:
 
 def read_table_of(table: Path, asked: Asked) -> Iterator[Row]:
     """Read the table of an imagefolder."""
-    is_parquet = table.suffix == ".parquet"
-    return parquet(table) if is_parquet else imagefolder(table, folder=asked.pictures)
+    reader = parquet if table.suffix == ".parquet" else imagefolder
+    return reader(table, folder=asked.pictures)
 
 
 def named_and_others(rows: Iterator[Row], table: Path, folder: Path, asked: Asked) -> Iterator[Row]:

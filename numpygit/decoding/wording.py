@@ -36,8 +36,11 @@ class Wording:
             if not isinstance(getattr(self, name), str):
                 raise UserError(f"{name} is {getattr(self, name)!r}, expected a text")
         forbid: Any = self.forbid
-        if isinstance(forbid, str) or not all(isinstance(w, str) for w in self.forbid):
+        is_list = isinstance(forbid, list | tuple | set)
+        if not is_list or not all(isinstance(word, str) for word in forbid):
             raise UserError(f"forbid is {self.forbid!r}, expected a list of words")
+        if not isinstance(self.options, Mapping):
+            raise UserError(f"options is {self.options!r}, expected those of generate, by name")
 
     def around(self, caption: str) -> str:
         """Put prefix and suffix around a caption."""

@@ -2,7 +2,8 @@
 
 All that tokens need of each other are keys and values, so the threads of a team meet once a layer,
 to gather them (what is called all-gather elsewhere). Sharing out every operation by itself was
-measured and loses: threads would wait for each other many times a layer.
+measured and loses: threads would wait for each other many times a layer. So does a team while
+OpenBLAS's own threads are awake: there are teams only where those sleep soon, as in the command.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from ..model.params import Array
 from .pool import TEAM, cut, groups, pool_of, side_by_side
-from .threads import blas_sleeps, blas_threads, find_openblas
+from .threads import blas_sleeps_soon, blas_threads, find_openblas
 
 Result = TypeVar("Result")
 LEAST = 8  # tokens of a picture that are worth a thread
@@ -95,12 +96,13 @@ def in_groups(
     """Do the same with groups of a batch of pictures of so many tokens -> results, in order.
 
     First groups in threads of their own, each on a BLAS of one thread; then what is left over, in
-    teams. Where NumPy has another BLAS, whose threads cannot be counted, one after the other.
+    teams or on all of OpenBLAS's threads. Where NumPy has another BLAS, whose threads cannot be
+    counted, one after the other.
     """
     if find_openblas() is None:
         threads = 1
-    team = min(TEAM, tokens // LEAST) if blas_sleeps() else 1
-    alone, left, size = groups(count, threads=threads, team=max(1, team))
+    team = max(1, min(TEAM, tokens // LEAST)) if blas_sleeps_soon() else 1
+    alone, left, size = groups(count, threads=threads, team=team)
     found: list[Result] = []
     if alone:
         with blas_threads(1):

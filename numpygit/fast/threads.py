@@ -10,10 +10,10 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -24,7 +24,6 @@ from .limits import cpu_limit
 
 Item = TypeVar("Item")
 
-AWAKE = 0.15  # seconds, at most, that OpenBLAS's threads look for more work
 NAMES = ("scipy_openblas_{}64_", "openblas_{}64_", "scipy_openblas_{}", "openblas_{}")
 
 
@@ -59,6 +58,17 @@ def multiplies_small_directly() -> bool:
     """Tell whether OpenBLAS multiplies small matrices without packing them, as with AVX-512."""
     blas = find_openblas()
     return blas is not None and blas.core in ("SkylakeX", "Cooperlake", "SapphireRapids")
+
+
+@cache
+def blas_sleeps_soon() -> bool:
+    """Tell whether OpenBLAS's threads sleep within milliseconds of a product, as in the command.
+
+    OPENBLAS_THREAD_TIMEOUT says for how many cycles they look for more work first, by default 2^26
+    or 2^28. Meanwhile Python's threads would have to share cores with them, and lose.
+    """
+    power = os.environ.get("OPENBLAS_THREAD_TIMEOUT", "")
+    return power.isdecimal() and 1 <= int(power) <= 23
 
 
 @cache
@@ -105,13 +115,13 @@ def default_threads() -> int:
 
 def check_threads(threads: int | None) -> None:
     """Refuse what is no number of threads."""
-    if threads is not None and threads < 1:
-        raise UserError(f"threads is {threads}; give 1 or more, or None for all cores")
+    given: Any = threads
+    if given is not None and (not isinstance(given, Integral) or int(given) < 1):
+        raise UserError(f"threads is {threads!r}; give 1 or more, or None for all cores")
 
 
 _limits: dict[object, int] = {}  # in force now, the last of them counts; before all, the user's
 _lock = threading.Lock()
-_awake_until = 0.0  # on the clock of `time.monotonic`
 
 
 def begin_again() -> None:
@@ -132,15 +142,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=begin_again)
 
 
-def blas_sleeps() -> bool:
-    """Tell whether OpenBLAS's own threads have gone to sleep since `blas_threads` had several.
-
-    After a product they look for more work for a while, on the cores that Python's threads would
-    have: 2^26 cycles in OpenBLAS 0.3.31, 2^28 in 0.3.34.
-    """
-    return time.monotonic() > _awake_until
-
-
 @contextmanager
 def blas_threads(number: int) -> Iterator[None]:
     """Let every matrix product use so many threads, and put the old number back at the end.
@@ -152,7 +153,6 @@ def blas_threads(number: int) -> Iterator[None]:
     if blas is None:
         yield
         return
-    global _awake_until
     mine = object()
     with _lock:
         if not _limits:
@@ -163,8 +163,6 @@ def blas_threads(number: int) -> Iterator[None]:
         yield
     finally:
         with _lock:
-            if number > 1:
-                _awake_until = time.monotonic() + AWAKE
             if _limits.pop(mine, None) is not None:  # it is gone in a child that was forked inside
                 blas.set(list(_limits.values())[-1])
                 if len(_limits) == 1:

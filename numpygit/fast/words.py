@@ -101,8 +101,8 @@ def mix_words(q: Array, image_kv: KeyValue, text_kv: KeyValue, *, mask: Array | 
     """
     B, N, T, A = q.shape
     texts = B // len(image_kv.k)
-    # Products of a few numbers set the flag "invalid" at times, where OpenBLAS computes in lanes
-    # that it then throws away; numbers that are not finite are looked for in the logits.
+    # OpenBLAS's kernels set the processor's flag "invalid" at times without a number being so, as
+    # in NumPy's issues 13173 and 24067; what is not finite is looked for in the logits.
     with np.errstate(over="ignore", invalid="ignore"):
         to_image, to_words = word_scores(q, image_kv, text_kv, mask=mask)
         sums = sums_of_powers(to_image, to_words, texts)  # (B, N, T, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,8 @@ def find_folder(
     **where: Any,
 ) -> Path:
     """Find the folder that a name means, be it of a model or of an adapter."""
+    if not isinstance(name, str | os.PathLike):
+        raise NotFoundError(f"the name of a model is a text or a path, got {type(name).__name__}")
     if str(name) in BUNDLED:
         return BUNDLED[str(name)]
     if str(name) and Path(name).is_dir():  # Path("") is the current folder

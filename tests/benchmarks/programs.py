@@ -12,12 +12,17 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT))
+
+from numpygit.cli import SLEEP_SOON  # noqa: E402
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def environment(cores: int) -> dict[str, str]:
-    """Tell a program how many cores it may use."""
+    """Tell a program how many cores it may use; threads of OpenBLAS as the command has them."""
     kept = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
+    kept |= dict([SLEEP_SOON])
     return kept | dict.fromkeys(THREADS, str(cores))
 
 

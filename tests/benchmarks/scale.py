@@ -1,7 +1,7 @@
 """Pictures a second: from a folder and from a tar, by threads, processes and Ray; memory that is
 shared.
 
-    python tests/benchmarks/scale.py [--pictures 500] [--base 12] [--rounds 2] [--ray]
+    python tests/benchmarks/scale.py [--pictures 500] [--base 16] [--rounds 3] [--ray]
 
 The kinds take turns, and every figure is the best of its rounds. "cold" means that the system was
 asked to forget the files first (not the names of a folder). "storybook" captions drawn scenes
@@ -19,7 +19,6 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from numpygit import storybook
 from numpygit.captioner import load
 from numpygit.data import read
 from numpygit.data.speak import batches, speak
-from numpygit.scale.workers import together
+from numpygit.scale import workers as processes
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "golden")]
 
@@ -86,36 +85,37 @@ def reading(source: Path, *, decode: bool = False, cold: bool = False) -> Callab
     return work
 
 
-@dataclass(frozen=True)
-class Slow:
-    """A picture that takes so long to read that every process gets one, after its model."""
+def captioning(
+    rows: list[Any], how: dict[str, Any], workers: int | None, size: int, length: int | None
+) -> Callable[[], float]:
+    """Make the work of captioning rows in batches; models are loaded before its first time."""
+    every = list(batches(rows, size))
+    if workers is None:
+        captioner = load(**how)
 
-    picture: Any
-
-    def read(self) -> Any:
-        """Read it at last."""
-        time.sleep(8)
-        return self.picture.read()
-
-
-def captioning(rows: list[Any], how: dict[str, Any], workers: int | None, length: int | None):
-    """Make the work of captioning rows; the time from the first batch to the last."""
-
-    def work() -> float:
-        if workers is None:
-            captioner = load(**how)
+        def alone() -> float:
             start = time.perf_counter()
-            for batch in batches(rows, 8):
+            for batch in every:
                 speak(captioner, batch, max_length=length)
             return time.perf_counter() - start
-        speaking = together(how, workers, max_length=length)
-        stages = []
-        first = [[replace(row, picture=Slow(row.picture))] for row in rows[:1] * workers]
-        for _ in speaking(first + list(batches(rows, 8))):
-            stages.append(time.perf_counter())
-        return stages[-1] - stages[workers - 1]
 
-    return work
+        return alone
+
+    pool = processes.make_pool(how, workers)
+    list(pool.map(wait, range(workers)))  # each process has its model then
+
+    def together() -> float:
+        start = time.perf_counter()
+        for said in [pool.submit(processes.work, batch, length) for batch in every]:
+            said.result()
+        return time.perf_counter() - start
+
+    return together
+
+
+def wait(number: int) -> None:
+    """Keep a process busy until the others have begun."""
+    time.sleep(15)
 
 
 def shared_memory(model: str) -> list[dict[str, int]]:
@@ -158,10 +158,11 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=int, default=500)
-    parser.add_argument("--base", type=int, default=12, help="pictures for git-base's geometry")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--base", type=int, default=16, help="pictures for git-base's geometry")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--words", type=int, default=20, help="for git-base's geometry")
     parser.add_argument("--ray", action="store_true")
+    parser.add_argument("--only-reading", action="store_true")
     options = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores")
     with tempfile.TemporaryDirectory() as place:
@@ -182,15 +183,17 @@ def measure(place: Path, options: argparse.Namespace) -> None:
             ("bytes", {}), ("bytes, cold", {"cold": True}), ("decoded", {"decode": True})
         )
         for name, source in (("folder", "pictures"), ("tar", "s.tar"))
-    }, options.rounds))  # fmt: skip
+    }, 5 * options.rounds))  # fmt: skip
+    if options.only_reading:
+        return
     rows = list(read(place / "s.tar", with_texts=False))
-    for model, some, length in (
-        ("storybook", rows, None),
-        (str(base), rows[: options.base], options.words),
+    for model, some, size, length in (
+        ("storybook", rows, 8, None),
+        (str(base), rows[: options.base], 4, options.words),
     ):
         found = best({
             f"{workers or 1} process, {threads} threads": captioning(
-                some, {"name": model, "threads": threads}, workers, length
+                some, {"name": model, "threads": threads}, workers, size, length
             )
             for workers, threads in ((None, 1), (None, 2), (2, 1))
         }, options.rounds)  # fmt: skip

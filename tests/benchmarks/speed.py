@@ -45,6 +45,7 @@ FLOORS = ("floor", "torch-floor")
 FOLDER = "folder, 8 at once"
 LONG = 3  # seconds: of a job that takes longer the first turn counts too
 COLD_START = "cold start"
+BY_PROCESSES = "folder by processes"  # as a job: nothing but that
 COLD = {
     "numpygit": """
 import sys, numpygit
@@ -297,6 +298,9 @@ def peers(asked: argparse.Namespace) -> dict[str, str]:
 def on_cores(asked: argparse.Namespace, cores: range, folder: Path) -> dict:
     """Measure all programs on these cores."""
     pythons = peers(asked)
+    if asked.job == [BY_PROCESSES]:
+        found = by_processes(pythons, folder, cores, asked.processes, asked.rounds)
+        return {**found, "ties": [], "cold": {}}
     programs = {
         name: Program(python, kind_of(name), folder, cores) for name, python in pythons.items()
     }

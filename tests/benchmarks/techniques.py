@@ -2,7 +2,11 @@
 
     python tests/benchmarks/techniques.py [--rounds 7]
 
-Seeded git-base. "Without" puts the plainer way in its place, everything else as it is. Medians.
+Seeded git-base. "Without" puts the plainer way in its place, everything else as it is. Medians;
+with one thread (OPENBLAS_NUM_THREADS=1) of seconds of the processor, so that other programs matter
+less. Then: ways to multiply a few rows by all matrices of the text tower, where the time of each
+job goes, and what it takes to wake threads. A processor with AVX2 alone can be imitated:
+OPENBLAS_CORETYPE=Haswell NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL".
 """
 
 from __future__ import annotations
@@ -19,11 +23,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy as np
-
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "golden")]
 
+from numpygit.cli import SLEEP_SOON  # noqa: E402
+
+os.environ.setdefault(*SLEEP_SOON)  # before NumPy loads OpenBLAS
+
+import numpy as np  # noqa: E402
 from seeded import seeded_tensors  # noqa: E402
 
 from numpygit.fast import (  # noqa: E402
@@ -134,8 +141,6 @@ def techniques(params: Any) -> Iterator[Technique]:
         layers, "activate", whole_activation)  # fmt: skip
     yield "softmax without its first pass", "picture tower", look, look, lambda: put(
         attention, "powers_of_scores", shifted_powers)  # fmt: skip
-    yield "a few heads at a time", "picture tower", look, look, lambda: put(
-        attention, "SCORES", 10**9)  # fmt: skip
     yield "last layer: keys and values only", "text tower, picture", see, see, lambda: put(
         towers, "prefill_pictures", whole_last_layer)  # fmt: skip
     yield "a team shares the tokens", "picture tower", look, look, lambda: put(
@@ -164,9 +169,10 @@ def techniques(params: Any) -> Iterator[Technique]:
 
 def seconds(job: Callable) -> float:
     """Time a job once."""
-    start = time.perf_counter()
+    clock = time.process_time if CORES == 1 else time.perf_counter
+    start = clock()
     job()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 PARTS = {
@@ -220,6 +226,37 @@ def profile(params: Any) -> None:
             print(f"{name}: {whole * 1e3:.1f} ms, of it {shares}")
 
 
+def few_rows(params: Any, rounds: int) -> None:
+    """Print what the ways to multiply a few rows take, over all products of a word."""
+    p = params.text
+    linears = [
+        one
+        for b in p.blocks
+        for a in [b.attention]
+        for one in (a.query, a.key, a.value, a.out, b.mlp.up, b.mlp.down)
+    ]
+    weights = [one.weight for one in [*linears, p.head]]
+    ways: dict[str, Callable] = {
+        "as one product": lambda x, w: x @ w.T,
+        "in slices": products.sliced,
+        "small products": products.stacked,
+        "vectors": lambda x, w: products.vectors(x, w, threads=CORES),
+        "chosen": lambda x, w: products.product(x, w, threads=CORES),
+    }
+    print("\n| rows | " + " | ".join(ways) + " |\n|---" + "|---" * len(ways) + "|")
+    for rows in (1, 2, 4, 8, 16, 32):
+        inputs = {w.shape[1]: np.ones((rows, w.shape[1]), np.float32) for w in weights}
+        times: dict[str, list[float]] = {way: [] for way in ways}
+        for _ in range(rounds):
+            for way, multiply in ways.items():
+                times[way].append(seconds(
+                    lambda multiply=multiply, inputs=inputs: [
+                        multiply(inputs[w.shape[1]], w) for w in weights]))  # fmt: skip
+        cells = (f"{statistics.median(times[way]) * 1e3:.1f}" for way in ways)
+        print(f"| {rows} | " + " | ".join(cells) + " |")
+    print()
+
+
 def waking() -> None:
     """Print what it takes to wake a pool that does nothing, and one in which each thread adds."""
     numbers = np.zeros((CORES, 20_000), np.float32)
@@ -248,7 +285,11 @@ def main() -> None:
     params = params_from(
         seeded_tensors(tensor_shapes(CONFIG), seed=2), CONFIG, source="golden/seeded.py"
     )
-    print(f"{CORES} threads, load {os.getloadavg()[0]:.1f}, {rounds} rounds, medians\n")
+    blas = threads.find_openblas()
+    print(
+        f"{CORES} threads, load {os.getloadavg()[0]:.1f}, {rounds} rounds, medians, "
+        f"NumPy {np.__version__}, OpenBLAS for {blas.core if blas else 'another library'}\n"
+    )
     print("| technique | job | with | without | gain |\n|---|---|---|---|---|")
     for name, job, quick, slow, replaced in techniques(params):
         times: dict[str, list[float]] = {"with": [], "without": []}
@@ -262,7 +303,7 @@ def main() -> None:
         with_it, without = (statistics.median(times[key]) for key in ("with", "without"))
         gain = without / with_it - 1
         print(f"| {name} | {job} | {with_it * 1e3:.1f} ms | {without * 1e3:.1f} ms | {gain:.0%} |")
-    print()
+    few_rows(params, rounds)
     profile(params)
     waking()
 

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,28 @@ def test_standard_input_and_data_uris(capsys: pytest.CaptureFixture, monkeypatch
     uri = "data:image/png;base64," + base64.b64encode(SIGN.read_bytes()).decode()
     assert main(["caption", uri, *MODEL]) == 0
     assert capsys.readouterr().out == SAID + "\n"
+
+
+@pytest.mark.parametrize("command", ["answer", "classify", "explain"])
+def test_standard_input_for_every_command(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "labels.txt").write_text(SAID)
+    more = {
+        "answer": ["what color is the bird?"],
+        "classify": ["--labels", str(tmp_path / "labels.txt")],
+        "explain": ["-o", str(tmp_path / "page.html"), "--no-measure"],
+    }[command]
+
+    class Input:
+        buffer = io.BytesIO(SIGN.read_bytes())
+
+    monkeypatch.setattr(sys, "stdin", Input)
+    assert main([command, "-", *more, *MODEL]) == 0
+    assert "purple" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", None)  # as pythonw has it
+    assert main([command, "-", *more, *MODEL]) == 1
+    assert "there is no standard input" in capsys.readouterr().err
 
 
 def test_patterns_and_several_files_with_an_output(
@@ -272,6 +295,44 @@ def test_lines_of_libraries_are_joined_to_the_one_of_the_picture(
     line = "numpygit: b.png is damaged or cut short: no (TIFFFetchNormalTag: odd)"
     assert told[0] == line
     assert len(told) == 2
+
+
+@pytest.mark.parametrize("more", [["caption"], ["answer", "what is it?"]])
+def test_lines_of_libraries_and_warnings_are_notes_for_single_pictures(
+    more: list[str], capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Captioner.pixels
+
+    def loud(captioner: Captioner, picture: str) -> np.ndarray:
+        os.write(2, b"TIFFFetchNormalTag: odd\n")
+        warnings.warn("three of its packets cannot be decoded", stacklevel=2)
+        if loud.is_broken:
+            raise UserError("it is damaged or cut short: no")
+        return plain(captioner, picture)
+
+    monkeypatch.setattr(Captioner, "pixels", loud)
+    command, *question = more
+    for loud.is_broken in (False, True):
+        assert main([command, str(SIGN), *question, *MODEL]) == loud.is_broken
+        told = capfd.readouterr().err.splitlines()
+        assert told[0] == "numpygit: note: three of its packets cannot be decoded"
+        line = "numpygit: it is damaged or cut short: no (TIFFFetchNormalTag: odd)"
+        assert told[1:] == [line] * loud.is_broken
+
+
+def test_a_warning_is_one_line_without_the_code_it_comes_from(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def warned(captioner: Captioner, *arguments: object, **options: object) -> list[str]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("an option\nthat does nothing", stacklevel=1)
+        return ["a caption"]
+
+    monkeypatch.setattr(Captioner, "stream", lambda *args, **options: iter(warned(*args)))
+    assert main(["caption", str(SIGN), *MODEL]) == 0
+    read = capsys.readouterr()
+    assert (read.out, read.err) == ("a caption\n", "numpygit: note: an option that does nothing\n")
 
 
 def test_control_characters_never_reach_a_terminal(

@@ -101,7 +101,7 @@ def test_addresses_stand_among_the_sources(pictures):
     assert sorted(key for part in parts for key in part) == sorted(every)
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
 def test_an_imagefolder(pictures, kind):
     rows = [
         {"file_name": "a.png", "text": "one, with a comma"},
@@ -111,13 +111,17 @@ def test_an_imagefolder(pictures, kind):
         {"file_name": "../out.png", "text": "four"},
     ]
     path = pictures / f"metadata.{kind}"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        if kind == "jsonl":
-            file.writelines(json.dumps(row) + "\n" for row in rows)
-        else:
-            writer = csv.DictWriter(file, ["file_name", "text"])
-            writer.writeheader()
-            writer.writerows(rows)
+    if kind == "parquet":
+        pa = pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow.parquet").write_table(pa.Table.from_pylist(rows), path)
+    else:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            if kind == "jsonl":
+                file.writelines(json.dumps(row) + "\n" for row in rows)
+            else:
+                writer = csv.DictWriter(file, ["file_name", "text"])
+                writer.writeheader()
+                writer.writerows(rows)
     for source in (pictures, path):
         found = {row.key: row for row in read(source)}
         assert list(found) == ["a.png", "in/c.png", "gone.png", "../out.png"]
@@ -349,6 +353,16 @@ def test_shards_as_other_programs_write_them(tmp_path):
     assert [content(row) for row in rows] == data
 
 
+def test_texts_apart_from_their_picture_are_told_where_texts_are_wanted(tmp_path):
+    data = [made_sets.picture(i, "jpg") for i in range(2)]
+    members = {"a.txt": b"one", "b.jpg": data[1], "a.jpg": data[0], "b.txt": b"two"}
+    path = made_sets.tar(tmp_path / "x.tar", members)
+    assert [row.error for row in read(path, with_texts=False)] == [None, None]
+    errors = {row.key: row.error for row in read(path) if row.error}
+    assert errors.keys() == {"x.tar/a", "x.tar/b (2)"}
+    assert all("are to follow each other" in error for error in errors.values())
+
+
 def test_parquet_in_the_layouts_that_are_in_use(tmp_path):
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet
@@ -402,6 +416,9 @@ def test_parquet_of_questions_and_of_several_captions(tmp_path):
         ("x.parquet/7#1", ("c",), None),
         ("x.parquet/8", ("d",), None),
     ]
+    captions["image"] = data[::-1]  # the same file, written anew
+    parquet.write_table(pa.table(captions), tmp_path / "x.parquet")
+    assert content(next(read(tmp_path / "x.parquet"))) == made_sets.picture(1)
     made_sets.folder(tmp_path, ["beside.png"])
     named = [{"bytes": None, "path": one} for one in ("beside.png", "../x.png")]
     parquet.write_table(pa.table({"image": [*named, data[0]]}), tmp_path / "x.parquet")

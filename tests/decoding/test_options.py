@@ -48,6 +48,12 @@ def test_an_official_file_changes_nothing(tmp_path: Path) -> None:
     assert model.generate(pixel_values=PIXELS, min_length=23).shape == (2, 23)
 
 
+@pytest.mark.parametrize("seed", [-1, 2.5, "7"])
+def test_a_seed_is_a_whole_number(seed: object) -> None:
+    with pytest.raises(UserError, match="seed is"):
+        GenerationConfig().change({"do_sample": True, "seed": seed})
+
+
 def test_generate_takes_its_defaults_from_the_file(tmp_path: Path) -> None:
     options = {"num_beams": 3, "max_length": 11, "eos_token_id": 60, "no_repeat_ngram_size": 1,
                "sequence_bias": [[[9, 4], 3.0], [[40], -2.0]], "top_k": None}  # fmt: skip

@@ -12,9 +12,14 @@ from numpygit.evaluation.tokens import tokenise
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "evaluation" / "hard_captions.txt"
 HARD = [line.split("\t") for line in GOLDEN.read_text(encoding="utf-8").splitlines()]
-WORDS = """
+PLAIN = """
     a man woman dog's cat it's don't isn't they're can't holding small, red frisbee. while "stop"
     sign (old) t-shirt fire-hydrant 2 three 10 bus; street: couple's table - wine/beer & of with
+"""
+MIXED = """
+    a A The the dog Dog's cat. I I'm don't U.S. St. st. bus (old) "stop" sign's 2 3rd 10:30 p.m.
+    two-story & It's they're Mr. Mrs. Smith c. B. An Then while in wine/beer -- ... ? no. 5 #7 $5
+    50% half-eaten men's K. Dr. Ave. Jr. ft. Miss. sat. Sun. Wed. fig. D.C. vs. etc. one. sign;
 """
 
 
@@ -32,15 +37,16 @@ def test_what_is_left_of_a_caption():
 
 @pytest.mark.java
 def test_stanford_itself():
-    rng = random.Random(3)
-    plain = [
-        " ".join(rng.choice(WORDS.split()) for _ in range(rng.randint(1, 12))) for _ in range(5000)
-    ]
     assert stanford([caption for caption, _ in HARD]) == [words for _, words in HARD]
-    official = stanford(plain)
-    different = [
-        (text, ours, theirs)
-        for text, theirs in zip(plain, official, strict=True)
-        if (ours := tokenise(text)) != theirs
-    ]
-    assert different == []
+    for words, ends in ((PLAIN, ""), (MIXED, " x")):
+        rng = random.Random(3)
+        texts = [
+            " ".join(rng.choice(words.split()) for _ in range(rng.randint(1, 12))) + ends
+            for _ in range(5000)
+        ]
+        different = [
+            (text, ours, theirs)
+            for text, theirs in zip(texts, stanford(texts), strict=True)
+            if (ours := tokenise(text)) != theirs
+        ]
+        assert different == []

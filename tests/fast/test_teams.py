@@ -5,9 +5,9 @@ import threading
 import numpy as np
 import pytest
 
-from numpygit.fast import teams, threads
+from numpygit.fast import teams
 from numpygit.fast.teams import WHOLE, Member, Team, in_groups, in_teams
-from numpygit.fast.threads import blas_sleeps, blas_threads, find_openblas
+from numpygit.fast.threads import blas_sleeps_soon, blas_threads, find_openblas
 
 ONE = slice(0, 1)
 BLAS = find_openblas()
@@ -15,8 +15,8 @@ needs_openblas = pytest.mark.skipif(BLAS is None, reason="NumPy here does not us
 
 
 @pytest.fixture(autouse=True)
-def rested(monkeypatch):
-    monkeypatch.setattr(teams, "blas_sleeps", lambda: True)
+def blas_that_sleeps_soon(monkeypatch):
+    monkeypatch.setattr(teams, "blas_sleeps_soon", lambda: True)
 
 
 def test_parts_cover_all_tokens_in_order():
@@ -117,20 +117,16 @@ def test_without_openblas_groups_go_one_after_the_other(monkeypatch):
     assert set(names) == {threading.current_thread().name}
 
 
-@needs_openblas
-def test_while_the_threads_of_blas_look_for_work_there_are_no_teams(monkeypatch):
-    def size(group: slice, member: Member) -> int:
-        return member.team.size
-
-    monkeypatch.setattr(teams, "blas_sleeps", blas_sleeps)
-    monkeypatch.setattr(threads, "AWAKE", 1000)
-    monkeypatch.setattr(threads, "_awake_until", 0)
-    with blas_threads(1):
-        pass
-    assert in_groups(size, 1, tokens=50, threads=2) == [2]
-    monkeypatch.setattr(threads, "_awake_until", 0)
-    with blas_threads(2):
-        pass
-    assert in_groups(size, 1, tokens=50, threads=2) == [1]
-    monkeypatch.setattr(threads, "_awake_until", 0)
-    assert in_groups(size, 1, tokens=50, threads=2) == [2]
+@pytest.mark.parametrize(
+    ("told", "soon"), [(None, False), ("20", True), ("26", False), ("", False), ("soon", False)]
+)
+def test_there_are_teams_only_where_the_threads_of_blas_sleep_soon(told, soon, monkeypatch):
+    if told is None:
+        monkeypatch.delenv("OPENBLAS_THREAD_TIMEOUT", raising=False)
+    else:
+        monkeypatch.setenv("OPENBLAS_THREAD_TIMEOUT", told)
+    assert blas_sleeps_soon.__wrapped__() is soon
+    monkeypatch.setattr(teams, "blas_sleeps_soon", lambda: soon)
+    monkeypatch.setattr(teams, "find_openblas", lambda: "one")
+    sizes = in_groups(lambda group, member: member.team.size, 1, tokens=50, threads=2)
+    assert sizes == [2 if soon else 1]

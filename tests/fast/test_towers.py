@@ -1,4 +1,7 @@
-"""The fast room beside the five files: the same numbers, tensor by tensor, and the same words."""
+"""The fast room beside the five files: the same numbers, tensor by tensor, and the same words.
+
+Checks fast/teams.py.
+"""
 
 from pathlib import Path
 
@@ -185,7 +188,7 @@ def test_a_cache_of_one_goes_into_the_other(storybook):
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 4])
 def test_stills_clips_and_other_sizes(threads, monkeypatch):
-    monkeypatch.setattr(teams, "blas_sleeps", lambda: True)
+    monkeypatch.setattr(teams, "blas_sleeps_soon", lambda: True)
     monkeypatch.setattr(teams, "LEAST", 2)  # so that the few tokens here have a team
     rng = np.random.default_rng(5)
     config, p = CONFIG.vision_config, MODEL.params.vision
@@ -205,7 +208,7 @@ def test_stills_clips_and_other_sizes(threads, monkeypatch):
 @pytest.mark.parametrize("threads", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("pictures", [1, 2, 3])
 def test_keys_and_values_of_any_number_of_pictures(pictures, threads, monkeypatch):
-    monkeypatch.setattr(teams, "blas_sleeps", lambda: True)
+    monkeypatch.setattr(teams, "blas_sleeps_soon", lambda: True)
     monkeypatch.setattr(teams, "LEAST", 2)
     memory = np.random.default_rng(6).standard_normal((pictures, 20, 30)).astype(np.float32)
     plain = text.prefill(memory, P, config=CONFIG)

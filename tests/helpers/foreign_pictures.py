@@ -28,7 +28,8 @@ TIFF = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits")
 
 def draw(rng: random.Random, mode: str) -> Image.Image:
     """Draw a picture of any size: noise, a gradient, or blocks."""
-    width = rng.choice([1, 2, 3, rng.randint(4, 40), rng.randint(40, 300), rng.randint(300, 700)])
+    sizes = [(1, 4), (5, 40), (40, 300), (40, 300), (200, 400), (300, 700)]
+    width = rng.randint(*rng.choice(sizes))
     height = max(1, min(700, round(width * rng.choice([1, 1, 0.75, 1.5, 0.2, 4]))))
     numbers = np.random.default_rng(rng.randrange(2**32))
     kind = rng.choice(["noise", "gradient", "blocks"])
@@ -122,7 +123,7 @@ def kinds(rng: random.Random) -> dict[str, tuple[str, list[str], dict[str, Any]]
         ".mpo": ("MPO", ["RGB", "L"], photo),
     }  # fmt: skip
     if features.check("avif"):
-        found[".avif"] = ("AVIF", ["RGB", "RGBA", "L"], photo)
+        found[".avif"] = ("AVIF", ["RGB", "RGBA", "L"], {})  # Pillow 13 dies of damaged profiles
     return found
 
 
@@ -165,8 +166,8 @@ def pictures(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 ending, content = encoded(rng)
-        except (OSError, ValueError, KeyError, SystemError, AttributeError):
-            continue  # Pillow cannot write this mode so
+        except Exception:
+            continue  # Pillow cannot write this so, and says it in many ways
         what = "whole"
         if content and rng.random() < 1 / 8:
             content, what = damaged(content, rng), "damaged"

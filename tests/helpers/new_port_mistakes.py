@@ -12,7 +12,7 @@ import zlib
 
 import numpy as np
 from PIL import Image
-from port import Weights
+from port import V, Weights
 from port_mistakes import (
     MEAN,
     STD,
@@ -316,4 +316,126 @@ NEW = [
     Mistake("second text layer twice, the third left out", "text.2.q", ("layer 1",), {"text_layers": lambda s: [0, 1, 1, 3]}),
     Mistake("scale of norms 1 in the last layer", "vision.3.mlp_input", ("without the scale",), one_norm("layers.3.layer_norm2", lambda s, x, w, b, e: right("norm")(s, x, np.float32(1), b, e))),
     Mistake("picture layers in pairs exchanged", "vision.0.attention_input", ("layer 1",), picture_layers(1, 0, 3, 2)),
+]  # fmt: skip
+
+
+# ---------------------------------------------------------------- a second batch, after the first
+
+
+def own_range(x):
+    share = colours(x)
+    low, high = share.min(), share.max()
+    return ((share - low) / (high - low) - MEAN) / STD
+
+
+def coarse_places(self):
+    """Places of a grid of 4 x 4, each for four squares."""
+    places = right("picture_places")(self)
+    grid = places[1:].reshape(4, 2, 4, 2, -1).mean(axis=(1, 3))
+    return np.concatenate([places[:1], grid.repeat(2, 0).repeat(2, 1).reshape(64, -1)])
+
+
+def place_of_class_everywhere(self):
+    places = right("picture_places")(self)
+    return places + places[:1]
+
+
+def by_absolute(self, x, weight, bias, eps):
+    rest = x - x.mean(-1, keepdims=True)
+    return rest / (np.abs(rest).mean(-1, keepdims=True) + eps) * weight + bias
+
+
+def by_highest(self, x, weight, bias, eps):
+    rest = x - x.mean(-1, keepdims=True)
+    return rest / np.abs(rest).max(-1, keepdims=True) * weight + bias
+
+
+def random_norm(self, x, weight, bias, eps):
+    rng = np.random.default_rng(3)
+    scale = rng.normal(1, 0.3, weight.shape).astype(np.float32)
+    return right("norm")(self, x, scale, bias * 0 + np.float32(0.1), eps)
+
+
+def prompt_both_ways(self, M, T):
+    keep = right("keep")(self, M, T).copy()
+    keep[M : M + 3, M : M + 3] = True
+    return keep
+
+
+def half_of_the_picture(self, M, T):
+    keep = right("keep")(self, M, T).copy()
+    keep[M:, M // 2 : M] = False
+    return keep
+
+
+def squares_without_class(self, M, T):
+    keep = right("keep")(self, M, T).copy()
+    keep[1:M, 0] = False
+    return keep
+
+
+def values_late(self, weights, v):
+    return right("mix")(self, weights, np.roll(v, 1, axis=1))
+
+
+def with_segment(self, memory, words):
+    vector = self.w["git.embeddings.word_embeddings.weight"][7]
+    return np.concatenate([memory + vector, words])
+
+
+def three_decimals(w):
+    return np.round(w, 3).astype(np.float32)
+
+
+def inputs_in_8_bits(x):
+    step = np.abs(x).max() / 127
+    return (np.rint(x / step) * step).astype(np.float32)
+
+
+def mlp_first(self, x, i):
+    at, where = f"vision.blocks.{self.number}.", f"{V}encoder.layers.{i}."
+    normed = self.named_norm(x, f"{where}layer_norm2", 1e-5)
+    self.dumped[f"{at}ln2.hook_normalized"] = normed
+    x = x + self.mlp(normed, "vision", i)
+    normed = self.named_norm(x, f"{where}layer_norm1", 1e-5)
+    self.dumped[f"{at}ln1.hook_normalized"] = normed
+    return x + self.attention(normed, "vision", i, None)
+
+
+def norms_of_the_other_tower(self, x, name, eps):
+    if "encoder.layer." in name and name.endswith("attention.output.LayerNorm"):
+        name = f"{V}encoder.layers.{self.number}.layer_norm1"
+    return right("named_norm")(self, x, name, eps)
+
+
+def biases_for_words_alone(self, x, weight, bias):
+    out = right("linear")(self, x, weight, bias)
+    if len(x) > 65 and weight.shape[0] == 3 * weight.shape[1]:
+        out[:65] -= bias
+    return out
+
+
+LATER = [
+    Mistake("gamma of 2.2 undone", "pixels", ("gamma",), pixels(lambda x: (colours(x).clip(0, 1) ** 2.2 - MEAN) / STD)),
+    Mistake("stretched to the picture's own range", "pixels", ("own", "of the picture", "plus"), pixels(own_range)),
+    Mistake("pixels in bfloat16", "pixels", ("bfloat16",), pixels(lambda x: np.ascontiguousarray((x.view(np.uint32) & 0xFFFF0000).view(np.float32)))),
+    Mistake("places of a coarser grid", "vision.embedded", ("grid", "coarse", "interpolated"), {"picture_places": coarse_places}),
+    Mistake("the class token's place for all as well", "vision.embedded", ("class token", "same vector", "first place"), {"picture_places": place_of_class_everywhere}),
+    Mistake("mean absolute deviation for the standard one", "vision.x", ("absolute",), {"norm": by_absolute}),
+    Mistake("divided by the highest", "vision.0.attention_input", ("highest", "largest"), one_norm("layer_norm1", by_highest)),
+    Mistake("a normalisation that was never trained", "text.1.after_attention", ("scale", "parameters"), one_norm("layer.1.attention.output.LayerNorm", random_norm)),
+    Mistake("the prompt sees itself both ways", "text.mask", ("both ways", "first 3", "ahead"), {"keep": prompt_both_ways}),
+    Mistake("words see half of the picture", "text.mask", ("half", "32", "first"), {"keep": half_of_the_picture}),
+    Mistake("squares do not see the class token", "text.mask", ("class token", "S (keys)"), {"keep": squares_without_class}),
+    Mistake("values one token late", "vision.0.mixed", ("token before", "rolled", "shifted"), {"mix": values_late}),
+    Mistake("a vector for the picture's segment", "text.x", ("vector",), {"sequence": with_segment}),
+    Mistake("weights with three decimals", "vision.0.q", ("decimals",), linear_with(weight=three_decimals)),
+    Mistake("inputs in 8 bits", "vision.0.q", ("8 bits", "int8"), linear_with(x=inputs_in_8_bits)),
+    Mistake("the MLP before attention", "vision.0.attention_input", ("MLP first", "before attention", "order"), {"vision_block": mlp_first}),
+    Mistake("normalisations of the other tower", "text.0.after_attention", ("other tower", "picture tower"), {"named_norm": norms_of_the_other_tower}),
+    Mistake("biases for words alone", "text.0.q", ("image tokens", "bias"), {"linear": biases_for_words_alone}),
+    Mistake("scores of the word before in the vocabulary", "logits", ("rolled", "row"), head_with(lambda s, x, logits: np.roll(logits, 1, axis=-1))),
+    Mistake("values scaled as queries are", "vision.0.mixed", ("0.1768", "1/sqrt(A)"), {"mix": lambda s, w, v: right("mix")(s, w, v / np.float32(32**0.5))}),
+    Mistake("bias of the head left out for the first half", "logits", ("half", "bias", "V (the vocabulary)"), head_with(lambda s, x, logits: logits - np.where(np.arange(154) < 77, s.w["output.bias"], 0).astype(np.float32))),
+    Mistake("frames turned around in time, the last one missing", "clip_tokens", ("frames",), {"join_frames": lambda s, tokens: np.concatenate([*tokens[2::-1], tokens[2]])}, "clip"),
 ]  # fmt: skip

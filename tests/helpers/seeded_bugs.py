@@ -19,7 +19,6 @@ from unittest import mock
 import numpy as np
 from golden_inputs import tiny_inputs, tiny_model
 
-from numpygit.huggingface import call
 from numpygit.huggingface.models import GitForCausalLM
 from numpygit.inside.diff.compare import Report, compare
 from numpygit.inside.record import Run, distance, in_float64
@@ -463,7 +462,7 @@ SEEDED = [
     ),
     Seeded(
         "epsilon of the text tower in the projection",
-        patched((call, "project"), by=projection_norm_of_text),
+        patched((text, "project"), by=projection_norm_of_text),
         "memory",
         "with epsilon 1e-12",
     ),

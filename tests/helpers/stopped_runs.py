@@ -22,10 +22,15 @@ PICTURE = ROOT / "numpygit" / "storybook" / "examples" / "sign.png"
 COMMAND = [sys.executable, "-m", "numpygit", "caption", str(PICTURE), "--model", "storybook"]
 
 
+def not_ignored() -> None:
+    """Take Ctrl-C as from a terminal, also where a shell in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def stopped(seconds: float) -> tuple[str, str]:
     """Stop a run after so many seconds: -> how it ended, and what it printed if that was wrong."""
     running = subprocess.Popen(COMMAND, cwd=ROOT, text=True, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)  # fmt: skip
+                               stderr=subprocess.PIPE, preexec_fn=not_ignored)  # fmt: skip
     time.sleep(seconds)
     running.send_signal(signal.SIGINT)
     _, said = running.communicate()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import numpygit
+from numpygit.cli.commands import parser
 from numpygit.inside.debug import MANY, describe_array
 
 ROOT = Path(__file__).parents[2]
@@ -126,7 +127,4 @@ def test_the_launch_configurations_start_what_exists():
             assert configuration["env"]["NUMPYGIT_DEBUG"] == "1"
             *_, picture = configuration["args"]
             assert (ROOT / picture).is_file()
-            assert (
-                numpygit.cli.commands.parser().parse_args(configuration["args"]).model
-                == "storybook"
-            )
+            assert parser().parse_args(configuration["args"]).model == "storybook"

@@ -11,7 +11,7 @@ WITHOUT_BEHAVIOUR = (
     "inside/takes.py",
     "playground/answering/takes.py",
 )  # types alone: mypy checks them
-AT_THE_TOP = {"test_errors.py", "test_limits.py", "test_trace.py"}  # as errors.py, ...
+AT_THE_TOP = {"test_errors.py", "test_trace.py"}  # as errors.py and trace.py
 APART = {"benchmarks", "golden", "helpers", "properties", "project"}
 PUBLIC = ("numpygit", "numpygit.captioner", "numpygit.trace")  # modules whose names are for all
 FIVE_FILES = tuple(f"numpygit.model.{name}" for name in ("image", "layers", "vision", "text"))

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ... import loading
-from ...errors import UserError
+from ...errors import UserError, shown
 from ...loading.config import GitConfig
 from ...loading.formats.authors_settings import parameters_of
 from ...loading.hub.keywords import sort_keywords
@@ -284,7 +284,10 @@ class GitProcessor:
 
     def prompt(self, question: str | None = None, *, begin: str = "") -> Array:
         """Write the words a text starts with: start token, question or `begin` -> (1, T)."""
-        ids = self.vocabulary.encode(question or begin) if question or begin else []
+        asked: Any = question or begin
+        if not isinstance(asked, str):
+            raise UserError(f"{shown(repr(asked))} is no text to begin with")
+        ids = self.vocabulary.encode(asked) if asked else []
         if self.original and question:
             ids = cut_question(ids)
         return np.array([[self.vocabulary.start_id, *ids]], np.int64)

@@ -10,7 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
-PICTURE, VIDEO = "PICTURE", "VIDEO"
+from PIL import features
+
+PICTURE, VIDEO, EMPTY = "PICTURE", "VIDEO", "EMPTY"
 STARTS = (  # the first bytes, and the kind
     (b"\xff\xd8\xff", PICTURE),
     (b"\x89PNG\r\n\x1a\n", PICTURE),
@@ -41,6 +43,7 @@ STARTS = (  # the first bytes, and the kind
     (b"0&\xb2u\x8ef\xcf\x11", VIDEO),  # ASF, WMV
 )
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+PLUGINS = {"HEIC": "pillow_heif", "JXL": "pillow_jxl"}
 AVIF_BRANDS = (b"avif", b"avis")
 WHAT_HELPS = {
     "HEIC": "a HEIC picture, which needs pillow-heif: pip install numpygit[heic]",
@@ -98,6 +101,8 @@ def is_video(source: str | Path | io.BytesIO) -> bool:
 
 def kind_of_bytes(head: bytes) -> str:
     """Tell what a file is by its first bytes; "" for unknown."""
+    if not head:
+        return EMPTY
     if head[4:8] == b"ftyp":
         return kind_of_brand(head[8:12])
     if head[:4] == b"RIFF":
@@ -131,6 +136,13 @@ def kind_of_brand(brand: bytes) -> str:
     if brand == b"crx ":  # Canon
         return "RAW"
     return PICTURE if brand in (b"jp2 ", b"jpx ") else VIDEO
+
+
+def has_decoder(kind: str) -> bool:
+    """Tell whether HEIC, AVIF or JPEG XL can be decoded here; of other kinds nothing is said."""
+    if kind == "AVIF":
+        return "avif" in features.modules and bool(features.check("avif"))  # Pillow 11.3
+    return kind in PLUGINS and find_spec(PLUGINS[kind]) is not None
 
 
 def register_plugin(kind: str) -> bool:

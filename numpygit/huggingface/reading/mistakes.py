@@ -5,7 +5,7 @@ from __future__ import annotations
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import NotFoundError, NotReadableError, UserError, shown
-from .content import WHAT_HELPS
+from .content import EMPTY, WHAT_HELPS, has_decoder
 
 LIBRARIES = ("PIL", "av", "pillow_heif", "pillow_jxl")  # what they raise is about the file
 
@@ -32,8 +32,12 @@ def unreadable(name: str, kind: str, error: Exception, lines: list[str]) -> User
         return NotFoundError(f"no such picture file: {name}")
     if isinstance(error, Image.DecompressionBombError):
         return UserError(f"{name} says that it has too many pixels: {error}")
-    if kind in WHAT_HELPS and isinstance(error, UnidentifiedImageError):
+    if kind in WHAT_HELPS and isinstance(error, UnidentifiedImageError) and not has_decoder(kind):
         return NotReadableError(f"{name} is {WHAT_HELPS[kind]}")
+    if has_decoder(kind) and isinstance(error, UnidentifiedImageError):
+        return UserError(f"{name} is damaged or cut short: no picture in it can be decoded")
+    if kind == EMPTY:
+        return UserError(f"{name} is empty: it has no bytes")
     if isinstance(error, UnidentifiedImageError):
         return UserError(
             f"{name} is not a picture that Pillow can read; give a JPEG, PNG, WebP, GIF, ..."

@@ -72,7 +72,7 @@ class PictureOptions:
             return None
         try:
             return ImageColor.getrgb(self.background)[:3]
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, TypeError):
             raise UserError(
                 f"background is {self.background!r}, expected a colour such as white or #808080"
             ) from None

@@ -20,13 +20,13 @@ def evidence(
     name: str, ours: Array, theirs: Array, allowed: float, *, image: int | None
 ) -> list[str]:
     """Describe how two tensors of one shape differ; `image` tokens stand before the words."""
-    found = [*not_finite(ours, theirs), *one_blocked(ours, theirs)]
+    found = [*not_finite(ours, theirs), *one_blocked(ours, theirs, image)]
     open_places = np.isfinite(ours) & np.isfinite(theirs) & (ours > BLOCKED) & (theirs > BLOCKED)
     a, b = np.where(open_places, ours, 0), np.where(open_places, theirs, 0)
     apart = np.abs(a - b) > allowed
     if not apart.any():
         return found
-    for look in (precision, zeroed, clipped, one_factor, one_vector):
+    for look in (precision, zeroed, clipped, one_factor, one_vector, own_scale):
         found += look(a, b, allowed)
     letters = letters_of(name, apart.ndim)
     moved = list(moved_along(a, b, allowed, letters))
@@ -45,12 +45,37 @@ def not_finite(ours: Array, theirs: Array) -> Iterator[str]:
         yield "Theirs is nothing but zeros."
 
 
-def one_blocked(ours: Array, theirs: Array) -> Iterator[str]:
-    """Count places that one of the two masks alone blocks."""
+def one_blocked(ours: Array, theirs: Array, image: int | None) -> Iterator[str]:
+    """Count places that one of the two masks alone blocks, and say who may not look at whom."""
     for one, other, who in ((ours, theirs, "ours"), (theirs, ours, "theirs")):
-        alone = int(((one < BLOCKED) & ~(other < BLOCKED)).sum())
-        if alone:
-            yield f"{alone} of {ours.size} places are blocked in {who} alone."
+        alone: Array = (one < BLOCKED) & ~(other < BLOCKED)
+        if not alone.any():
+            continue
+        said = f"{int(alone.sum())} of {ours.size} places are blocked in {who} alone"
+        if alone.ndim < 2:
+            yield f"{said}."
+            continue
+        pairs: Array = np.any(alone.reshape(-1, *alone.shape[-2:]), axis=0)  # (T, S)
+        rows = tokens_in_words(np.flatnonzero(pairs.any(axis=1)), image)
+        columns = tokens_in_words(np.flatnonzero(pairs.any(axis=0)), image)
+        yield f"{said}: {rows} looking at {columns}."
+
+
+def tokens_in_words(places: Array, image: int | None) -> str:
+    """Name tokens of a sequence: the class token, squares, words; `image` tokens stand first."""
+    if image is None:
+        return f"tokens {ranges(places)}"
+    kinds = (
+        ("the class token", places[places == 0]),
+        ("image tokens", places[(places > 0) & (places < image)]),
+        ("words", places[places >= image] - image),
+    )
+    named = [
+        name if name == "the class token" else f"{name} {ranges(found)}"
+        for name, found in kinds
+        if found.size
+    ]
+    return " and ".join(named)
 
 
 def precision(a: Array, b: Array, allowed: float) -> Iterator[str]:
@@ -88,13 +113,33 @@ def one_factor(a: Array, b: Array, allowed: float) -> Iterator[str]:
 
 
 def one_vector(a: Array, b: Array, allowed: float) -> Iterator[str]:
-    """See whether the same vector is added to every token."""
-    if a.ndim != 3 or a.shape[0] * a.shape[1] < 2:
+    """See whether the same vector is added to every token, or to every one that differs."""
+    if a.ndim != 3:
         return
     apart = b - a
-    vector = apart.mean(axis=(0, 1), keepdims=True)
-    if np.abs(apart - vector).max() <= 2 * allowed < np.abs(vector).max():
-        yield "Theirs is ours plus the same vector for every token, as a bias would be."
+    some = (np.abs(apart) > allowed).any(axis=(0, 2))  # (T,)
+    if some.sum() * a.shape[0] < 2:
+        return
+    vector = apart[:, some].mean(axis=(0, 1), keepdims=True)
+    if np.abs(apart[:, some] - vector).max() <= 2 * allowed < np.abs(vector).max():
+        which = "every token" if some.all() else f"the {int(some.sum())} tokens that differ"
+        yield f"Theirs is ours plus the same vector for {which}, as a bias would be."
+
+
+def own_scale(a: Array, b: Array, allowed: float) -> Iterator[str]:
+    """See whether each number of the width has a factor and an offset of its own."""
+    if a.ndim != 3 or a.shape[0] * a.shape[1] < 8:
+        return
+    x, y = (each.reshape(-1, each.shape[-1]).astype(np.float64) for each in (a, b))
+    rest = x - x.mean(axis=0)
+    size = (rest * rest).sum(axis=0)
+    slope = (rest * (y - y.mean(axis=0))).sum(axis=0) / np.where(size == 0, 1, size)
+    left = np.abs(y - y.mean(axis=0) - slope * rest).max()
+    if left <= 2 * allowed * max(1.0, float(np.abs(slope).max())) and np.ptp(slope) > 1e-3:
+        yield (
+            "Theirs is ours with another scale and shift for each number of the width, as a "
+            "normalisation with other parameters, or untrained ones, would give."
+        )
 
 
 def clipped(a: Array, b: Array, allowed: float) -> Iterator[str]:

@@ -65,6 +65,11 @@ def in_integers(bits: int, *, group: int = 0, by_row: bool = True) -> Round:
     return rounded
 
 
+def in_decimals(places: int) -> Round:
+    """Make a rounding to so many decimals, as numbers written as text have."""
+    return lambda x: np.round(x, places).astype(np.float32)
+
+
 def in_steps(weight: Array, step: Array) -> Array:
     """Round to whole steps."""
     safe = np.where(step == 0, 1, step)
@@ -80,6 +85,12 @@ OF_WEIGHTS: dict[str, Round] = {
     "8 bits (int8, one scale for the matrix)": in_integers(8, by_row=False),
     "4 bits (int4, one scale for each row)": in_integers(4),
     "4 bits (int4, one scale for each 32 numbers)": in_integers(4, group=32),
+    **{f"{bits} bits (one scale for each row)": in_integers(bits) for bits in (2, 3, 5, 6)},
+    **{f"numbers of {places} decimals": in_decimals(places) for places in (1, 2, 3, 4, 5)},
+}
+OF_INPUTS: dict[str, Round] = {
+    "8 bits (int8, one scale for each token)": in_integers(8),
+    "8 bits (int8, one scale for all)": in_integers(8, by_row=False),
 }
 UNITS = {"float16": 2.0**-11, "bfloat16": 2.0**-8}  # half a step, relative to the number
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from ...model.params import Array
 from ...trace import order
 from .mistakes.blocks import INSIDE, of_text_layer, of_vision_layer
 from .mistakes.bridge import BRIDGE
@@ -22,9 +23,9 @@ from .mistakes.picture_ends import PICTURE_ENDS
 from .mistakes.text_ends import TEXT_ENDS
 from .numbers import fitted
 from .operations import OPERATIONS, Normalised, Product, operation_of, row_of, tensors_of
-from .rounding import HALVES, Round
+from .rounding import HALVES
 from .scene import At, Operation, Scene
-from .trying import Candidate, Fit, Progress, Target, try_out
+from .trying import Candidate, Fit, Progress, Target, differing_part, try_out
 
 ENDS = {**PICTURE_ENDS, **BRIDGE, **TEXT_ENDS}
 ALIKE = 2e-4  # of the difference: two that explain so nearly the same are both named
@@ -79,21 +80,50 @@ def candidates(gap: Mapping[str, set[str]], scene: Scene) -> Iterator[Candidate]
         yield Candidate(sentence, changed)
         if len(changed) > 1 and len(layers) <= MANY_LAYERS:
             yield from fewer(sentence, changed, set(gap))
-    for name, half in HALVES.items():
-        rounded = {each: rounding(half) for each in gap if each not in ("pixels", "text.mask")}
-        yield Candidate(f"with everything rounded to {name}", rounded)
-        for each, operation in rounded.items():
-            if len(layers) <= MANY_LAYERS:
-                yield Candidate(f"rounded to {name}", {each: operation})
+    yield from of_outputs(gap, is_near=len(layers) <= MANY_LAYERS)
 
 
-def rounding(half: Round) -> Operation:
-    """Round what the right operation gives."""
-    return lambda at: half(operation_of(at.name)(at))
+DISTORTIONS: dict[str, Callable[[Array], Array]] = {  # of any tensor with tokens in axis -2
+    "with zeros": lambda x: 0 * x,
+    "shifted by one token: each has that of the token before": lambda x: np.roll(x, 1, axis=-2),
+    "shifted by one token: each has that of the next token": lambda x: np.roll(x, -1, axis=-2),
+    "with the tokens in reverse": lambda x: x[..., ::-1, :],
+    "with that of the first token for all": lambda x: np.broadcast_to(x[..., :1, :], x.shape),
+    "with the mean of all tokens for each": lambda x: np.broadcast_to(
+        x.mean(axis=-2, keepdims=True), x.shape
+    ),
+    "with its numbers in reverse (the last axis)": lambda x: x[..., ::-1],
+    "with its numbers rolled by one (the last axis)": lambda x: np.roll(x, 1, axis=-1),
+    "with its numbers rolled by one the other way (the last axis)": lambda x: np.roll(
+        x, -1, axis=-1
+    ),
+    "with negative numbers set to zero (relu)": lambda x: np.maximum(x, 0),
+    "with the absolute values": np.abs,
+    "through tanh": np.tanh,
+    "clipped to between -1 and 1": lambda x: np.clip(x, -1, 1),
+}
+
+
+def of_outputs(gap: Mapping[str, set[str]], *, is_near: bool) -> Iterator[Candidate]:
+    """List what may happen to the output of any operation: rounded, shifted, cut off."""
+    names = [name for name in gap if row_of(name) not in ("pixels", "text.mask")]
+    for kind, half in HALVES.items():
+        yield Candidate(f"with everything rounded to {kind}", dict.fromkeys(names, behind(half)))
+    if is_near:
+        changes = {f"rounded to {kind}": half for kind, half in HALVES.items()} | DISTORTIONS
+        for sentence, change in changes.items():
+            for name in names:
+                yield Candidate(sentence, {name: behind(change)})
+
+
+def behind(change: Callable[[Array], Array]) -> Operation:
+    """Change what the right operation gives."""
+    return lambda at: change(operation_of(at.name)(at))
 
 
 PARTS = (
     ("q", "k", "v"), ("q", "k"), ("k", "v"), ("q", "k", "v", "attended"), ("hidden", "thought"),
+    ("q", "k", "v", "attended", "hidden", "thought"),
     ("attention_input", "mlp_input"), ("after_attention", "x"),
 )  # fmt: skip
 
@@ -180,11 +210,21 @@ def causes(
             fits.append(fit)
         if progress is not None:
             progress(number, len(listed))
-    if not any(fit.explained == 1.0 for fit in fits) and len(layers_of(gap)) <= MANY_LAYERS:
+    if not is_exact(fits) and len(layers_of(gap)) <= MANY_LAYERS:
         numbers = fitted(first, gap, sources, scene)
         tried = [fit for each in numbers if (fit := try_out(each, targets, sources, scene))]
         fits += [fit for fit in tried if fit.explained == 1.0]  # a fitted number must fit
+    part = differing_part(first, scene) if len(gap) == 1 and not is_exact(fits) else None
+    if part is not None:
+        some = first._replace(part=part.places)
+        tried = [fit for each in listed if (fit := try_out(each, [some], sources, scene))]
+        return sentences(best_of(tried, some) or best_of(fits, first), first.name, part.name)
     return sentences(best_of(fits, first), first.name)
+
+
+def is_exact(fits: list[Fit]) -> bool:
+    """Tell whether a mistake gives theirs."""
+    return any(fit.explained == 1.0 for fit in fits)
 
 
 def layers_of(gap: Mapping[str, set[str]]) -> set[str]:
@@ -246,12 +286,12 @@ def is_simpler(fit: Fit, rival: Fit) -> bool:
     return fewer_places and fit.left.mean <= 1.5 * rival.left.mean
 
 
-def sentences(fits: list[Fit], name: str) -> list[str]:
-    """Say which mistake it is, or which ones give the same here."""
+def sentences(fits: list[Fit], name: str, part: str = "") -> list[str]:
+    """Say which mistake it is, or which ones give the same here; of a part of the tokens alone."""
     if not fits:
         return []
-    best = fits[0]
-    said = [described(fit, name) for fit in fits[:3]]
+    best, tail = fits[0], f", for {part} alone" if part else ""
+    said = [described(fit, name) + tail for fit in fits[:3]]
     if 0.999 < best.explained < 1.0 and "float16" in best.candidate.sentence:
         return [f"Theirs equals ours {said[0]}, but for last bits of that precision."]
     if best.explained < 1.0:

@@ -46,6 +46,7 @@ class Target(NamedTuple):
     reading: Reading
     allowed: Distance
     unit: float = 0.0  # half a step of the precision that theirs is stored in, relative
+    part: slice = slice(None)  # of the tokens, axis -2: the others agree
 
 
 def following(changed: Iterable[str], sources: Mapping[str, set[str]]) -> frozenset[str]:
@@ -95,6 +96,8 @@ def measure(tensors: Tensors, target: Target) -> tuple[Distance, float, bool] | 
     ours, _ = side_by_side(tensors.scene.ours[target.name], target, tensors.scene)
     if value.shape != theirs.shape:
         return None
+    if target.part != slice(None):
+        value, ours, theirs = (x[..., target.part, :] for x in (value, ours, theirs))
     left = distance(value, theirs, unit=target.unit)
     bound = bound_for(ours, theirs, target.allowed)
     is_exact = left.largest <= bound.largest and left.mean <= bound.mean
@@ -110,6 +113,34 @@ def side_by_side(value: Array, target: Target, scene: Scene) -> tuple[Array, Arr
         fitting = [array for array, _ in rearranged(value.shape, theirs)]
         theirs = next((array for array in fitting if array.shape == value.shape), theirs)
     return value, theirs
+
+
+class Part(NamedTuple):
+    """Some of the tokens: their name and their places."""
+
+    name: str
+    places: slice
+
+
+def differing_part(target: Target, scene: Scene) -> Part | None:
+    """Find the part of the tokens that alone differs, the smallest that has a name."""
+    ours, theirs = side_by_side(scene.ours[target.name], target, scene)
+    if ours.shape != theirs.shape or ours.ndim < 3 or ours.dtype.kind != "f":
+        return None
+    apart = np.abs(np.where(ours > BLOCKED, ours, 0) - np.where(theirs > BLOCKED, theirs, 0))
+    others = tuple(axis for axis in range(ours.ndim) if axis != ours.ndim - 2)
+    differing = np.flatnonzero((apart > target.allowed.largest).any(axis=others))
+    T, memory = ours.shape[-2], scene.ours.get("memory")
+    M = T if memory is None else memory.shape[1]
+    parts = [Part("the first token (the class token)", slice(0, 1))]
+    if "text." in target.name and M < T:
+        parts += [Part("the words", slice(M, T)), Part("the image tokens", slice(0, M))]
+    parts += [Part("all but the first token (the squares)", slice(1, T))]
+    for part in parts:
+        start, stop, _ = part.places.indices(T)
+        if differing.size and start <= differing.min() and differing.max() < stop:
+            return part
+    return None
 
 
 def bound_for(ours: Array, theirs: Array, allowed: Distance) -> Distance:

@@ -55,7 +55,7 @@ def brightness(frame: Image.Image) -> int:
         (b"\0\0\0\x18ftypheic", "HEIC"), (b"\0\0\0\x18ftypavif", "AVIF"),
         (b"RIFF\0\0\0\0WEBPVP8 ", "PICTURE"), (b"RIFF\0\0\0\0AVI LIST", "VIDEO"),
         ((b"G" + bytes(187)) * 5, "VIDEO"), ((bytes(4) + b"G" + bytes(187)) * 5, "VIDEO"),
-        (b"\0\0\x01\xba" + bytes(20), "VIDEO"), (b"G" * 20, ""), (b"", ""), (b"hello", ""),
+        (b"\0\0\x01\xba" + bytes(20), "VIDEO"), (b"G" * 20, ""), (b"", "EMPTY"), (b"hello", ""),
         (b"GIF89a", "PICTURE"), (b"\xff\xd8\xff\xe0", "PICTURE"),
         (b"<svg xmlns=", "SVG"), (b'\xef\xbb\xbf\n<?xml version="1.0"?><!-- a --><svg ', "SVG"),
         (b'<?xml version="1.0"?><plist>', ""), (b"gimp xcf v011", "XCF"), (b"IIU\0\x18", "RAW"),

@@ -338,7 +338,7 @@ def test_a_broken_video_is_one_clear_error(tmp_path):
     data = save_video(tmp_path / "clip.mp4", 40).read_bytes()
     for broken in (b"", b"no video at all", data[: len(data) // 2]):
         (tmp_path / "broken.mp4").write_bytes(broken)
-        with pytest.raises(UserError, match=r"broken\.mp4 is damaged or cut short"):
+        with pytest.raises(UserError, match=r"broken\.mp4 is (damaged or cut short|empty)"):
             read_clip(tmp_path / "broken.mp4", 4)
     with pytest.raises(NotFoundError, match="no such picture file"):
         read_clip(tmp_path / "nowhere.mp4", 4)

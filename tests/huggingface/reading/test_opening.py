@@ -10,6 +10,7 @@ import base64
 import io
 import os
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from numpygit.huggingface.processing.picture_steps import (
     is_one_picture,
     open_picture,
 )
-from numpygit.huggingface.reading import PictureOptions
+from numpygit.huggingface.reading import PictureOptions, mistakes
 
 COLOURS = np.random.default_rng(5).integers(0, 256, (14, 22, 3), np.uint8)
 PICTURE = Image.fromarray(COLOURS)
@@ -325,10 +326,22 @@ def test_a_file_for_others_says_what_it_is(start: bytes, message: str) -> None:
 def test_a_heic_file_without_its_package_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+    if find_spec("pillow_heif"):  # it is there, and the file is damaged
+        with pytest.raises(UserError, match="is damaged or cut short"):
+            open_picture(heic)
+    monkeypatch.setattr(mistakes, "has_decoder", lambda kind: False)
     monkeypatch.setattr(opener, "register_plugin", lambda kind: False)
     monkeypatch.setattr(opener, "NEVER_READ", (*opener.NEVER_READ, "HEIF"))
     with pytest.raises(UserError, match=r"pip install numpygit\[heic\]"):
-        open_picture(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+        open_picture(heic)
+
+
+def test_an_empty_file_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").touch()
+    for given in (tmp_path / "photo.jpg", b"", io.BytesIO()):
+        with pytest.raises(UserError, match="is empty: it has no bytes"):
+            open_picture(given)
 
 
 def test_files_are_told_from_what_is_in_memory() -> None:

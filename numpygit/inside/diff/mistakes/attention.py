@@ -23,6 +23,11 @@ def of_scores(at: At) -> Mistakes:
     for sentence, factor in scales(*q.shape[1:]).items():
         yield sentence, lambda at, f=factor: scaled(at, f)
     yield "with queries and keys exchanged in the product", swapped
+    for by, whose in ((1, "before"), (-1, "behind")):
+        yield (
+            f"with the keys shifted by one: of the token {whose}",
+            lambda at, b=by: scaled(at, keys=lambda at: np.roll(at.keys(), b, axis=-2)),
+        )
     for name, half in HALVES.items():
         yield f"computed in {name}", lambda at, h=half: scaled(at, by=h)
         yield f"of queries and keys rounded to {name}", lambda at, h=half: scaled(at, of=h)
@@ -305,6 +310,11 @@ def of_mixed(at: At) -> Mistakes:
         yield (
             f"with {whose} values of the layer before, out of the cache",
             lambda at, s=stale: at.near("weights") @ from_layer_before(at, "v", s),
+        )
+    for by, whose in ((1, "before"), (-1, "behind")):
+        yield (
+            f"with the values shifted by one: of the token {whose}",
+            lambda at, b=by: at.near("weights") @ np.roll(at.keys("v"), b, axis=-2),
         )
     N = at.near("weights").shape[1]
     for head in range(N):

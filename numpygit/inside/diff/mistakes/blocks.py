@@ -104,10 +104,6 @@ def half_of_mlp(at: At, kept: slice) -> Array:
 
 def of_x(at: At) -> Mistakes:
     """The residual around the MLP."""
-
-    def between(at: At) -> Array:
-        return at.near("after_attention")
-
     if at.tower == "vision":
         yield from of_sum(at, between, "thought", "mlp_input")
         yield (
@@ -241,10 +237,45 @@ def of_places_again(at: At) -> Together:
         )
 
 
+def of_mlp_first(at: At) -> Together:
+    """The MLP before attention, in either tower."""
+    said = "with the MLP first, then attention: in the other order"
+    if at.tower == "vision":
+        yield (
+            said,
+            {
+                "mlp_input": lambda at: layer_norm(at.stream(), at.block().mlp_norm, eps=at.eps()),
+                "attention_input": lambda at: renormed(at, at.stream() + at.near("thought")),
+                "after_attention": lambda at: at.stream() + at.near("thought"),
+                "x": lambda at: at.near("after_attention") + at.near("attended"),
+            },
+        )
+        return
+
+    def normed(at: At, x: Array, own: str) -> Array:
+        return layer_norm(x, getattr(at.block(), own), eps=at.eps())
+
+    yield (
+        said,
+        {
+            "hidden": lambda at: linear(at.stream(), at.block().mlp.up),
+            "after_attention": lambda at: normed(at, at.stream() + at.near("thought"), "mlp_norm"),
+            **{p: lambda at, p=p: part(at, p, x=between) for p in "qkv"},
+            "x": lambda at: normed(at, between(at) + at.near("attended"), "attention_norm"),
+        },
+    )
+
+
+def between(at: At) -> Array:
+    """Look up what stands between attention and the MLP."""
+    return at.near("after_attention")
+
+
 def of_vision_layer(at: At) -> Together:
     """A layer of the picture tower in another arrangement."""
     yield from of_fused(at)
     yield from of_places_again(at)
+    yield from of_mlp_first(at)
 
     def after(at: At, x: Array, which: str) -> Array:
         return layer_norm(x, getattr(at.block(), which), eps=at.eps())
@@ -279,6 +310,7 @@ def of_vision_layer(at: At) -> Together:
 def of_text_layer(at: At) -> Together:
     """A layer of the text tower in another arrangement."""
     yield from of_fused(at)
+    yield from of_mlp_first(at)
 
     def mlp_of_normed(at: At) -> Array:
         normed = layer_norm(at.near("after_attention"), at.block().mlp_norm, eps=at.eps())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import permutations
 
 import numpy as np
@@ -21,10 +21,6 @@ MOST_HEADS = 64
 def of_heads(at: At) -> Mistakes:
     """Queries, keys or values: how they are cut, turned, or taken for each other."""
     me = at.last
-
-    def right(at: At) -> Array:
-        return operation_of(at.name)(at)
-
     for other in "qkv":
         if other != me:
             yield f"with our {other} in its place", lambda at, o=other: part(at, o)
@@ -33,29 +29,41 @@ def of_heads(at: At) -> Mistakes:
                 f"with the weight of {other}, its own bias",
                 lambda at, o=other: part(at, o, bias=me),
             )
-    yield "cut into A pieces of N numbers in place of N heads of A", lambda at: woven(right(at))
-    yield "reshaped to (B, N, T, A) without a transpose", lambda at: reshaped(right(at))
-    yield "multiplied by 1/sqrt(A) already", lambda at: right(at) * root_of_width(right(at))
-    yield "multiplied by A^(-1/4) already", lambda at: right(at) * ROOT(root_of_width(right(at)))
-    yield (
-        "with the first head for all (multi-query)",
-        lambda at: shared(right(at), right(at).shape[1]),
-    )
-    N = right(at).shape[1]
-    for group in range(2, N):
-        if N % group == 0:
-            sentence = f"with the first of every {group} heads for all of them (grouped queries)"
-            yield sentence, lambda at, g=group: shared(right(at), g)
-    for sentence, order in orders_of_heads(N).items():
-        yield f"with the heads {sentence}", lambda at, o=order: right(at)[:, o]
-    yield "with zeros", lambda at: 0 * right(at)
-    yield "normalised in each head (LayerNorm)", lambda at: by_norm(right(at))
-    yield "brought to length 1 in each head", lambda at: right(at) / length(right(at))
-    yield "normalised in each head (RMS)", lambda at: by_rms(right(at))
+    for sentence, change in changed_heads(at.heads()).items():
+        yield sentence, lambda at, c=change: c(operation_of(at.name)(at))
     if at.tower == "vision":
         yield "without the normalisation before it", lambda at: part(at, me, x=At.stream)
     else:
         yield "with the stream normalised first (pre-norm)", lambda at: part(at, me, x=pre_normed)
+
+
+def changed_heads(N: int) -> dict[str, Callable[[Array], Array]]:
+    """List what may be done to queries, keys or values of N heads: (B, N, T, A)."""
+    grouped = {
+        f"with the first of every {group} heads for all of them (grouped queries)": (
+            lambda x, g=group: shared(x, g)
+        )
+        for group in range(2, N)
+        if N % group == 0
+    }
+    return {
+        "cut into A pieces of N numbers in place of N heads of A": woven,
+        "reshaped to (B, N, T, A) without a transpose": reshaped,
+        "multiplied by 1/sqrt(A) already": lambda x: x * root_of_width(x),
+        "multiplied by A^(-1/4) already": lambda x: x * ROOT(root_of_width(x)),
+        "with the first head for all (multi-query)": lambda x: shared(x, x.shape[1]),
+        **grouped,
+        **{
+            f"with the heads {sentence}": lambda x, o=order: x[:, o]
+            for sentence, order in orders_of_heads(N).items()
+        },
+        "with the rows of the matrix in reverse": lambda x: split_heads(
+            flat(x)[..., ::-1], heads=x.shape[1]
+        ),
+        "normalised in each head (LayerNorm)": by_norm,
+        "brought to length 1 in each head": lambda x: x / length(x),
+        "normalised in each head (RMS)": by_rms,
+    }
 
 
 def of_values(at: At) -> Mistakes:

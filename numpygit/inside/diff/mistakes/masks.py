@@ -33,7 +33,7 @@ def of_mask(at: At) -> Mistakes:
     if ours.shape[-1] != ours.shape[-2]:
         return
     s = sequence(ours, at.tensors.scene.ours["memory"].shape[1])
-    for rules in (of_words_ahead, of_image_tokens, of_blind_words, of_windows, of_late_words):
+    for rules in RULES:
         for sentence, where in rules(s):
             yield sentence, blocked(where, ours.shape)
     frames = at.tensors.scene.ours.get("vision.image_tokens")
@@ -98,6 +98,11 @@ def of_image_tokens(s: Sequence) -> Rules:
         "with image tokens that see only themselves",
         s.causal | s.padding | (within & (s.ahead != 0)),
     )
+    first = s.place[None, :] == 0
+    yield (
+        "with squares blind to the class token",
+        s.causal | s.padding | (within & first & (s.ahead != 0)),
+    )
 
 
 def of_blind_words(s: Sequence) -> Rules:
@@ -115,6 +120,27 @@ def of_blind_words(s: Sequence) -> Rules:
         "with words that see only words before, and the first image token",
         rest | (to_image & ~first),
     )
+
+
+def of_halves(s: Sequence) -> Rules:
+    """Words that see a part of the picture, or the first words that see each other both ways."""
+    to_image = s.from_words & ~s.to_words
+    rest, key = s.causal | s.padding, s.place[None, :]
+    for cut, name in ((s.image // 2, "half"), (s.image // 4, "quarter"), (1, "token")):
+        yield (
+            f"with words that see only the first {name} of the image tokens",
+            rest | (to_image & (key >= cut)),
+        )
+        yield (
+            f"with words that see only the last {name} of the image tokens",
+            rest | (to_image & (key < s.image - cut)),
+        )
+    for count in range(2, len(s.place) - s.image):
+        within = (s.place < s.image + count)[:, None] & s.from_words & (key < s.image + count)
+        yield (
+            f"with the first {count} words (a prompt) seeing each other both ways",
+            (s.causal & ~within) | s.padding,
+        )
 
 
 def of_windows(s: Sequence) -> Rules:
@@ -152,3 +178,6 @@ def of_frames(s: Sequence, tokens: int) -> Rules:
         "with image tokens that see no later frame",
         rest | ((own[None, :] > own[:, None]) & within),
     )
+
+
+RULES = (of_words_ahead, of_image_tokens, of_blind_words, of_halves, of_windows, of_late_words)

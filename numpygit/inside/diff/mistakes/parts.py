@@ -15,7 +15,7 @@ import numpy as np
 from ....model.layers import ACTIVATIONS, layer_norm, linear
 from ....model.params import Array, LayerNorm, Linear
 from ..operations import Normalised, Product, operation_of
-from ..rounding import HALVES, OF_WEIGHTS, tf32
+from ..rounding import HALVES, OF_INPUTS, OF_WEIGHTS, tf32
 from ..scene import At, Operation
 
 Mistakes = Iterator[tuple[str, Operation]]
@@ -41,6 +41,7 @@ def wrong_norms(eps: float) -> Norms:
     yield "without this normalisation", lambda x, p: x
     yield from other_epsilons(eps)
     yield from other_statistics(eps)
+    yield from other_divisors(eps)
     yield from other_scales(eps)
     yield "normalised twice", lambda x, p: layer_norm(layer_norm(x, p, eps=eps), p, eps=eps)
     yield (
@@ -89,6 +90,18 @@ def other_statistics(eps: float) -> Norms:
         lambda x, p: centred(x)[0] * p.weight + p.bias,
     )
     yield "with vectors brought to length 1", lambda x, p: x / length(x)
+
+
+def other_divisors(eps: float) -> Norms:
+    """Another measure of how far numbers are from their mean, or in parts, or for some tokens."""
+    yield (
+        "divided by the mean absolute deviation, not the standard one",
+        lambda x, p: centred(x)[0] / (size_of(x, np.mean) + eps) * p.weight + p.bias,
+    )
+    yield (
+        "divided by the largest deviation, not the standard one",
+        lambda x, p: centred(x)[0] / (size_of(x, np.max) + eps) * p.weight + p.bias,
+    )
     for groups in (2, 4, 5, 8, 16):
         yield (
             f"normalised in {groups} groups of the width (GroupNorm)",
@@ -124,6 +137,11 @@ def unit(x: Array, eps: float, axis: int | tuple[int, ...] = -1) -> Array:
     """Normalise without scale and shift."""
     rest, variance = centred(x, axis)
     return rest / ROOT(variance + np.float32(eps))
+
+
+def size_of(x: Array, measure: Callable[..., Array]) -> Array:
+    """Measure how far numbers are from their mean, by another measure than the root of squares."""
+    return measure(np.abs(centred(x)[0]), axis=-1, keepdims=True)
 
 
 def in_groups(x: Array, groups: int, eps: float) -> Array:
@@ -176,6 +194,9 @@ def other_norms(at: At) -> Iterator[tuple[str, LayerNorm]]:
     for i, block in enumerate(at.blocks()):
         if i != at.layer:
             yield f"with the parameters of layer {i}", getattr(block, own)
+    others = params.text.blocks if at.tower == "vision" else params.vision.blocks
+    if at.layer < len(others):
+        yield "with the parameters of the other tower", getattr(others[at.layer], own)
     if at.tower == "vision":
         yield "with the parameters of the normalisation before the layers", params.vision.pre_norm
         yield "with the parameters of the normalisation after the layers", params.vision.post_norm
@@ -218,6 +239,8 @@ def rounded_products(x: Array, right: Linear) -> Iterator[tuple[str, Callable[[]
     for name, rounded in OF_WEIGHTS.items():
         yield f"with weights in {name}", lambda r=rounded: x @ r(W).T + b
     yield f"with products {IN_TF32}", lambda: tf32(x) @ tf32(W).T + b
+    for name, rounded in OF_INPUTS.items():
+        yield f"with its inputs in {name}", lambda r=rounded: r(x) @ W.T + b
     for name, half in HALVES.items():
         yield f"with its inputs in {name}", lambda h=half: h(x) @ W.T + b
         yield f"with weights and inputs in {name}", lambda h=half: h(x) @ h(W).T + b

@@ -144,6 +144,10 @@ def of_added_places() -> Mistakes:
     """How often the places are added, and to what."""
     tokens, places = class_and_patches, picture_places
     yield "without places", tokens
+    yield (
+        "with the first place, that of the class token, added to every token too",
+        lambda at: tokens(at) + places(at) + places(at)[:1],
+    )
     yield "with the places added twice", lambda at: tokens(at) + places(at) + places(at)
     yield "with the places taken away, not added", lambda at: tokens(at) - places(at)
     yield (

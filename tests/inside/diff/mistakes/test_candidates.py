@@ -125,6 +125,7 @@ WAYS: dict[str, tuple[Callable[[], Array], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WAYS)
 def test_each_way_to_resize_and_cut_is_named(name):
     make, hint = WAYS[name]
