@@ -19,7 +19,7 @@ from ..data.sinks import Sink, sink
 from ..data.sinks.files import is_ending
 from ..data.sinks.run import Counts, Report, run
 from ..data.sinks.texts import Nothing
-from ..data.sources import find_sources, is_pattern, is_set
+from ..data.sources import common_folder, find_sources, is_pattern, is_set
 from ..data.speak import Speak
 from ..data.split import WHOLE
 from ..errors import UserError, complain, is_watched
@@ -27,6 +27,7 @@ from ..huggingface.reading.address import is_address
 from ..scale.workers import alone, together
 from .loading import announce_download, how_to_load
 
+MOST_FOLDERS = 100  # that are held open
 READ_ON_THE_WAY = (".tar", ".tsv", ".parquet")  # their rows are not listed before the work
 
 
@@ -94,10 +95,11 @@ def check(options: argparse.Namespace) -> None:
 
 
 def folders_of(paths: list[Path], pictures: str | None) -> list[Path]:
-    """List the folders that text files may be written to."""
+    """List the folders that text files may be written to, or the one that all of many lie in."""
     if pictures is not None:
         return [Path(pictures)]
-    return list(dict.fromkeys(path if path.is_dir() else path.parent for path in paths))
+    found = list(dict.fromkeys(path if path.is_dir() else path.parent for path in paths))
+    return found if len(found) <= MOST_FOLDERS else [common_folder(found)]
 
 
 def speaker(options: argparse.Namespace) -> Speak:

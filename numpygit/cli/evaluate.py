@@ -56,6 +56,7 @@ def said_by_model(
     rows = references
     if options.references is not None:
         rows = list(read(options.results, pictures=options.pictures, with_texts=False))
+        match({row.key: "" for row in rows if row.error is None}, references)  # before the work
     kept: dict[str, str] = {}
 
     def keep(batches: Any) -> Any:

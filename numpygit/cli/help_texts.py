@@ -34,6 +34,12 @@ TEXTS = {
         "numpygit explain photo.jpg -m storybook -o page.html\n"
         "numpygit explain photo.jpg -o page.html --no-measure",
     ),
+    "evaluate": (
+        None,
+        "numpygit evaluate captions.jsonl --references references.json\n"
+        "numpygit evaluate results.json --answers annotations.json --report page.html\n"
+        "numpygit evaluate storybook:300 -m storybook",
+    ),
     "models": ("List the official checkpoints: names, sizes, what each was made for.",
                "numpygit models"),
     "train": (

@@ -194,7 +194,11 @@ def add_dataset_options(caption: argparse.ArgumentParser) -> None:
         help="only the share I of N, from 0/N on; captions.jsonl becomes captions-I-of-N.jsonl",
     )
     group.add_argument(
-        "--workers", type=int, metavar="N", help="processes, which share the mapped weights"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes, which share the mapped weights: for "
+        "many pictures (--threads is for a few)",
     )
     group.add_argument("--engine", choices=ENGINES, default="local", help="ray: on a Ray cluster")
     group.add_argument("--address", metavar="ADDRESS", help="of the Ray cluster (default: local)")
@@ -220,7 +224,7 @@ def add_evaluate(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     command.add_argument("--output", metavar="FILE", help="with --model: keep what was said")
     command.add_argument("--max-length", type=int, metavar="N", help="most text tokens")
     command.add_argument("--batch-size", type=int, default=8, metavar="N", help="pictures at once")
-    command.add_argument("--workers", type=int, metavar="N", help="processes")
+    command.add_argument("--workers", type=int, metavar="N", help="processes, for many pictures")
     command.add_argument(
         "--java", action=argparse.BooleanOptionalAction, help="Stanford's tokeniser and METEOR "
         "(default: where java and the extra [evaluate] are there)",

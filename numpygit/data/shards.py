@@ -93,6 +93,8 @@ def walk(file: BinaryIO, path: Path) -> Iterator[Member]:
     length = path.stat().st_size
     with tarfile.open(fileobj=HeaderReader(file), mode="r:") as tar:
         end = 0
+        if tar.firstmember is None:  # type: ignore[attr-defined]
+            return  # nothing but zeros, after which Python 3.10 would go backwards
         while (info := tar.next()) is not None:
             tar.members = []  # type: ignore[attr-defined]  # or a large shard fills the memory
             if info.size < 0 or info.offset_data < end:

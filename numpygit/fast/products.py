@@ -13,7 +13,7 @@ from .pool import spread
 from .threads import multiplies_small_directly
 
 FEW = 32  # rows: up to so many, packing the matrix costs more than it brings
-VECTORS = 4  # rows: up to so many, several threads multiply one vector after the other
+VECTORS = 4  # rows: up to so many are multiplied one vector after the other, on several threads
 NEAR = 400_000  # numbers of a matrix that stay in one core's second-level cache: 1.6 MB
 SMALL = 1_000_000  # multiplications of a product that OpenBLAS does without packing the matrices
 SLICE = 786_432  # numbers of a matrix that OpenBLAS packs at once, where it packs
@@ -23,17 +23,18 @@ def product(x: Array, weight: Array, *, threads: int = 1) -> Array:
     """Multiply rows by a matrix: (T, in) and (out, in) -> (T, out). OpenBLAS has so many threads.
 
     One row is a product of a matrix and a vector. So are two to four, slice by slice, on two
-    threads or more. On one, a stack of slices so small that OpenBLAS does not pack them, if it can
-    do that; else slices of a size that stays in the cache while it is packed.
+    threads or more, or where OpenBLAS packs whatever it multiplies. Else a stack of slices so small
+    that it does not pack them; or slices of a size that stays in the cache while it is packed.
     """
     rows = len(x)
     if rows > FEW or not weight.flags.c_contiguous:
         return x @ weight.T
     if rows == 1:
         return (weight @ x[0])[None]
-    if threads > 1 and rows <= VECTORS:
+    directly = multiplies_small_directly()
+    if rows <= VECTORS and (threads > 1 or not directly):
         return vectors(x, weight, threads=threads)
-    if threads <= 3 and multiplies_small_directly():
+    if threads <= 3 and directly:
         return stacked(x, weight, threads=1 if rows < 8 else threads)
     return sliced(x, weight)
 

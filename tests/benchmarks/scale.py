@@ -3,10 +3,11 @@ shared.
 
     python tests/benchmarks/scale.py [--pictures 500] [--base 16] [--rounds 3] [--ray]
 
-The kinds take turns, and every figure is the best of its rounds. "cold" means that the system was
-asked to forget the files first (not the names of a folder). "storybook" captions drawn scenes
-with the bundled model; "git-base" has its geometry and random weights, and generates 20 tokens of
-random pictures. Loading the model is not counted; the start of processes is, in a line of its own.
+The kinds take turns; told are the best of the rounds, and the median over the rounds of how many
+times as fast as the first kind each was, which a busy machine disturbs least. "cold" means that the
+system was asked to forget the files first (not the names of a folder). "storybook" captions drawn
+scenes with the bundled model; "git-base" has its geometry and random weights, and generates 20
+tokens of random pictures. Loading the model and starting processes is not counted.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import statistics
 import sys
 import tarfile
 import tempfile
@@ -45,13 +47,12 @@ def draw(folder: Path, count: int, size: int) -> None:
             tar.add(path, path.name)
 
 
-def best(kinds: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Let the kinds take turns: -> the shortest time of each."""
-    found: dict[str, float] = {}
+def taken(kinds: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Let the kinds take turns: -> the times of each."""
+    found: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(rounds):
         for name, work in kinds.items():
-            seconds = work()
-            found[name] = min(seconds, found.get(name, seconds))
+            found[name].append(work())
     return found
 
 
@@ -177,7 +178,7 @@ def measure(place: Path, options: argparse.Namespace) -> None:
     base = place / "git-base"
     base.mkdir()
     make_checkpoint(base, "base-224", pictures=0)
-    tell("reading", options.pictures, best({
+    tell("reading", options.pictures, taken({
         f"{name}, {what}": reading(place / source, **how)
         for what, how in (
             ("bytes", {}), ("bytes, cold", {"cold": True}), ("decoded", {"decode": True})
@@ -191,7 +192,7 @@ def measure(place: Path, options: argparse.Namespace) -> None:
         ("storybook", rows, 8, None),
         (str(base), rows[: options.base], 4, options.words),
     ):
-        found = best({
+        found = taken({
             f"{workers or 1} process, {threads} threads": captioning(
                 some, {"name": model, "threads": threads}, workers, size, length
             )
@@ -212,14 +213,18 @@ def measure(place: Path, options: argparse.Namespace) -> None:
             ("storybook", place / "pictures", None, 8),
             (str(base), few, options.words, 2),
         ):
-            seconds = {f"Ray, {n} actors": with_ray(some, model, n, length, block) for n in (1, 2)}
+            seconds = {
+                f"Ray, {n} actors": [with_ray(some, model, n, length, block)] for n in (1, 2)
+            }
             tell(Path(model).name, len(list(some.iterdir())), seconds)
 
 
-def tell(what: str, count: int, found: dict[str, float]) -> None:
-    """Print one table."""
-    for name, seconds in found.items():
-        print(f"{what:10} {name:24} {count / seconds:9.2f} pictures/s")
+def tell(what: str, count: int, found: dict[str, list[float]]) -> None:
+    """Print one table: the best of each kind, and the median of its rounds beside the first's."""
+    first = next(iter(found.values()))
+    for name, times in found.items():
+        ratio = statistics.median(a / b for a, b in zip(first, times, strict=True))
+        print(f"{what:10} {name:24} {count / min(times):9.2f} pictures/s, {ratio:.2f} of the first")
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ from numpygit.model.text import Cache  # noqa: E402
 
 CONFIG = GitConfig()
 CORES = threads.default_threads()
+CLOCK = time.process_time if CORES == 1 else time.perf_counter
 Technique = tuple[str, str, Callable, Callable, Any]  # name, job, with, without, what is replaced
 
 
@@ -169,33 +170,35 @@ def techniques(params: Any) -> Iterator[Technique]:
 
 def seconds(job: Callable) -> float:
     """Time a job once."""
-    clock = time.process_time if CORES == 1 else time.perf_counter
-    start = clock()
+    start = CLOCK()
     job()
-    return clock() - start
+    return CLOCK() - start
 
 
 PARTS = {
     "product": words,
-    "layer_norm": words,
     "activate_in_place": words,
     "mix_words": words,
     "activate": layers,
+    "layer_norm": towers,
     "mix_image": attention,
 }
 
 
 def profile(params: Any) -> None:
-    """Print where the time of a picture and of a word goes, as shares of the whole."""
+    """Print where the time of a picture and of a word goes, as shares of the whole.
+
+    What is left of a picture is its products.
+    """
     spent: Counter[str] = Counter()
 
     def timed(room: Any, name: str) -> Callable:
         function = getattr(room, name)
 
         def run(*values: Any, **named: Any) -> Any:
-            start = time.perf_counter()
+            start = CLOCK()
             result = function(*values, **named)
-            spent[name] += time.perf_counter() - start
+            spent[name] += CLOCK() - start
             return result
 
         return run

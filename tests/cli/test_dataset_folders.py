@@ -22,7 +22,7 @@ from PIL import Image
 import numpygit
 from numpygit.captioner import Captioner
 from numpygit.cli.commands import main
-from numpygit.cli.dataset import caption_rows
+from numpygit.cli.dataset import caption_rows, folders_of
 from numpygit.data import read as read_source
 from numpygit.data.folders import find_pictures, picture_suffixes
 from numpygit.data.sinks import sink
@@ -634,6 +634,15 @@ def test_the_output_may_have_the_name_of_a_table(pictures):
 
 
 # ---------------------------------------------------------------- several runs beside each other
+
+
+def test_pictures_of_very_many_folders_do_not_hold_each(tmp_path):
+    for number in range(150):
+        draw(tmp_path / f"{number}" / "a.png", 1)
+    few = sorted(tmp_path.glob("[12]/*.png"))
+    assert folders_of(few, None) == [tmp_path / "1", tmp_path / "2"]
+    assert folders_of(sorted(tmp_path.glob("*/*.png")), None) == [tmp_path]
+    assert folders_of(few, "elsewhere") == [Path("elsewhere")]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing is held on Windows")

@@ -92,6 +92,16 @@ def test_captioning_first_keeps_what_was_said(tmp_path, capsys):
     assert first["exact"] >= 0.5
 
 
+def test_pictures_without_a_reference_are_refused_before_the_work(tmp_path, capsys):
+    folder = made_sets.scenes(tmp_path / "p", 2)
+    made_sets.folder(folder, ["extra.png"])
+    command = ["evaluate", str(folder), "--references", str(folder / "metadata.jsonl")]
+    assert main([*command, "--model", "there/is-none"]) == 1
+    said = capsys.readouterr().err
+    assert "1 of 3 results have no reference, the first is 'extra.png'" in said
+    assert said.count("\n") == 1
+
+
 def test_scenes_are_always_the_same():
     rows = list(scenes("storybook:3:7"))
     assert [row.texts for row in rows] == [row.texts for row in scenes("storybook:3:7")]

@@ -28,12 +28,13 @@ from port_mistakes import (
     plain_end,
     plain_middle,
     right,
+    rotate,
     text_block_with,
     text_end,
     text_middle,
     times_with,
     vision_block_with,
-)  # fmt: skip
+)
 
 Array = np.ndarray
 
@@ -438,4 +439,109 @@ LATER = [
     Mistake("values scaled as queries are", "vision.0.mixed", ("0.1768", "1/sqrt(A)"), {"mix": lambda s, w, v: right("mix")(s, w, v / np.float32(32**0.5))}),
     Mistake("bias of the head left out for the first half", "logits", ("half", "bias", "V (the vocabulary)"), head_with(lambda s, x, logits: logits - np.where(np.arange(154) < 77, s.w["output.bias"], 0).astype(np.float32))),
     Mistake("frames turned around in time, the last one missing", "clip_tokens", ("frames",), {"join_frames": lambda s, tokens: np.concatenate([*tokens[2::-1], tokens[2]])}, "clip"),
+]  # fmt: skip
+
+
+# ---------------------------------------------------------------- a third batch, after the second
+
+
+def rope_with(base: float = 10000.0, part: float = 1.0, keys: bool = True):
+    def turn(self, q, k, tower):
+        def turned(x):
+            width = int(x.shape[-1] * part)
+            return np.concatenate(
+                [rotate(x[..., :width], halves=True, base=base), x[..., width:]], -1
+            )
+
+        return (turned(q), turned(k) if keys else k) if tower == "text" else (q, k)
+
+    return {"turn": turn}
+
+
+def times_interleaved(self, tokens, times):
+    """Each token gets the time of its place modulo the number of frames."""
+    places = np.arange(len(tokens[0]))
+    return [t + times[places % len(times)][:, None] for t in tokens]
+
+
+def first_rows(self, pixels, ids):
+    logits = right("logits")(self, pixels, ids)
+    x = self.dumped["text.blocks.3.hook_normalized_resid_post"]
+    logits = self.head(x)[: ids.shape[1]].swapaxes(0, 1)
+    self.dumped["logits"] = logits
+    return logits
+
+
+def one_map_for_all_heads(self, scores, keep):
+    return right("masked")(self, np.broadcast_to(scores.mean(1, keepdims=True), scores.shape), keep)
+
+
+def unit_keys(self, q, k, tower):
+    return q, (k / np.sqrt((k * k).sum(-1, keepdims=True))).astype(np.float32)
+
+
+def two_heads_lost(self, weights, v):
+    z = right("mix")(self, weights, v)
+    z[:, :, [1, 3]] = 0
+    return z
+
+
+def keys_of_layer_0(self, qkv):
+    q, k, v = right("cut")(self, qkv)
+    self.first = (k, v) if self.number == 0 else self.first
+    return q, *self.first
+
+
+def no_top_row(self, M, T):
+    keep = right("keep")(self, M, T).copy()
+    keep[M:, 1:9] = False
+    return keep
+
+
+def far_is_less(self, scores, keep):
+    if keep is None:
+        place = np.arange(scores.shape[-1])
+        scores = scores - np.float32(0.05) * np.abs(place[:, None] - place)
+    return right("masked")(self, scores, keep)
+
+
+def e4m3(x):
+    _, power = np.frexp(x)
+    step = np.exp2(np.maximum(power - 1, -6) - 3)
+    return (np.rint(x / step) * step).astype(np.float32)
+
+
+def normed_at_the_end(self, x, i):
+    out = right("vision_block")(self, x, i)
+    return self.named_norm(out, f"{V}post_layernorm", 1e-5)
+
+
+def last_words_unknown(self, ids):
+    words = self.w["git.embeddings.word_embeddings.weight"][ids.T].copy()
+    words[-2:] = self.w["git.embeddings.word_embeddings.weight"][1]
+    places = self.w["git.embeddings.position_embeddings.weight"][: ids.shape[1]][:, None]
+    self.dumped["text.hook_embed"] = words
+    self.dumped["text.hook_pos_embed"] = np.broadcast_to(places, words.shape)
+    return self.named_norm(words + places, "git.embeddings.LayerNorm", 1e-12)
+
+
+LAST = [
+    Mistake("rotary positions for queries alone", "text.0.q", ("RoPE",), rope_with(keys=False)),
+    Mistake("rotary positions of base 500000", "text.0.q", ("RoPE",), rope_with(base=500000.0)),
+    Mistake("rotary positions for half of a head", "text.0.q", ("RoPE",), rope_with(part=0.5)),
+    Mistake("times token by token", "clip_tokens", ("times",), times_with(times_interleaved), "clip"),
+    Mistake("logits of the first tokens", "logits", ("first", "image tokens"), {"logits": first_rows}),
+    Mistake("one attention map for all heads", "vision.0.scores", ("mean of the heads", "N (heads)"), {"masked": one_map_for_all_heads}),
+    Mistake("keys of length 1", "vision.0.k", ("length 1",), {"turn": unit_keys}),
+    Mistake("gelu times 1.702", "text.0.activated", ("1.702",), mlp_with(lambda x: np.float32(1.702) * right("act_text")(None, x), "text")),
+    Mistake("two heads give nothing", "vision.0.mixed", ("1, 3", "N (heads)"), {"mix": two_heads_lost}),
+    Mistake("keys and values of the first layer for all", "vision.1.k", ("layer before", "layer 0"), {"cut": keys_of_layer_0}),
+    Mistake("words do not see the top row", "text.mask", ("image tokens 1 to 8",), {"keep": no_top_row}),
+    Mistake("far squares count less", "vision.0.scores", ("distance",), {"masked": far_is_less}),
+    Mistake("keys kept in float8", "vision.0.k", ("float8",), {"turn": lambda s, q, k, tower: (q, e4m3(k))}),
+    Mistake("values kept in 8 bits", "vision.0.v", ("8 bits",), {"cut": lambda s, x: (lambda q, k, v: (q, k, inputs_in_8_bits(v)))(*right("cut")(s, x))}),
+    Mistake("every picture layer normalised at its end", "vision.0.x", ("normalis",), {"vision_block": normed_at_the_end}),
+    Mistake("the last two words unknown", "word_vectors", ("8 to 9", "T (tokens)"), {"embed_words": last_words_unknown}),
+    Mistake("MLP added to the normalised stream", "vision.0.x", ("behind the normalis",), vision_block_with(plain_middle, lambda b, n, o, x: n + o)),
+    Mistake("query bias missing in one text layer", "text.2.q", ("bias",), {"fused": lambda s, t, i: (lambda w, b: (w, np.where((np.arange(len(b)) < len(b) // 3) & (t == "text") & (i == 2), 0, b).astype(np.float32)))(*right("fused")(s, t, i))}),
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 python tests/helpers/trial.py              # `port_mistakes.py`: those that causes were written with
 python tests/helpers/trial.py --new        # `new_port_mistakes.py`, written after them
 python tests/helpers/trial.py --later      # its second batch, written after the causes of the first
+python tests/helpers/trial.py --last       # its third, written after those of the second
 python tests/helpers/trial.py --aside      # the part of either that was kept aside
 python tests/helpers/trial.py --coarse     # with nothing but the outputs of blocks
 python tests/helpers/trial.py --counts     # the counts alone, no mistake by name
@@ -105,8 +106,9 @@ def chosen(given: list[str]) -> list[Mistake]:
     """The mistakes of the list and the part that the options name."""
     room = new_port_mistakes if "--new" in given else port_mistakes
     listed = room.NEW if "--new" in given else room.MISTAKES
-    if "--later" in given:
-        return new_port_mistakes.LATER
+    for batch in ("LATER", "LAST"):
+        if f"--{batch.lower()}" in given:
+            return getattr(new_port_mistakes, batch)
     words = [word for word in given if not word.startswith("--")]
     found = [m for m in listed if room.is_aside(m.title) == ("--aside" in given)]
     return [m for m in found if not words or any(word in m.title for word in words)]

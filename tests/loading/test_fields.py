@@ -433,3 +433,12 @@ def test_the_order_of_fields_does_not_matter_to_values() -> None:
     assert found == {"hidden_size": 8, "mine": [1], "vision_config": {"patch_size": 2}}
     assert isinstance(found["vision_config"]["patch_size"], int)
     assert np.ndim(found["hidden_size"]) == 0
+
+
+@pytest.mark.parametrize("name", ["generator", "seed", "num_beams", "bad_words_ids", "max_length"])
+def test_a_long_value_is_cut_in_the_message(name: str, tiny: Path, tmp_path: Path) -> None:
+    folder = changed(tiny, tmp_path, "generation_config.json", **{name: [[0.5]] * 5000})
+    with pytest.raises(UserError) as raised:
+        numpygit.load(folder)
+    assert name in str(raised.value)
+    assert len(str(raised.value)) < 500 + len(str(folder))

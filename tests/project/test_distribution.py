@@ -18,23 +18,32 @@ CAPTION = "an orange fish in front of a green boat\n"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """Build both archives in a copy, with the setuptools that is here: no network."""
+    """Build all archives in a copy, with the setuptools that is here: no network."""
     pytest.importorskip("setuptools", minversion="77", reason="pip install 'setuptools>=77'")
     copy = tmp_path_factory.mktemp("distribution") / "source"
     ignored = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "golden", "build")
     shutil.copytree(ROOT, copy, ignore=ignored)
     (copy / "made").mkdir()
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    for kind in ("sdist", "wheel"):
-        code = f"from setuptools import build_meta; build_meta.build_{kind}('made')"
+    for kind in ("sdist", "wheel", "editable"):
+        code = f"from setuptools import build_meta; build_meta.build_{kind}('made/{kind}')"
+        (copy / "made" / kind).mkdir()
         command = [sys.executable, "-c", code]
         ran = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
         assert ran.returncode == 0, ran.stderr[-2000:]
     return copy / "made"
 
 
+def test_an_editable_install_is_one_path_that_mypy_follows(made):
+    (wheel,) = (made / "editable").glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        (path,) = [name for name in file.namelist() if name.endswith(".pth")]
+        assert file.read(path).decode().strip() == str(made.parent)
+        assert not [name for name in file.namelist() if name.endswith("finder.py")]
+
+
 def test_the_source_distribution_carries_the_package_and_no_tests(made):
-    (archive,) = made.glob("*.tar.gz")
+    (archive,) = (made / "sdist").glob("*.tar.gz")
     with tarfile.open(archive) as file:
         names = [name.partition("/")[2] for name in file.getnames()]
     tops = {name.split("/")[0] for name in names if name}
@@ -44,7 +53,7 @@ def test_the_source_distribution_carries_the_package_and_no_tests(made):
 
 
 def test_the_wheel_holds_every_file_and_runs_outside_the_repository(made, tmp_path, offline):
-    (archive,) = made.glob("*.whl")
+    (archive,) = (made / "wheel").glob("*.whl")
     with zipfile.ZipFile(archive) as file:
         held = [name for name in file.namelist() if ".dist-info/" not in name]
         file.extractall(tmp_path / "site")

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from ...errors import UserError
-from ...loading.fields import MOST_BEAMS
+from ...loading.fields import MOST_BEAMS, brief
 
 TOKEN_OPTIONS = ("bad_words_ids", "sequence_bias", "suppress_tokens", "begin_suppress_tokens",
                  "forced_bos_token_id", "forced_eos_token_id")  # fmt: skip
@@ -96,4 +96,4 @@ def leaves(value: object) -> list[Any]:
 def require(name: str, value: object, is_fine: bool, expected: str) -> None:
     """Raise the error that says which option is wrong, and how it should be."""
     if not is_fine:
-        raise UserError(f"{name} is {value!r}; it must be {expected}")
+        raise UserError(f"{name} is {brief(value)}; it must be {expected}")

@@ -10,8 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UserError
-from ...loading.fields import GENERATION, Flag, Kind, ListOf, Number, Row, Whole, checked, either
+from ...loading.fields import (
+    GENERATION,
+    Flag,
+    Kind,
+    ListOf,
+    Number,
+    Row,
+    Whole,
+    checked,
+    either,
+    misfit,
+)
 
 ID = Whole(-(10**9), 10**9)  # which tokens there are is checked against the vocabulary
 COUNT = Whole(-(10**9), 10**9)
@@ -35,7 +45,7 @@ def taken(options: Mapping[str, Any], *, by_hand: bool) -> dict[str, Any]:
     given = {n: v for n, v in options.items() if n in table and v is not None}
     generator, bias = given.pop("generator", None), given.get("sequence_bias")
     if generator is not None and not isinstance(generator, np.random.Generator):
-        raise UserError(f"generator is {generator!r}; it must be a numpy.random.Generator")
+        raise misfit("generator", generator, "a numpy.random.Generator", "")
     if isinstance(bias, Mapping):  # as transformers takes it; files hold a list of pairs
         pairs = [(ids if isinstance(ids, tuple) else (ids,), v) for ids, v in bias.items()]
         given["sequence_bias"] = [[list(ids), value] for ids, value in pairs]

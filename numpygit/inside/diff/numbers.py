@@ -17,6 +17,7 @@ import numpy as np
 from ...model.layers import layer_norm, softmax
 from ...model.params import Array
 from ..record import BLOCKED
+from .mistakes.attention import ahead
 from .mistakes.parts import sigmoid
 from .operations import (
     OPERATIONS,
@@ -149,6 +150,12 @@ def of_caps(at: At) -> Iterator[Slot]:
     def open_only(x: Array, changed: Array) -> Array:
         return np.where(x > BLOCKED, changed, x)
 
+    if at.last == "scores":
+        yield Slot(
+            "with {} times the distance of the tokens taken away",
+            lambda c: lambda at: right(at) - np.float32(c) * np.abs(ahead(at)).astype(np.float32),
+            0.05,
+        )
     for start in (3.0, 30.0):
         yield Slot(
             "capped: {0} tanh(x / {0})",
@@ -223,7 +230,7 @@ def fit(
         return None
     number = f"{10**c:.3g}" if slot.is_power else f"{c:.4g}"
     changed = {name: each.operation(c) for name, each in places.items()}
-    return Candidate(slot.sentence.format(number), changed)
+    return Candidate(slot.sentence.format(number), changed, must_fit=True)
 
 
 def descend(

@@ -92,6 +92,7 @@ OF_INPUTS: dict[str, Round] = {
     "8 bits (int8, one scale for each token)": in_integers(8),
     "8 bits (int8, one scale for all)": in_integers(8, by_row=False),
 }
+OF_OUTPUTS = {**HALVES, "float8 (e4m3)": e4m3, "float8 (e5m2)": e5m2, **OF_INPUTS}
 UNITS = {"float16": 2.0**-11, "bfloat16": 2.0**-8}  # half a step, relative to the number
 
 

@@ -23,7 +23,7 @@ from .mistakes.picture_ends import PICTURE_ENDS
 from .mistakes.text_ends import TEXT_ENDS
 from .numbers import fitted
 from .operations import OPERATIONS, Normalised, Product, operation_of, row_of, tensors_of
-from .rounding import HALVES
+from .rounding import HALVES, OF_OUTPUTS
 from .scene import At, Operation, Scene
 from .trying import Candidate, Fit, Progress, Target, differing_part, try_out
 
@@ -110,10 +110,11 @@ def of_outputs(gap: Mapping[str, set[str]], *, is_near: bool) -> Iterator[Candid
     for kind, half in HALVES.items():
         yield Candidate(f"with everything rounded to {kind}", dict.fromkeys(names, behind(half)))
     if is_near:
-        changes = {f"rounded to {kind}": half for kind, half in HALVES.items()} | DISTORTIONS
-        for sentence, change in changes.items():
-            for name in names:
-                yield Candidate(sentence, {name: behind(change)})
+        for name in names:
+            for kind, rounded in OF_OUTPUTS.items():
+                yield Candidate(f"rounded to {kind}", {name: behind(rounded)})
+            for sentence, change in DISTORTIONS.items():
+                yield Candidate(sentence, {name: behind(change)}, must_fit=True)
 
 
 def behind(change: Callable[[Array], Array]) -> Operation:
@@ -157,7 +158,7 @@ def mistakes_of(name: str, scene: Scene) -> Iterator[tuple[str, Operation]]:
         known.append(ENDS[row])
     if "{i}" in row and at.last in INSIDE:
         known.append(INSIDE[at.last])
-    if at.run and at.last in ("k", "v"):
+    if "{i}" in row and at.last in ("k", "v"):
         known.append(of_values)
     for list_them in known:
         yield from as_far_as_known(list_them(at))
@@ -212,8 +213,7 @@ def causes(
             progress(number, len(listed))
     if not is_exact(fits) and len(layers_of(gap)) <= MANY_LAYERS:
         numbers = fitted(first, gap, sources, scene)
-        tried = [fit for each in numbers if (fit := try_out(each, targets, sources, scene))]
-        fits += [fit for fit in tried if fit.explained == 1.0]  # a fitted number must fit
+        fits += [fit for each in numbers if (fit := try_out(each, targets, sources, scene))]
     part = differing_part(first, scene) if len(gap) == 1 and not is_exact(fits) else None
     if part is not None:
         some = first._replace(part=part.places)

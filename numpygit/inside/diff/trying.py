@@ -28,6 +28,7 @@ class Candidate(NamedTuple):
 
     sentence: str
     changed: dict[str, Operation]
+    must_fit: bool = False  # whether nearly is not enough
 
 
 class Fit(NamedTuple):
@@ -73,7 +74,7 @@ def try_out(
         return None
     left, explained, is_exact = measured
     is_rounded = any(name in candidate.sentence for name in ("float16", "TF32"))
-    if not is_exact and explained < (ROUNDED if is_rounded else NEARLY):
+    if not is_exact and (candidate.must_fit or explained < (ROUNDED if is_rounded else NEARLY)):
         return None
     seen = 1
     for other in targets[1:]:

@@ -12,7 +12,7 @@ from ....model.params import Array
 from ...record import BLOCKED
 from ..rounding import HALVES, Round, tf32
 from ..scene import At
-from .heads import flat, orders_of_heads, root_of_width, rotary
+from .heads import flat, orders_of_heads, root_of_width, rotations
 from .masks import of_mask
 from .parts import IN_TF32, Mistakes, sigmoid
 
@@ -32,12 +32,13 @@ def of_scores(at: At) -> Mistakes:
         yield f"computed in {name}", lambda at, h=half: scaled(at, by=h)
         yield f"of queries and keys rounded to {name}", lambda at, h=half: scaled(at, of=h)
     yield f"with products {IN_TF32}", lambda at: scaled(at, of=tf32)
-    for halves, how in ((True, "halves of a head"), (False, "neighbouring numbers")):
-        yield (
-            f"with rotary positions (RoPE) over {how}",
-            lambda at, h=halves: scaled(at, of=lambda x: rotary(x, halves=h)),
-        )
+    for said, turn in rotations().items():
+        yield said, lambda at, t=turn: scaled(at, of=t)
     yield "with linear distances taken away (ALiBi)", alibi
+    yield (
+        "with the mean of the heads for each head",
+        lambda at: np.broadcast_to(scaled(at).mean(axis=1, keepdims=True), scaled(at).shape),
+    )
     yield "with the highest score of each row taken away", lambda at: less_the_highest(scaled(at))
     yield from of_looks(at)
     for whose, stale in stale_parts(at).items():

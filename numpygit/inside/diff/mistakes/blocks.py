@@ -106,6 +106,11 @@ def of_x(at: At) -> Mistakes:
     """The residual around the MLP."""
     if at.tower == "vision":
         yield from of_sum(at, between, "thought", "mlp_input")
+        last = at.model()[0].vision.post_norm
+        yield (
+            "normalised at its end, as after the last layer",
+            lambda at: layer_norm(between(at) + at.near("thought"), last, eps=at.eps()),
+        )
         yield (
             "with the residual of the layer's beginning",
             lambda at: at.stream() + at.near("thought"),

@@ -115,6 +115,10 @@ def of_times(at: At) -> Mistakes:
     for sentence, change in changes.items():
         yield sentence, lambda at, c=change: in_a_row(by_frame(at) + c(times_of(at)))
     yield (
+        "with the times token by token (i modulo the frames), not frame by frame",
+        lambda at: in_a_row(by_frame(at) + by_token(times_of(at), by_frame(at).shape[2])),
+    )
+    yield (
         "with the times for class tokens alone",
         lambda at: in_a_row(on_class(by_frame(at), times_of(at))),
     )
@@ -122,6 +126,11 @@ def of_times(at: At) -> Mistakes:
         "with the times for squares alone, not for class tokens",
         lambda at: in_a_row(on_class(timed(at), -times_of(at))),
     )
+
+
+def by_token(times: Array, tokens: int) -> Array:
+    """Give each token the time of its place modulo the frames: (frames, 1, D) -> (tokens, D)."""
+    return times[np.arange(tokens) % len(times), 0]
 
 
 def on_class(x: Array, times: Array) -> Array:

@@ -67,14 +67,17 @@ def changed_heads(N: int) -> dict[str, Callable[[Array], Array]]:
 
 
 def of_values(at: At) -> Mistakes:
-    """Where the cache holds what it should not: of a cached run."""
-    if at.layer > 0:
-        yield f"with the {at.last} of the layer before", lambda at: layer_before(at)
+    """Keys and values of another layer: out of a cache, or shared between layers."""
+    if at.layer > 0 and at.run:
+        yield f"with the {at.last} of the layer before", lambda at: of_layer(at, at.layer - 1)
+    if not at.run:
+        for i in range(at.layer):
+            yield f"with keys and values of layer {i} (shared)", lambda at, i=i: of_layer(at, i)
 
 
-def layer_before(at: At) -> Array:
-    """Look up the same tensor one layer before."""
-    return at.traced(f"{at.tower}.{at.layer - 1}.{at.last}")
+def of_layer(at: At, layer: int) -> Array:
+    """Look up the same tensor in another layer."""
+    return at.traced(f"{at.tower}.{layer}.{at.last}")
 
 
 def part(at: At, which: str, *, bias: str = "", x: Operation = At.input) -> Array:
@@ -183,11 +186,8 @@ def of_fused(at: At) -> Together:
                 },
             )
     yield from of_other_heads(at)
-    for halves, how in ((True, "halves of a head"), (False, "neighbouring numbers")):
-        yield (
-            f"with rotary positions (RoPE) over {how}",
-            {me: lambda at, h=halves: turned(at, h) for me in "qk"},
-        )
+    for said, turn in rotations().items():
+        yield said, {me: lambda at, t=turn: t(operation_of(at.name)(at)) for me in "qk"}
 
 
 def of_other_heads(at: At) -> Together:
@@ -213,9 +213,24 @@ def exchanged(order: tuple[str, ...]) -> str:
     return "queries, keys and values rolled"
 
 
-def turned(at: At, halves: bool) -> Array:
-    """Compute queries or keys, and turn them by their positions."""
-    return rotary(operation_of(at.name)(at), halves=halves)
+def rotations() -> dict[str, Callable[[Array], Array]]:
+    """List rotary positions: over which numbers, with which base, over how much of a head."""
+    found: dict[str, Callable[[Array], Array]] = {}
+    for halves, how in ((True, "halves of a head"), (False, "neighbouring numbers")):
+        for base in (10000.0, 500000.0, 1000000.0, 100.0):
+            which = "" if base == 10000.0 else f", base {base:g}"
+            for share in (1, 2, 4):
+                part = "" if share == 1 else f", of 1/{share} of it alone"
+                found[f"with rotary positions (RoPE) over {how}{which}{part}"] = (
+                    lambda x, h=halves, b=base, s=share: partly(x, x.shape[-1] // s, h, b)
+                )
+    return found
+
+
+def partly(x: Array, width: int, halves: bool, base: float) -> Array:
+    """Turn the first numbers of each head by their positions."""
+    turned = rotary(x[..., :width], halves=halves, base=base)
+    return np.concatenate([turned, x[..., width:]], axis=-1)
 
 
 def cut_fused(at: At, shape: tuple[int, ...], which: int, with_bias: bool) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ....model.layers import ACTIVATIONS, layer_norm, linear
 from ....model.params import Array
+from ...record import IDS
 from ..operations import last_text_layer, operation_of, words_before_norm
 from ..rounding import OF_WEIGHTS
 from ..scene import At, Operation
@@ -222,6 +223,13 @@ def of_logits(at: At) -> Mistakes:
     """The vocabulary head."""
     yield from of_head_inputs(at)
     yield from of_scores_after(at)
+    ids = at.tensors.scene.ours.get(IDS)
+    if ids is not None and not at.run:
+        T = np.asarray(ids).shape[-1]
+        yield (
+            "of the first tokens, image tokens, not of the words",
+            lambda at, T=T: np.roll(operation_of(at.name)(at), -T, axis=1),
+        )
     embedding = at.model()[0].text.word_embedding
     bias = at.model()[0].text.head.bias
     yield (

@@ -13,8 +13,14 @@ LISTS = {
     "first": (port_mistakes.MISTAKES, port_mistakes.is_aside),
     "new": (new_port_mistakes.NEW, new_port_mistakes.is_aside),
     "later": (new_port_mistakes.LATER, lambda title: False),
+    "last": (new_port_mistakes.LAST, lambda title: False),
 }
-PARTS = [(name, aside) for name in LISTS for aside in (False, True)][:-1]
+PARTS = [
+    (name, aside)
+    for name in LISTS
+    for aside in (False, True)
+    if name in ("first", "new") or not aside
+]
 
 
 def test_there_are_many_and_a_part_of_them_is_aside():
