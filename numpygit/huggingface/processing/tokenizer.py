@@ -45,20 +45,16 @@ class GitTokenizer(SpecialTokens):
 
     Parameters
     ----------
-    vocabulary : Vocabulary, str or Path, optional
+    vocabulary, vocab_file : Vocabulary, str or Path, optional
         The vocabulary, or the path of a `vocab.txt`.
-    vocab_file : str or Path, optional
-        The same path, by its official name.
     padding_side, truncation_side : str
         "right" or "left": where padding goes, and where a text is cut.
     model_max_length : int
         The most tokens of a text where a call says no other; beyond 10^20 there is no limit.
     do_lower_case, strip_accents, tokenize_chinese_chars : bool
         How a text is normalised before it is cut into pieces of words.
-    name_or_path : str
-        Where it came from.
-    model_input_names : sequence of str, optional
-        What a call returns.
+    name_or_path, model_input_names : str, sequence of str, optional
+        Where it came from, and what a call returns.
     clean_up_tokenization_spaces : bool
         Whether `decode` takes spaces before punctuation away.
     **tokens : str
