@@ -41,7 +41,7 @@ def config_from(tensors: Mapping[str, Array]) -> Config:
     (positions,) = axes(tensors, f"{TOWER}embeddings.position_embedding.weight", 0)
     (vision_hidden,) = axes(tensors, f"{TOWER}encoder.layers.0.mlp.fc1.bias", 0)
     vocabulary, D = axes(tensors, "git.embeddings.word_embeddings.weight", 0, 1)
-    (positions,) = axes(tensors, "git.embeddings.position_embeddings.weight", 0)
+    (max_positions,) = axes(tensors, "git.embeddings.position_embeddings.weight", 0)
     (hidden,) = axes(tensors, "git.encoder.layer.0.intermediate.dense.bias", 0)
     if h % HEAD_WIDTH or D % HEAD_WIDTH:
         raise UserError(
@@ -61,7 +61,7 @@ def config_from(tensors: Mapping[str, Array]) -> Config:
         num_hidden_layers=layers(tensors, "git.encoder.layer.{i}.output.dense.bias"),
         num_attention_heads=D // HEAD_WIDTH,
         intermediate_size=hidden,
-        max_position_embeddings=positions,
+        max_position_embeddings=max_positions,
         num_image_with_embedding=layers(tensors, "git.img_temperal_embedding.{i}") or None,
     )
 

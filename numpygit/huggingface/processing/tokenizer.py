@@ -23,7 +23,7 @@ from .texts.encode import Limits, columns_of, limits_of, padded, set_limits, tex
 from .texts.plain import encode_plain
 from .texts.special_tokens import ADDITIONAL, DEFAULT_TOKENS, SpecialTokens, text_of, texts_in
 from .texts.tokenizer_files import SETTINGS, read_tokenizer, write_tokenizer, write_vocabulary
-from .vocabulary import CLEAN_UP, Vocabulary, from_vocabulary
+from .vocabulary import Vocabulary, from_vocabulary
 
 Text = str | Sequence[str] | Sequence[Sequence[str]]
 WORD_SETTINGS = set(SETTINGS) | set(DEFAULT_TOKENS) | {ADDITIONAL}
@@ -354,14 +354,6 @@ class GitTokenizer(SpecialTokens):
             return self.vocabulary.decode(ids, skip_special=skip_special_tokens)
         text = self.backend_tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
         return str(text)
-
-    @staticmethod
-    def clean_up_tokenization(out_string: str) -> str:
-        """Take spaces before punctuation away."""
-        expect("out_string", out_string, str, "a text")
-        for spaced, clean in CLEAN_UP:
-            out_string = out_string.replace(spaced, clean)
-        return out_string
 
     def prepare_for_model(
         self, ids: Sequence[int], pair_ids: Sequence[int] | None = None, **options: Any

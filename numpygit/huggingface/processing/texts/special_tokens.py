@@ -14,7 +14,7 @@ import numpy as np
 
 from ....errors import UserError, expect, shown
 from ...arguments import whole_numbers
-from ..vocabulary import Vocabulary
+from ..vocabulary import CLEAN_UP, Vocabulary
 
 DEFAULT_TOKENS: dict[str, str | None] = {
     "bos_token": None, "eos_token": None, "unk_token": "[UNK]", "sep_token": "[SEP]",
@@ -82,6 +82,14 @@ class SpecialTokens:
             self.place_special_tokens()
         else:
             object.__setattr__(self, name, value)
+
+    @staticmethod
+    def clean_up_tokenization(out_string: str) -> str:
+        """Take spaces before punctuation away."""
+        expect("out_string", out_string, str, "a text")
+        for spaced, clean in CLEAN_UP:
+            out_string = out_string.replace(spaced, clean)
+        return out_string
 
     @property
     def max_len_single_sentence(self) -> int:
