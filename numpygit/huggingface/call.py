@@ -147,7 +147,8 @@ def pictures(pixel_values: Array | list[Array] | tuple[Array, ...]) -> Array:
                 f"pixel_values is a list that makes no array: {error}; give pictures or frames "
                 "of one shape"
             ) from None
-    return numbers("pixel_values", pixel_values)
+    is_ready = isinstance(pixel_values, np.ndarray) and pixel_values.dtype == np.float32
+    return pixel_values if is_ready else numbers("pixel_values", pixel_values)
 
 
 def count_rows(subject: Pixels | Cache) -> int:
