@@ -1,6 +1,8 @@
 """Picture -> pixels: equal to the official processor, and each step by its definition.
 
 The goldens come from golden/make_pixels.py.
+
+Checks huggingface/processing/picture_steps.py.
 """
 
 from __future__ import annotations
