@@ -1,4 +1,7 @@
-"""A name or a folder -> config and params, and what is said where that cannot be."""
+"""A name or a folder -> config and params, and what is said where that cannot be.
+
+Checks loading/find.py, loading/names.py, loading/formats/safetensors_file.py.
+"""
 
 from __future__ import annotations
 
@@ -507,6 +510,13 @@ def test_the_bundled_name_is_found() -> None:
 @pytest.mark.parametrize("kind", [str, Path])
 def test_a_folder_is_found(tmp_path: Path, kind: type) -> None:
     assert find(kind(tmp_path)) == tmp_path
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a/" + "b" * 5000, "a\0b", "/" + "c" * 300])
+def test_names_longer_than_any_folder_are_refused_in_short(name: str) -> None:
+    with pytest.raises(NotFoundError, match="unknown model") as caught:
+        find(name)
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize(

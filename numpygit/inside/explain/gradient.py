@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...learning.backward.layers import Tape, cross_entropy_backward
+from ...learning.backward.layers import Tape
 from ...learning.backward.model import forward
 from ...learning.backward.text import forward_backward, project_backward
 from ...learning.backward.vision import image_tokens_backward
@@ -47,7 +47,7 @@ def is_possible(run: Run) -> bool:
     sizes = {run.pixels.shape[-2], run.pixels.shape[-1]}
     if config.position_embedding_type != "absolute" or sizes != {vision.image_size}:
         return False
-    S, frame = run.memory + len(run.prompt) + len(run.said), run.grid[0] * run.grid[1] + 1
+    S, frame = run.memory + len(run.prompt) + len(run.token_ids), run.grid[0] * run.grid[1] + 1
     kept = config.num_hidden_layers * config.num_attention_heads * S * S
     frames = run.memory // frame
     kept += vision.num_hidden_layers * vision.num_attention_heads * frames * frame * frame
@@ -61,17 +61,32 @@ def faded(run: Run) -> Array:
     its pixels. Forwards once, then backwards once a word.
     """
     model = run.captioner.model
-    ids = np.array([run.prompt + run.said[:-1]], np.int64)
+    ids = np.array([run.prompt + run.token_ids[:-1]], np.int64)
     logits, tape = forward(model.params, model.config, run.pixels, ids, np.ones_like(ids))
-    logits[:, :, run.captioner.processor.words.unused()] = -np.inf  # as the choice does
+    logits[:, :, run.captioner.processor.vocabulary.unused()] = -np.inf  # as the choice does
     maps = []
-    for number, word in enumerate(run.said):
+    for number, word in enumerate(run.token_ids):
         at = run.memory + len(run.prompt) - 1 + number  # the token after which the word came
         dlogits = np.zeros_like(logits)
-        dlogits[:, at] = -cross_entropy_backward(logits[:, at], np.array([word]), count=1)
+        dlogits[:, at] = of_log_probability(logits[:, at], word)
         dpatches = patches_backward(run, dlogits, ids, tape)
         maps.append((dpatches * tape["vision.patches"]).sum(axis=-1).reshape(-1))
     return np.stack(maps)
+
+
+def of_log_probability(logits: Array, word: int) -> Array:
+    """The gradient of a word's log-probability by its logits: (1, V) -> (1, V).
+
+    It is 1 - p for the word, and -p for the others. Where p is nearly 1, float32 has no digits left
+    for 1 - p: so it is the sum of the others, in float64.
+    """
+    wide = logits.astype(np.float64)
+    powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    others = powers / powers.sum(axis=-1, keepdims=True)
+    others[:, word] = 0
+    gradient = -others
+    gradient[:, word] = others.sum(axis=-1)
+    return gradient.astype(np.float32)
 
 
 def patches_backward(run: Run, dlogits: Array, ids: Array, tape: Tape) -> Array:
