@@ -82,9 +82,11 @@ def speak(
             if row.question is not None:
                 text = captioner.answer(seen, row.question, max_length=max_length)
             said.append(Spoken(row, text, notes=tuple(notes)))
-        except (UserError, OSError) as error:
-            name = f"{row.key}: " if isinstance(content, bytes) else ""  # bytes have none
-            why = f"{name}{error}{joined(lines, str(error))}"
+        except Exception as error:  # of whatever kind: one picture never stops a run
+            is_told = isinstance(error, UserError | OSError)
+            has_name = is_told and not isinstance(content, bytes)
+            why = str(error) if is_told else f"{type(error).__name__}: {error}"
+            why = ("" if has_name else f"{row.key}: ") + why + joined(lines, why)
             said.append(Spoken(row, None, why, isinstance(error, NotReadableError), tuple(notes)))
     captions = captioner.caption_pixels(list(waiting.values()), max_length=max_length)
     for place, text in zip(waiting, captions, strict=True):

@@ -45,6 +45,7 @@ def test_the_published_example_with_java():
     expected = {**PUBLISHED, "METEOR": METEOR}
     assert {name: round(found.all[name], 6) for name in expected} == expected
     assert found.by["words"] == "Stanford's PTBTokenizer"
+    assert ("SPICE" in found.all) != ("SPICE" in found.by)  # it is there, or it is told why not
     assert found.notes == []
 
 
