@@ -214,7 +214,7 @@ def test_the_page_has_everything_inside(tmp_path):
         Row("gone.png", None, ("a cat",), error="it is gone"),
     ]
     found = [Pair("a <i>cat</i>", rows[0]), Pair("a cat", rows[1])]
-    html = page(found, score(found), title="<test>")
+    html = page(found, score(found, java=False), title="<test>")
     reader = Reader()
     reader.feed(html)
     assert len(reader.sources) == 2  # among the worst and among the best
