@@ -43,6 +43,13 @@ class NotReadableError(UserError):
     """A picture that is fine, but that nothing here can read."""
 
 
+def expect(name: str, value: object, kinds: type | tuple[type, ...], words: str) -> None:
+    """Refuse a value of another kind: `words` say what was expected. True is no number here."""
+    wants_flag = bool in (kinds if isinstance(kinds, tuple) else (kinds,))
+    if (isinstance(value, bool) and not wants_flag) or not isinstance(value, kinds):
+        raise UserError(f"{name} is {shown(repr(value), 60)}, expected {words}")
+
+
 def shown(text: str, most: int = 120) -> str:
     """Write a name or a text for a message: cut in its middle, control characters escaped."""
     if len(text) > most:

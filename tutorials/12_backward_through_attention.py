@@ -2,7 +2,7 @@
 # # 12 Backward through attention
 #
 # After this tutorial you can go back through one attention layer by hand: from what it gathered to
-# values, weights, scores, keys and queries, and say why some of these gradients are 0.
+# values, weights, scores, keys and queries, and say why some of these gradients are nothing.
 #
 # Open `numpygit/learning/backward/layers.py` beside this file, and `numpygit/model/layers.py`:
 # `attention_backward` goes through `attention` from its last line to its first.
@@ -77,9 +77,9 @@ print(f"{dweights.shape = }")
 
 # %% [markdown]
 # ## Back through softmax
-# Weights of a row sum to 1: one that rises takes from the others. So what counts is how much better
-# than the row's mean a place is, and the mean is taken with the weights themselves. Every row of
-# the result sums to 0.
+# Weights of a row sum to one: what one gains the others lose. So what counts is how much better a
+# place is than the row's mean, and the mean is taken with the weights themselves. Every row of the
+# result sums to zero.
 
 # %%
 mean = (weights * dweights).sum(axis=-1, keepdims=True)
@@ -90,8 +90,8 @@ print(f"{abs(dscores.sum(axis=-1)).max() = :.1e}")
 
 # %% [markdown]
 # ## The mask needs no line
-# A word may not look at later words. There its weight is 0, so whatever stands in `dweights`, the
-# gradient of the score is 0. A backward pass that forgets about masks is right.
+# A word may not look at later words. There its weight is zero, and so is the gradient of the
+# score, whatever stands in `dweights`. A backward pass that forgets about masks is right.
 
 # %%
 forbidden = weights == 0
@@ -128,8 +128,8 @@ print(f"{abs(dq).max() = :.5f}")
 # %% [markdown]
 # ## Surprise: what the bias of the keys gets
 # It is added to all keys, so its gradient is the sum of `dk` over all tokens. Take the sum inside:
-# each query is multiplied by the sum of its row of `dscores`, and that is 0. Nobody can teach the
-# bias of the keys anything; that of the queries learns.
+# each query is multiplied by the sum of its row of `dscores`, and that is zero. Nobody can teach
+# the bias of the keys anything; that of the queries learns.
 
 # %%
 attention = gradients.text.blocks[3].attention

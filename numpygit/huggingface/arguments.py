@@ -29,6 +29,24 @@ def as_ids(input_ids: Array) -> Array:
     return ids
 
 
+def numbers(name: str, value: Any) -> Array:
+    """Make a float32 array of what was given. Raises UserError for what holds no numbers."""
+    try:
+        return np.asarray(value, np.float32)
+    except (TypeError, ValueError):
+        raise UserError(f"{name} is {shown(repr(value), 60)}, expected numbers") from None
+
+
+def whole_numbers(name: str, value: Any, *, axes: int | None = None) -> Array:
+    """Make an array of whole numbers. Raises UserError for others, and for other axes."""
+    array = np.asarray(value)
+    array = array.astype(np.int64) if array.size == 0 else array
+    if not np.issubdtype(array.dtype, np.integer) or axes not in (None, array.ndim):
+        wanted = "whole numbers" if axes is None else f"whole numbers of {axes} axes"
+        raise UserError(f"{name} must be {wanted}; got {array.dtype} of shape {array.shape}")
+    return array
+
+
 class Prompt(NamedTuple):
     """What generate continues.
 
@@ -59,7 +77,11 @@ class Prompt(NamedTuple):
                 f"the first argument of generate is the prompt ids (B, T); got shape "
                 f"{np.shape(ids)}: pass pictures as pixel_values=..., vectors as inputs_embeds=..."
             )
-        return cls(ids, **{name: options.pop(name) for name in cls._fields if name in options})
+        made = cls(ids, **{name: options.pop(name) for name in cls._fields if name in options})
+        if made.past_key_values is not None:
+            check_cache(made.past_key_values)
+        made.check_positions()
+        return made
 
     def check_positions(self) -> None:
         """Refuse position_ids that are not counted from the first word of each row."""
@@ -109,6 +131,8 @@ def step_inputs(
     ids: Array, past: Cache | None, mask: Any, vectors: Any, more: dict[str, Any]
 ) -> dict[str, Any]:
     """Put together what one decoding step is called with; a picture goes into the first only."""
+    if past is not None:
+        check_cache(past)
     cached_length = 0 if past is None else past.attention_mask.shape[1]
     found: dict[str, Any] = {
         "input_ids": ids[:, cached_length:],
@@ -119,7 +143,8 @@ def step_inputs(
     if past is None and vectors is not None:
         found |= {"input_ids": None, "inputs_embeds": vectors}
     if more.get("position_ids") is not None:
-        more["position_ids"] = more["position_ids"][..., cached_length:]
+        positions = whole_numbers("position_ids", more["position_ids"])
+        more["position_ids"] = positions[..., cached_length:]
     return {**more, **found}
 
 
@@ -189,7 +214,7 @@ def words_of(input_ids: Array | None, inputs_embeds: Array | None, width: int) -
 
 def as_vectors(inputs_embeds: Array, width: int) -> Array:
     """Refuse what cannot be rows of vectors in place of words."""
-    vectors = np.asarray(inputs_embeds, np.float32)
+    vectors = numbers("inputs_embeds", inputs_embeds)
     if vectors.ndim != 3 or vectors.shape[2] != width:
         raise UserError(f"inputs_embeds must be of shape (B, T, {width}); got {vectors.shape}")
     return vectors
@@ -238,7 +263,7 @@ def pictures(pixel_values: Array | list[Array] | tuple[Array, ...]) -> Array:
                 f"pixel_values is a list that makes no array: {error}; give pictures or frames "
                 "of one shape"
             ) from None
-    return np.asarray(pixel_values, np.float32)
+    return numbers("pixel_values", pixel_values)
 
 
 def mask_of_new_words(
@@ -264,13 +289,18 @@ def mask_of_new_words(
     return mask, past
 
 
-def check_past(past: object, rows: int, config: GitConfig) -> None:
-    """Refuse what is not a cache of this model for these rows."""
+def check_cache(past: object) -> None:
+    """Refuse what is no cache."""
     if not isinstance(past, Cache):
         raise UserError(
             f"past_key_values must be what an earlier call returned as past_key_values; got "
             f"{type(past).__name__}. Tuples of transformers cannot be used: they lack the picture"
         )
+
+
+def check_past(past: Cache, rows: int, config: GitConfig) -> None:
+    """Refuse what is not a cache of this model for these rows."""
+    check_cache(past)
     if len(past.text_kv) != config.num_hidden_layers or len(past.attention_mask) != rows:
         raise UserError(
             f"past_key_values holds {len(past.text_kv)} layers and {len(past.attention_mask)} "

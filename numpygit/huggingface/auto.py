@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import loading
-from ..errors import UserError
+from ..errors import UserError, expect
 from ..loading.config import GitConfig, GitVisionConfig
 from ..loading.hub.keywords import sort_keywords
 from .models import GitForCausalLM, GitModel, GitVisionModel
@@ -28,6 +28,7 @@ class AutoConfig:
     def for_model(model_type: str, *args: Any, **settings: Any) -> GitConfig | GitVisionConfig:
         """Make the settings of a kind of model: "git" or "git_vision_model"."""
         kinds: dict[str, Any] = {k.model_type: k for k in (GitConfig, GitVisionConfig)}
+        expect("model_type", model_type, str, f"one of {', '.join(kinds)}")
         if model_type not in kinds:
             raise UserError(f"there is no model_type {model_type!r} here; there are: "
                             f"{', '.join(kinds)}")  # fmt: skip
@@ -53,6 +54,7 @@ class AutoModel:
     def from_config(config: GitConfig | GitVisionConfig, *, seed: int = 0, **more: Any) -> Any:
         """Make a model with random parameters."""
         sort_all(more)
+        expect("config", config, (GitConfig, GitVisionConfig), "a GitConfig or a GitVisionConfig")
         kind: Any = GitVisionModel if isinstance(config, GitVisionConfig) else GitModel
         return kind(config, seed=seed)
 
@@ -69,6 +71,7 @@ class AutoModelForCausalLM:
     def from_config(config: GitConfig, *, seed: int = 0, **more: Any) -> GitForCausalLM:
         """Make a model with random parameters."""
         sort_all(more)
+        expect("config", config, GitConfig, "a GitConfig")
         return GitForCausalLM(config, seed=seed)
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..decoding.decode import Generation
-from ..errors import UserError
+from ..errors import UserError, expect
 from ..fast.threads import check_threads, default_threads, has_blas, keep_freed_memory
 from ..fast.towers import PLAIN, Towers, fast_towers
 from ..loading.config import GitConfig
@@ -31,6 +31,7 @@ from .arguments import (
     pictures,
     same_rows,
     warn_of_padding,
+    whole_numbers,
     words_of,
 )
 from .edit_params import mask_heads
@@ -216,6 +217,12 @@ def call(model: Runs, given: Given, *, trace: Trace = no_trace) -> Ran:
         check_past(given.past_key_values, len(words), model.config)
     if given.attention_mask is None and given.input_ids is not None:
         warn_of_padding(words, model.config)
+    positions = given.position_ids
+    if positions is not None:
+        positions = whole_numbers("position_ids", positions)
+        if positions.shape[-1:] not in ((), words.shape[1:2]):
+            raise UserError(f"position_ids of shape {positions.shape} do not fit {words.shape[1]} "
+                            "words")  # fmt: skip
     mask, past = mask_of_new_words(given.attention_mask, words.shape[:2], given.past_key_values)
     if past is None:
         memory = memory_of(
@@ -232,7 +239,7 @@ def call(model: Runs, given: Given, *, trace: Trace = no_trace) -> Ran:
         memory = np.zeros((len(words), 0, model.config.hidden_size), np.float32)
     ran = run(
         words, memory, model.params, config=model.config, attention_mask=mask,
-        position_ids=given.position_ids, head_mask=given.head_mask, past=past,
+        position_ids=positions, head_mask=given.head_mask, past=past,
         keep=given.logits_to_keep, trace=trace,
     )  # fmt: skip
     check_finite(ran.hidden, model.params)
@@ -262,6 +269,7 @@ def scored(
 ) -> Outputs:
     """Run a model with a vocabulary head once: -> logits, and a loss where there are labels."""
     keep = given.logits_to_keep
+    expect("logits_to_keep", keep, (int, np.integer), "a whole number")
     if labels is None:
         ran = call(model, given, trace=trace)
         return outputs_of(ran, asked, loss=None, logits=ran.logits[:, -keep:])

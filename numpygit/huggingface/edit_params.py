@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, expect
 from ..model.params import Array, Block, Git, Linear
+from .arguments import numbers
 
 
 def mask_heads(params: Git, head_mask: Array, *, heads: int) -> Git:
@@ -23,7 +24,7 @@ def mask_heads(params: Git, head_mask: Array, *, heads: int) -> Git:
     the matrix `out` alone, so scaling those is the same as scaling its attention weights.
     """
     blocks = params.text.blocks
-    mask = np.asarray(head_mask, np.float32)
+    mask = numbers("head_mask", head_mask)
     if mask.ndim == 1:
         mask = np.broadcast_to(mask, (len(blocks), mask.shape[0]))
     if mask.shape != (len(blocks), heads):
@@ -33,6 +34,17 @@ def mask_heads(params: Git, head_mask: Array, *, heads: int) -> Git:
         )
     masked = [scale_heads(block, row) for block, row in zip(blocks, mask, strict=True)]
     return replace(params, text=replace(params.text, blocks=tuple(masked)))
+
+
+def layers_of(head_mask: Any, layers: int) -> Array:
+    """Repeat a head mask (N,) for each layer; one of (L, N) stays: -> (L, N)."""
+    expect("num_hidden_layers", layers, (int, np.integer), "a whole number")
+    mask = numbers("head_mask", head_mask)
+    if mask.ndim == 1 and layers > 0:
+        return np.broadcast_to(mask, (layers, len(mask)))
+    if mask.ndim != 2 or len(mask) != layers:
+        raise UserError(f"head_mask must be of shape (N,) or ({layers}, N); got {mask.shape}")
+    return mask
 
 
 def scale_heads(block: Block, factors: Array) -> Block:
@@ -61,6 +73,7 @@ def resize_words(params: Git, size: int, *, spread: float, seed: int = 0) -> Git
 
     A model whose head and embedding are one array keeps them one. New biases are 0.
     """
+    expect("new_num_tokens", size, (int, np.integer), "a whole number")
     if size < 1:
         raise UserError(f"a vocabulary of {size} words cannot be; give 1 or more")
     text = params.text
@@ -94,7 +107,7 @@ def with_vectors(params: Git, vectors: Array) -> tuple[Git, Array]:
 
 def replace_words(params: Git, word_embedding: Array) -> Git:
     """Put another array in the place of the word embedding."""
-    given = np.asarray(word_embedding, np.float32)
+    given = numbers("the word embeddings", word_embedding)
     D = params.text.word_embedding.shape[1]
     if given.ndim != 2 or given.shape[1] != D:
         raise UserError(f"word embeddings must be of shape (V, {D}); got {given.shape}")
@@ -103,14 +116,14 @@ def replace_words(params: Git, word_embedding: Array) -> Git:
 
 def replace_head(params: Git, head: Any) -> Git:
     """Put another vocabulary head in its place: a matrix (V, D), with a bias (V,) if it has one."""
-    weight = np.asarray(getattr(head, "weight", head), np.float32)
+    weight = numbers("the vocabulary head", getattr(head, "weight", head))
     V, D = params.text.head.weight.shape
     if weight.ndim != 2 or weight.shape[1] != D:
         raise UserError(f"a vocabulary head must be of shape (V, {D}); got {weight.shape}")
     bias = getattr(head, "bias", None)
     if bias is None:
         bias = params.text.head.bias if len(weight) == V else np.zeros(len(weight), np.float32)
-    given = Linear(weight, np.asarray(bias, np.float32))
+    given = Linear(weight, numbers("the bias of the vocabulary head", bias))
     if given.bias.shape != (len(weight),):
         raise UserError(f"the bias of a vocabulary head must be of shape ({len(weight)},); got "
                         f"{given.bias.shape}")  # fmt: skip

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..decoding.options import save_options
 from ..decoding.options.config import GENERATION
-from ..errors import UserError
+from ..errors import UserError, expect
 from ..loading.checkpoint import TOWER
 from ..loading.config import GitConfig, GitVisionConfig
 from ..loading.hub.push import check_saving, made_folder, push_folder
@@ -51,6 +51,8 @@ def save(
     """Write a model into a folder, so that transformers can read it; see `save_pretrained`."""
     check_saving(keywords)
     folder = made_folder(folder)
+    if state_dict is not None:
+        expect("state_dict", state_dict, Mapping, "a dict of arrays by their names")
     tensors = model.tensors() if state_dict is None else state_dict
     tensors = {name: np.asarray(array, np.float32) for name, array in tensors.items()}
     if getattr(model.config, "tie_word_embeddings", False):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def find_folder(
     **where: Any,
 ) -> Path:
     """Find the folder that a name means, be it of a model or of an adapter."""
-    if not isinstance(name, str | os.PathLike):
+    if not isinstance(name, str | PathLike):
         raise NotFoundError(f"the name of a model is a text or a path, got {type(name).__name__}")
     if str(name) in BUNDLED:
         return BUNDLED[str(name)]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from ..model.params import Array
 
 ROWS = tuple(f"attention.self.{name}.{kind}" for name in ("query", "key", "value")
@@ -32,7 +32,8 @@ def pruned_heads(config: Any, given: Any = None) -> dict[int, list[int]]:
     try:
         pairs = [(int(layer), [int(head) for head in gone]) for layer, gone in given.items()]
     except (AttributeError, TypeError, ValueError):
-        raise UserError(f"pruned_heads is {given!r}; it must be {{layer: [head, ...]}}") from None
+        raise UserError(f"pruned_heads is {shown(repr(given), 60)}; it must be "
+                        "{layer: [head, ...]}") from None  # fmt: skip
     for layer, gone in pairs:
         if not (-layers <= layer < layers and all(-heads <= head < heads for head in gone)):
             raise UserError(

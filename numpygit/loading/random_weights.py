@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..errors import UserError, expect
 from ..fast.limits import check_memory
 from ..model.params import Array, Git, Linear, Vision
 from .config import GitConfig, GitVisionConfig
@@ -41,6 +42,9 @@ def drawing(config: GitConfig, seed: int) -> Take:
 
     Every name has a generator of its own, so that the order does not matter.
     """
+    expect("seed", seed, (int, np.integer), "a whole number")
+    if seed < 0:
+        raise UserError(f"seed is {seed}; it is counted from 0")
 
     def draw(name: str, *shape: int) -> Array:
         if name.endswith(".bias") or "temperal" in name:

@@ -8,10 +8,18 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, expect
 from ..model.params import Array
 
 MOST_NAME = 255  # bytes of a file's name on most systems
+
+
+def write_text(file: str | Path, text: str) -> None:
+    """Write a text into a file, whole or not at all. Raises UserError for what is no path."""
+    expect("the name of a file", file, (str, os.PathLike), "a path")
+    if Path(file).is_dir():
+        raise UserError(f"{file} is a folder, expected the name of a file")
+    write_whole(Path(file), lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def write_whole(path: Path, write: Callable[[Path], object], *, part: Path | None = None) -> None:

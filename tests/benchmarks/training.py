@@ -6,6 +6,7 @@
     ORACLE/bin/python tests/benchmarks/training.py --git-base 4 --train last:2
     ORACLE/bin/python tests/benchmarks/training.py --git-base 4 --train lora:8 --only torch
     python tests/benchmarks/training.py --definition                # the definition and its twin
+    python tests/benchmarks/training.py --techniques                # each with it and without
     python tests/benchmarks/training.py --adamw                     # 176 million parameters
 
 ORACLE is an environment with torch and transformers (golden/README.md), which imports numpygit too.
@@ -29,6 +30,7 @@ import numpy as np
 
 from numpygit.fast.threads import blas_threads, keep_freed_memory
 from numpygit.learning.backward.model import loss_and_gradients as definition
+from numpygit.learning.fast import model as fast
 from numpygit.learning.fast.model import labels_in, side_by_side
 from numpygit.learning.fast.text import Batch
 from numpygit.learning.optimizers import adamw, clip, moments_of
@@ -190,6 +192,50 @@ def compare(args: argparse.Namespace) -> None:
     print(f"batch {B}, train {what}, threads {threads}, load {load_now:.1f}, memory {memory} MB")
 
 
+def time_techniques(times: int) -> None:
+    """Print what techniques of the fast twin bring: storybook's geometry, seconds of one core."""
+    config, stored = load(CHECKPOINT)
+    params, block, back = astype(stored, np.float32), fast.block, fast.block_backward
+    one, several = batch_of(config, 32, 12), [batch_of(config, 32, 12) for _ in range(5)]
+
+    def ask(batches: list[Batch], pieces: int = 2) -> float:
+        step = lambda: side_by_side(params, config, batches, pieces=pieces, threads=1)  # noqa: E731
+        return best_of({"": step}, times, time.process_time)[""]
+
+    def all_ask(*given, rows, **more):
+        return block(*given, rows=None, **more)
+
+    def all_ask_backward(dx, saved, *given, batch, **more):
+        rows, D = saved[0].x.shape
+        whole = np.zeros((batch, rows // batch, D), dx.dtype)
+        whole[:, -(len(dx) // batch) :] = dx.reshape(batch, -1, D)
+        return back(whole.reshape(rows, D), saved, *given, batch=batch, **more)
+
+    plain = ask([one])
+    tell("a batch of 32 in two pieces", plain, ask([one], pieces=1))
+    tell("five texts of a picture in one row", ask([packed(several)]), ask(several))
+    fast.block, fast.block_backward = all_ask, all_ask_backward
+    tell("in the last text layer only words ask", plain, ask([one]))
+    fast.block, fast.block_backward = block, back
+
+
+def packed(several: list[Batch]) -> Batch:
+    """Lay the texts of some batches about the same pictures side by side."""
+    B, T = several[0].ids.shape
+    numbers = np.repeat(np.arange(1, len(several) + 1), T)
+    ids, targets, positions = (
+        np.concatenate([getattr(batch, name) for batch in several], axis=1)
+        for name in ("ids", "targets", "positions")
+    )
+    text = np.broadcast_to(numbers, (B, len(numbers)))
+    return Batch(ids, targets, text, positions, pixels=several[0].pixels)
+
+
+def tell(name: str, seconds: float, without: float) -> None:
+    """Print a line."""
+    print(f"{name}: {seconds:.3f} s, without {without:.3f} s ({without / seconds:.2f} times)")
+
+
 def time_adamw(threads: int) -> None:
     """Print the seconds of AdamW over as many parameters as git-base has."""
     arrays = [np.ones((7, 1024, 1024), np.float32) for _ in range(24)]
@@ -215,11 +261,14 @@ def main() -> None:
     parser.add_argument("--train", default="all", metavar="WHAT", help="all, last:N or lora:R")
     parser.add_argument("--only", choices=("numpygit", "torch"), help="one side alone")
     parser.add_argument("--definition", action="store_true", help="not torch: the definition")
+    parser.add_argument("--techniques", action="store_true", help="of the fast twin")
     parser.add_argument("--adamw", action="store_true")
     args = parser.parse_args()
     keep_freed_memory()
     with blas_threads(1):
-        if args.adamw:
+        if args.techniques:
+            time_techniques(args.times)
+        elif args.adamw:
             time_adamw(args.threads)
         else:
             compare(args)

@@ -146,24 +146,11 @@ def test_every_option_of_generate() -> None:
         if name != "max_new_tokens":
             np.testing.assert_array_equal(found, plain, err_msg=name)
         given = {"max_new_tokens": 4, "max_length": None, name: "an unlikely value"}
-        if not is_fine(lambda given=given: _try(given)):
+        if not is_fine(lambda given=given: MODEL.generate(IDS, pixel_values=PIXELS, **given)):
             refused.append(name)
     assert {"assistant_model", "guidance_scale", "constraints", "dola_layers"} <= set(refused)
     with pytest.raises(UserError, match="did you mean 'num_beams'"):
         MODEL.generate(pixel_values=IDS, num_beam=3)
-
-
-def _try(given: dict[str, Any]) -> None:
-    """Generate; a value of another kind may end in a TypeError of the value's own."""
-    try:
-        MODEL.generate(IDS, pixel_values=PIXELS, **given)
-    except UserError:
-        raise
-    except (TypeError, ValueError, AttributeError) as error:
-        message = str(error)
-    else:
-        return
-    assert "keyword" not in message
 
 
 @pytest.mark.slow

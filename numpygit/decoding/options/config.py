@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UserError
+from ...errors import UserError, expect
 from ...loading.config import GitConfig
 from ...loading.fields import MOST_BEAMS, brief, check_name
 from ...loading.find import find
 from ...loading.formats import read_json
 from ...loading.hub import GENERATION_FILES
 from ...loading.hub.keywords import sort_keywords
-from ...loading.hub.push import check_saving, push, push_folder
-from ...loading.write_whole import write_whole
+from ...loading.hub.push import check_saving, made_folder, push, push_folder
+from ...loading.write_whole import write_text
 from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
 from .kinds import taken
 
@@ -113,7 +113,7 @@ class GenerationConfig:
         raise AttributeError(f"GenerationConfig has no {name!r}: {unknown_option(name, known)}")
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], **options: Any) -> Any:
+    def from_dict(cls, config_dict: Mapping[str, Any], **options: Any) -> Any:
         """Take the known fields of a `generation_config.json`; null is the default.
 
         `options` win. With `return_unused_kwargs` the result is the config and the options that
@@ -121,7 +121,8 @@ class GenerationConfig:
         20 words that are transformers' default for every model: nobody has chosen them. Raises
         UserError for what cannot be; warns of options for a kind of generation that is not here.
         """
-        given = {name: value for name, value in values.items() if value is not None}
+        expect("config_dict", config_dict, Mapping, "a dict of options")
+        given = {name: value for name, value in config_dict.items() if value is not None}
         for name in given:
             check_name(name)
         if given.get("_from_model_config") and given.get("max_length") == OFFICIAL_MAX_LENGTH:
@@ -143,6 +144,7 @@ class GenerationConfig:
     @classmethod
     def from_model_config(cls, model_config: GitConfig) -> GenerationConfig:
         """Take what a `config.json` says of generation: special tokens and, in old files, more."""
+        expect("model_config", model_config, GitConfig, "a GitConfig")
         names = {field.name for field in fields(cls)} | {"encoder_no_repeat_ngram_size"}
         values = {n: v for n, v in vars(model_config).items() if n in names and n not in NEW_HERE}
         tokens = {n: values.pop(n) for n in TOKENS if values.get(n) is not None}
@@ -179,8 +181,7 @@ class GenerationConfig:
         """Write `generation_config.json` into a folder, which is made if need be."""
         check_saving(keywords)
         file = str(config_file_name or GENERATION)
-        Path(save_directory).mkdir(parents=True, exist_ok=True)
-        self.to_json_file(Path(save_directory) / file)
+        self.to_json_file(made_folder(save_directory) / file)
         if push_to_hub:
             push_folder(Path(save_directory), [file], **keywords)
 
@@ -221,10 +222,11 @@ class GenerationConfig:
         self, json_file_path: str | Path, use_diff: bool = True, keys_to_pop: Iterable[str] = ()
     ) -> None:
         """Write the options into a file, without those of `keys_to_pop`."""
-        values = json.loads(self.to_json_string(use_diff))
-        kept = {name: value for name, value in values.items() if name not in tuple(keys_to_pop)}
-        text = json.dumps(kept, indent=2, sort_keys=True) + "\n"
-        write_whole(Path(json_file_path), lambda path: path.write_text(text, encoding="utf-8"))
+        values = json.loads(self.to_json_string(use_diff))  # sorted
+        expect("keys_to_pop", keys_to_pop, Iterable, "a list of names")
+        gone = {str(name) for name in keys_to_pop}
+        text = json.dumps({n: v for n, v in values.items() if n not in gone}, indent=2) + "\n"
+        write_text(json_file_path, text)
 
     def validate(self, *args: Any, **more: Any) -> None:
         """Check the options: raises UserError for what cannot be, warns of what does nothing."""

@@ -14,11 +14,12 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ...errors import UserError
+from ...errors import UserError, expect, shown
 from ...loading.hub.push import push
 from ...loading.pruned_heads import pruned_heads
 from ...model.params import Array
 from .. import edit_params, pretrained
+from ..arguments import numbers
 from ..outputs import show_model
 from ..processing.encoding import stay_on_cpu, warn_once
 from .matrix import Matrix
@@ -121,6 +122,7 @@ class PretrainedModel:
 
     def state_dict(self, *args: Any, prefix: str = "", **more: Any) -> dict[str, Array]:
         """List all parameters by their official names, `git.encoder.layer.0...`, as arrays."""
+        expect("prefix", prefix, str, "a text")
         return {prefix + name: array for name, array in self.tensors().items()}
 
     def tensors(self) -> dict[str, Array]:
@@ -136,7 +138,8 @@ class PretrainedModel:
         none. Raises UserError for these, and for arrays of another shape.
         """
         old = self.state_dict()
-        given = {name: np.asarray(array, np.float32) for name, array in state_dict.items()}
+        expect("state_dict", state_dict, Mapping, "a dict of arrays")
+        given = {name: numbers(str(name), array) for name, array in state_dict.items()}
         keys = Keys([n for n in old if n not in given], [n for n in given if n not in old])
         if strict and (keys.missing_keys or keys.unexpected_keys):
             raise UserError(f"the state_dict does not fit: missing {keys.missing_keys[:5]}, "
@@ -199,6 +202,7 @@ class PretrainedModel:
 
     def get_submodule(self, target: str) -> Any:
         """Look up a part by its official name; "" is the model."""
+        expect("target", target, str, "the name of a part")
         if not target:
             return self
         found = part_of(self.state_dict(), target)
@@ -208,6 +212,7 @@ class PretrainedModel:
 
     def get_parameter(self, target: str) -> Array:
         """Look up a parameter by its official name."""
+        expect("target", target, str, "the name of a parameter")
         tensors = self.state_dict()
         if target not in tensors:
             raise AttributeError(f"{type(self).__name__} has no parameter {target!r}")
@@ -234,8 +239,7 @@ class PretrainedModel:
         """Bring a head mask, (N,) or (L, N), to (L, 1, N, 1, 1); None to a list of None."""
         if head_mask is None:
             return [None] * num_hidden_layers
-        mask = np.asarray(head_mask, np.float32)
-        whole = np.broadcast_to(mask, (num_hidden_layers, mask.shape[-1]))
+        whole = edit_params.layers_of(head_mask, num_hidden_layers)
         shaped = whole[:, None, :, None, None]
         return shaped[..., None] if is_attention_chunked else shaped
 
@@ -359,9 +363,10 @@ class HasWords:
             raise UserError(f"resize_token_embeddings has no {', '.join(sorted(more))}")
         size = new_num_tokens
         if pad_to_multiple_of is not None:
-            if not isinstance(pad_to_multiple_of, int) or pad_to_multiple_of < 1:
+            if not isinstance(pad_to_multiple_of, int | np.integer) or pad_to_multiple_of < 1:
                 raise UserError(  # in the words of 4.37.2
-                    f"Asking to pad the embedding matrix to a multiple of `{pad_to_multiple_of}`, "
+                    f"Asking to pad the embedding matrix to a multiple of "
+                    f"`{shown(repr(pad_to_multiple_of), 40)}`, "
                     "which is not and integer. Please make sure to pass an integer"
                 )
             least = len(self.params.text.word_embedding) if size is None else size

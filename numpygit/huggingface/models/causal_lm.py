@@ -15,7 +15,7 @@ from ... import loading
 from ...decoding.decode import decode, lazily
 from ...decoding.options import GenerationConfig, check_absent, noted_options
 from ...decoding.plan import Calls, Plan, make_plan
-from ...errors import NotFiniteError, UserError
+from ...errors import NotFiniteError, UserError, expect
 from ...fast.threads import blas_threads, limited
 from ...loading.config import GitConfig
 from ...loading.random_weights import random_model
@@ -277,9 +277,8 @@ class GitForCausalLM(HasWords, PretrainedModel):
         )  # fmt: skip
         given = Prompt.of(inputs, options)
         calls = calls_of(logits_processor, stopping_criteria, prefix_allowed_tokens_fn, streamer)
-        given.check_positions()
         params, stand_ins = self.prepared(given.head_mask, given.inputs_embeds)
-        chosen = (generation_config or self.options()).change(options)
+        chosen = self.options(generation_config).change(options)
         plan = self.plan(given.subject, given.ids, given.attention_mask, chosen, calls, stand_ins)
         try:
             encoded = self.encoded(given.subject, given.interpolate_pos_encoding, given.trace)
@@ -290,11 +289,14 @@ class GitForCausalLM(HasWords, PretrainedModel):
         shown = GenerateOutput.of(show_heads(found, given.head_mask, self.config))
         return shown if chosen.return_dict_in_generate else shown.sequences
 
-    def options(self) -> GenerationConfig:
-        """Say how to generate: `generation_config`, and what was set in `config` since.
+    def options(self, given: GenerationConfig | None = None) -> GenerationConfig:
+        """Say how to generate: as given, else `generation_config` and what was set in `config`.
 
         Setting them in the config is the way of old, which 4.37.2 still follows with a warning.
         """
+        if given is not None:
+            expect("generation_config", given, GenerationConfig, "a GenerationConfig")
+            return given
         now = noted_options(self.config)
         changed = {name: value for name, value in now.items() if value != self.noted.get(name)}
         if changed:
@@ -326,7 +328,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
         What else is given goes along, as in transformers 5.
         """
         return step_inputs(
-            np.asarray(input_ids), past_key_values, attention_mask, inputs_embeds,
+            as_ids(input_ids), past_key_values, attention_mask, inputs_embeds,
             {"use_cache": use_cache, **more},
         )  # fmt: skip
 

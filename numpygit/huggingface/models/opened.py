@@ -15,7 +15,7 @@ import numpy as np
 
 from ... import loading
 from ...decoding.options import GenerationConfig, load_options
-from ...errors import UserError
+from ...errors import UserError, expect
 from ...fast.limits import check_memory
 from ...loading.authors import authors_config
 from ...loading.checkpoint import check_config
@@ -76,6 +76,8 @@ def opened(
     """Find a checkpoint, read its config and weights, and do what the keywords say."""
     where, rest = sort_keywords(keywords)
     config, state = rest.pop("config", None), rest.pop("state_dict", None)
+    if state is not None:
+        expect("state_dict", state, Mapping, "a dict of arrays by their names")
     generation, wants_info = rest.pop("generation_config", None), rest.pop("output_loading_info", 0)
     redraws = bool(rest.pop("ignore_mismatched_sizes", False))
     files = {n: rest.pop(n) for n in ("variant", "use_safetensors") if n in rest}
@@ -112,6 +114,7 @@ def config_of(
     if isinstance(given, str | Path):
         config = config_class.from_pretrained(given)
     elif given is not None:
+        expect("config", given, (GitConfig, GitVisionConfig), f"a {config_class.__name__}")
         config = given
     elif folder is not None and loading.is_authors(folder) and config_class is GitConfig:
         config = stored(authors_config(folder, tensors))

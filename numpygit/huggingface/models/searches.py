@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ...decoding.options import GenerationConfig
-from ...errors import UserError
+from ...errors import UserError, expect
+from ..arguments import as_ids
 
 IDLE = ("synced_gpus", "sequential")
 
@@ -52,10 +53,10 @@ def search(model: Any, input_ids: Any, given: dict[str, Any], **options: Any) ->
     """Run generate with exactly these options, and the length that the criteria say."""
     given = {name: value for name, value in given.items() if name not in IDLE}
     processors = [
-        *(given.pop("logits_processor", None) or ()),
-        *(given.pop("logits_warper", None) or ()),
+        *several("logits_processor", given),
+        *several("logits_warper", given),
     ]
-    criteria = given.pop("stopping_criteria", None) or []
+    criteria = several("stopping_criteria", given)
     lengths = [c.max_length for c in criteria if hasattr(c, "max_length")]
     lengths += [given.pop("max_length")] if given.get("max_length") is not None else []
     criteria = [c for c in criteria if not hasattr(c, "max_length")]
@@ -72,6 +73,13 @@ def search(model: Any, input_ids: Any, given: dict[str, Any], **options: Any) ->
     )  # fmt: skip
 
 
+def several(name: str, given: dict[str, Any]) -> list[Any]:
+    """Take a list of functions out of what was given."""
+    found = given.pop(name, None)
+    expect(name, [] if found is None else found, (list, tuple), "a list of functions")
+    return list(found or ())
+
+
 def one_a_picture(input_ids: Any, scorer: Any, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Take one row of each prompt and picture: beams come in as copies, side by side."""
     beams = getattr(scorer, "num_beams", None)
@@ -83,7 +91,7 @@ def one_a_picture(input_ids: Any, scorer: Any, given: dict[str, Any]) -> tuple[A
         name: np.asarray(value)[::beams] if name in ("attention_mask", "pixel_values") else value
         for name, value in given.items()
     }
-    return np.asarray(input_ids)[::beams], apart
+    return as_ids(input_ids)[::beams], apart
 
 
 def beam_options(scorer: Any) -> dict[str, Any]:

@@ -7,25 +7,31 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...decoding.logits import log_softmax
-from ...errors import UserError
+from ...errors import UserError, expect
 from ...model.params import Array
+from ..arguments import whole_numbers
 
 
 def transition_scores(
     sequences: Array, scores: Sequence[Array], beam_indices: Array | None, *, normalise: bool
 ) -> Array:
     """Look up the score of each new word: sequences (R, T), T steps of (rows, V) -> (R, new)."""
-    if not scores:
+    if isinstance(scores, list | tuple) and not scores:
         raise UserError("scores is empty: call generate with output_scores and "
                         "return_dict_in_generate")  # fmt: skip
-    ids = np.asarray(sequences)
+    expect("scores", scores, (list, tuple), "what generate returned as scores")
+    ids = whole_numbers("sequences", sequences, axes=2)
+    if any(np.ndim(step) != 2 for step in scores):
+        raise UserError("scores must be arrays (rows, V), a word each, as generate returns them")
     if beam_indices is None:
         rows = np.arange(len(scores[0]))[:, None].repeat(len(scores), axis=1)  # (R, steps)
     else:
-        rows = np.asarray(beam_indices)
+        rows = whole_numbers("beam_indices", beam_indices, axes=2)
     has_word = rows >= 0
     length = int(has_word.sum(axis=1).max())
     rows, has_word = rows[:, :length], has_word[:, :length]
+    if ids.shape[1] < length:
+        raise UserError(f"sequences of {ids.shape[1]} words have no {length} scores")
     new = ids[:, ids.shape[1] - length :]
     found = np.zeros(rows.shape, np.float32)
     for step in range(length):

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ...errors import UserError
+from ...errors import UserError, shown
+from ...loading.fields import PREPROCESSOR, checked
 from ...model.image import centre_crop
 from ...model.params import Array
 
@@ -73,6 +74,8 @@ def new_size(colours: Array, size: dict[str, int]) -> tuple[int, int]:
     if "shortest_edge" not in size:
         raise UserError(f"size {size} has neither 'shortest_edge' nor 'height' and 'width'")
     height, width = colours.shape[:2]
+    if not height or not width:
+        raise UserError(f"a picture of {height} by {width} pixels cannot be resized")
     short, long = (
         size["shortest_edge"],
         int(size["shortest_edge"] * max(height, width) / min(height, width)),
@@ -92,11 +95,11 @@ def normalise_array(
 ) -> Array:
     """Subtract the mean and divide by the standard deviation: one number, or one a channel."""
     for name, given in (("mean", mean), ("std", std)):
-        if np.ndim(given) == 1 and len(np.asarray(given)) != colours.shape[2]:
+        if isinstance(given, list | tuple) and len(given) != colours.shape[2]:
             raise UserError(
-                f"{name} has {len(np.asarray(given))} numbers, and the picture "
-                f"{colours.shape[2]} channels"
+                f"{name} has {len(given)} numbers, and the picture {colours.shape[2]} channels"
             )
+        checked({f"image_{name}": given}, PREPROCESSOR)
     kind = colours.dtype if np.issubdtype(colours.dtype, np.floating) else np.dtype(np.float32)
     return (colours.astype(kind) - np.asarray(mean, kind)) / np.asarray(std, kind)
 
@@ -110,6 +113,6 @@ def as_setting(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple) and len(value) == 2:
         return {"height": value[0], "width": value[1]}
     raise UserError(
-        f"{name} is {value!r}; it must be a number, (height, width), or a dict of 'shortest_edge' "
-        "or of 'height' and 'width'"
+        f"{name} is {shown(repr(value), 60)}; it must be a number, (height, width), or a "
+        "dict of 'shortest_edge' or of 'height' and 'width'"
     )

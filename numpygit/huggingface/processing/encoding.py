@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UserError
+from ...errors import UserError, expect
 
 CPU = ("cpu", "auto")
 WARNED: set[str] = set()  # what was warned of already, in this process
@@ -148,6 +148,9 @@ class BatchEncoding(BatchFeature):
                 "this encoding knows ids only; tokens, words and characters come with what the "
                 "tokenizer returns, when the package tokenizers is installed"
             )
+        expect("batch_index", batch_index, (int, np.integer), "a whole number")
+        if not -len(encodings) <= batch_index < len(encodings):
+            raise UserError(f"there is no text {batch_index}: there are {len(encodings)}")
         return encodings[batch_index]
 
     def tokens(self, batch_index: int = 0) -> list[str]:
@@ -184,32 +187,41 @@ class BatchEncoding(BatchFeature):
     ) -> Any:
         """Tell which tokens a word became: (start, end)."""
         encoding, word = self.at(batch_or_word_index, word_index)
-        return encoding.word_to_tokens(word, sequence_index)
+        return encoding.word_to_tokens(word, counted("sequence_index", sequence_index))
 
     def word_to_chars(
         self, batch_or_word_index: int, word_index: int | None = None, sequence_index: int = 0
     ) -> Any:
         """Tell which characters a word stands for: (start, end)."""
         encoding, word = self.at(batch_or_word_index, word_index)
-        return encoding.word_to_chars(word, sequence_index)
+        return encoding.word_to_chars(word, counted("sequence_index", sequence_index))
 
     def char_to_token(
         self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0
     ) -> Any:
         """Tell which token a character went into."""
         encoding, character = self.at(batch_or_char_index, char_index)
-        return encoding.char_to_token(character, sequence_index)
+        return encoding.char_to_token(character, counted("sequence_index", sequence_index))
 
     def char_to_word(
         self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0
     ) -> Any:
         """Tell which word a character belongs to."""
         encoding, character = self.at(batch_or_char_index, char_index)
-        return encoding.char_to_word(character, sequence_index)
+        return encoding.char_to_word(character, counted("sequence_index", sequence_index))
 
     def at(self, first: int, second: int | None) -> tuple[Any, int]:
         """Read (text, position), or a position alone, which is in the first text."""
-        return (self.of(0), first) if second is None else (self.of(first), second)
+        text, position = (0, first) if second is None else (first, second)
+        return self.of(text), counted("a position", position)
+
+
+def counted(name: str, value: int) -> int:
+    """Refuse what counts nothing: positions are whole numbers from 0 on."""
+    expect(name, value, (int, np.integer), "a whole number")
+    if value < 0:
+        raise UserError(f"{name} is {value}; it is counted from 0")
+    return value
 
 
 def stay_on_cpu(*targets: Any, **more: Any) -> None:

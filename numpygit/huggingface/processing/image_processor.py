@@ -12,21 +12,23 @@ import json
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ...errors import UserError
+from ...errors import UserError, expect
 from ...loading.config import GitConfig
 from ...loading.config.picture_settings import FILE, read_settings, without_settings
+from ...loading.fields import PREPROCESSOR, checked
 from ...loading.find import find
 from ...loading.formats import read_json
 from ...loading.hub import PICTURE_FILES
 from ...loading.hub.keywords import sort_keywords, without_secrets
 from ...loading.hub.push import check_saving, made_folder, push, push_folder
-from ...loading.write_whole import write_whole
+from ...loading.write_whole import write_text
 from ...model.image import CLIP_MEAN, CLIP_STD
 from ...model.params import Array
 from ..reading import DEFAULT, PictureOptions
@@ -190,6 +192,7 @@ class GitImageProcessor:
     @classmethod
     def from_dict(cls, image_processor_dict: Mapping[str, Any], **settings: Any) -> Any:
         """Take the settings from a dict; `settings` win. See `from_pretrained`."""
+        expect("image_processor_dict", image_processor_dict, Mapping, "a dict of settings")
         wants_unused = settings.pop("return_unused_kwargs", False)
         known = set(DEFAULTS) | KEPT | set(image_processor_dict)
         unused = {name: settings.pop(name) for name in set(settings) - known}
@@ -201,6 +204,7 @@ class GitImageProcessor:
     @classmethod
     def from_json_file(cls, json_file: str | Path) -> GitImageProcessor:
         """Read the settings from a file."""
+        expect("json_file", json_file, (str, PathLike), "a path")
         return cls(**read_json(Path(json_file)))
 
     def to_dict(self) -> dict[str, Any]:
@@ -214,7 +218,7 @@ class GitImageProcessor:
     def to_json_file(self, json_file_path: str | Path) -> None:
         """Write the settings into a file."""
         text = self.to_json_string()
-        write_whole(Path(json_file_path), lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(json_file_path, text)
 
     def save_pretrained(
         self, save_directory: str | Path, push_to_hub: bool = False, **keywords: Any
@@ -282,8 +286,10 @@ class GitImageProcessor:
     ) -> Array:
         """Resize a picture array, proportions kept with {"shortest_edge": n}."""
         colours, layout = channels_last(image, input_data_format)
-        height, width = new_size(colours, as_setting("size", size))
-        kind = self.settings["resample"] if resample is None else resample
+        (size,) = checked({"size": as_setting("size", size)}, PREPROCESSOR).values()
+        height, width = new_size(colours, size)
+        given = {} if resample is None else {"resample": resample}
+        kind = checked(given, PREPROCESSOR).get("resample", self.settings["resample"])
         resized = resize_array(colours, height=height, width=width, resample=kind)
         return in_layout(resized, data_format or layout)
 
@@ -300,8 +306,9 @@ class GitImageProcessor:
         input_data_format: object = None, **more: Any,
     ) -> Array:  # fmt: skip
         """Multiply a picture array by a number -> float32."""
+        expect("scale", scale, (int, float, np.number), "a number")
         colours, layout = channels_last(image, input_data_format)
-        return in_layout((colours * scale).astype(np.float32), data_format or layout)
+        return in_layout((colours * float(scale)).astype(np.float32), data_format or layout)
 
     def normalize(
         self, image: Any, mean: Any, std: Any, data_format: object = None,

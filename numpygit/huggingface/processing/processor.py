@@ -17,7 +17,7 @@ from ...loading.config import GitConfig
 from ...loading.formats.authors_settings import parameters_of
 from ...loading.hub.keywords import sort_keywords
 from ...loading.hub.push import check_saving, push, push_folder
-from ...loading.write_whole import write_whole
+from ...loading.write_whole import write_text
 from ...model.params import Array
 from ..reading import PictureOptions
 from .authors import OriginalImageProcessor, cut_question
@@ -163,7 +163,7 @@ class GitProcessor:
     def to_json_file(self, json_file_path: str | Path) -> None:
         """Write the settings into a file."""
         text = self.to_json_string()
-        write_whole(Path(json_file_path), lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(json_file_path, text)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}:\n- {self.image_processor!r}\n- {self.tokenizer!r}"

@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UserError
+from ...errors import UserError, expect
 from ...loading.find import find
 from ...loading.hub import WORD_FILES
 from ...loading.hub.keywords import sort_keywords
 from ...loading.hub.push import check_saving, made_folder, push, push_folder
+from ..arguments import whole_numbers
 from .encoding import BatchEncoding, check_names, wants_arrays
 from .texts.encode import Limits, columns_of, limits_of, padded, set_limits, texts_of
 from .texts.plain import encode_plain
-from .texts.special_tokens import ADDITIONAL, DEFAULT_TOKENS, Vocabulary, text_of
+from .texts.special_tokens import ADDITIONAL, DEFAULT_TOKENS, Vocabulary, text_of, texts_in
 from .texts.tokenizer_files import SETTINGS, read_tokenizer, write_tokenizer, write_vocabulary
 from .vocabulary import CLEAN_UP, Words, from_vocabulary
 
@@ -91,6 +92,7 @@ class GitTokenizer(Vocabulary):
         if model_input_names is not None:
             self.model_input_names = tuple(model_input_names)
         given = {name: text_of(token) for name, token in tokens.items() if token is not None}
+        texts_in(ADDITIONAL, given.get(ADDITIONAL, []))
         self.tokens = {**DEFAULT_TOKENS, ADDITIONAL: [], **given}
         self.place_special_tokens()
 
@@ -285,7 +287,7 @@ class GitTokenizer(Vocabulary):
     ) -> BatchEncoding:
         """Pad what the tokenizer returned before: one encoding, or a list of them."""
         rows = encoded_inputs
-        if isinstance(rows, list | tuple):
+        if isinstance(rows, list | tuple) and all(isinstance(row, Mapping) for row in rows):
             rows = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
         if not isinstance(rows, Mapping) or "input_ids" not in rows:
             raise UserError("pad takes encodings that hold input_ids, or a list of them")
@@ -331,7 +333,10 @@ class GitTokenizer(Vocabulary):
 
         The last two keywords belong to tokenizers of other models: they change nothing.
         """
-        ids = [int(i) for i in np.atleast_1d(np.asarray(token_ids))]
+        ids = whole_numbers("token_ids", np.atleast_1d(token_ids), axes=1).tolist()
+        if min(ids, default=0) < 0:
+            raise UserError(f"token_ids hold {min(ids)}; ids are counted from 0")
+        expect("skip_special_tokens", skip_special_tokens, (bool, np.bool_), "True or False")
         clean = clean_up_tokenization_spaces
         clean = self.clean_up_tokenization_spaces if clean is None else clean
         if clean:
@@ -342,6 +347,7 @@ class GitTokenizer(Vocabulary):
     @staticmethod
     def clean_up_tokenization(out_string: str) -> str:
         """Take spaces before punctuation away."""
+        expect("out_string", out_string, str, "a text")
         for spaced, clean in CLEAN_UP:
             out_string = out_string.replace(spaced, clean)
         return out_string
@@ -359,6 +365,9 @@ class GitTokenizer(Vocabulary):
             raise UserError(f"prepare_for_model has no {', '.join(sorted(options))} here; call the "
                             "tokenizer with the text")  # fmt: skip
         limits = limits_of(padding, asked, length, self.model_max_length, 0, multiple)
+        ids = whole_numbers("ids", ids, axes=1).tolist()
+        if pair_ids is not None:
+            pair_ids = whole_numbers("pair_ids", pair_ids, axes=1).tolist()
         if limits.truncation != "do_not_truncate" and pair_ids is not None:
             raise UserError("pairs of ids are not cut here; call the tokenizer with the texts")
         room = (limits.max_length or 0) - (2 if special else 0)
@@ -371,6 +380,8 @@ class GitTokenizer(Vocabulary):
 
     def batch_decode(self, sequences: Any, *args: Any, **options: Any) -> list[str]:
         """Turn rows of ids into texts; see `decode`."""
+        if not hasattr(sequences, "__array__"):
+            expect("sequences", sequences, (list, tuple), "rows of token ids")
         return [self.decode(row, *args, **options) for row in sequences]
 
     def __repr__(self) -> str:

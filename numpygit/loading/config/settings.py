@@ -12,17 +12,18 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import fields
 from functools import wraps
+from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from ...errors import UserError
+from ...errors import UserError, expect
 from ..fields import CONFIG, VISION, check_name, checked
 from ..find import find
 from ..formats import read_json
 from ..hub.download import CONFIG_FILES
 from ..hub.keywords import SECRET, sort_keywords, without_secrets
 from ..hub.push import check_saving, made_folder, push, push_folder
-from ..write_whole import write_whole
+from ..write_whole import write_text
 
 Kind = TypeVar("Kind", bound="Settings")
 
@@ -123,6 +124,7 @@ class Settings:
         `projection_dim`: both are fine. With `return_unused_kwargs` the result is the config and
         those of `more` that it has no use for.
         """
+        expect("config_dict", config_dict, Mapping, "a dict of settings")
         wants_unused = more.pop("return_unused_kwargs", False)
         unused: dict[str, Any] = {}
         if wants_unused:
@@ -157,11 +159,13 @@ class Settings:
 
     def update(self, config_dict: Mapping[str, Any]) -> None:
         """Set several settings at once."""
+        expect("config_dict", config_dict, Mapping, "a dict of settings")
         for name, value in without_secrets(config_dict).items():
             setattr(self, name, value)
 
     def update_from_string(self, update_str: str) -> None:
         """Set settings from a text such as "hidden_size=36,use_cache=false"."""
+        expect("update_str", update_str, str, "a text")
         for part in update_str.split(","):
             name, _, text = part.partition("=")
             old = getattr(self, name, None)
@@ -209,6 +213,7 @@ class Settings:
     @classmethod
     def from_json_file(cls: type[Kind], json_file: str | Path) -> Kind:
         """Read the settings from a file."""
+        expect("json_file", json_file, (str, PathLike), "a path")
         path = Path(json_file)
         values = checked(read_json(path), TABLES[cls.model_type], where=path)
         made: Kind = cls.from_dict(values)
@@ -228,7 +233,7 @@ class Settings:
     def to_json_file(self, json_file_path: str | Path, use_diff: bool = False) -> None:
         """Write all settings into a file."""
         text = self.to_json_string(use_diff)
-        write_whole(Path(json_file_path), lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(json_file_path, text)
 
     def save_pretrained(
         self, save_directory: str | Path, push_to_hub: bool = False, **keywords: Any

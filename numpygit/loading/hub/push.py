@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...errors import UserError
+from ...errors import UserError, expect
 
 # what an upload may be told; the right column means nothing to the Hub's present interface
 UPLOAD = {
@@ -33,6 +34,7 @@ class Saves(Protocol):
 
 def made_folder(save_directory: str | Path) -> Path:
     """Make the folder that something is saved into. Raises UserError where a file is in the way."""
+    expect("save_directory", save_directory, (str, PathLike), "the name of a folder")
     folder = Path(save_directory)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; give the name of a folder to save into")

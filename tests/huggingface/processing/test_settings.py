@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from numpygit import (
+    AutoTokenizer,
     CLIPImageProcessor,
     GitForCausalLM,
     GitImageProcessor,
@@ -172,3 +173,10 @@ def test_a_checkpoint_of_a_trainer_says_which_processor_to_take(tmp_path: Path) 
     GitForCausalLM.from_pretrained("storybook").save_pretrained(folder)
     with pytest.raises(UserError, match=r"checkpoint of a Trainer, .*take that of the model"):
         GitProcessor.from_pretrained(folder)
+
+
+def test_a_token_that_is_set_holds_from_the_next_call_on() -> None:
+    tokenizer = AutoTokenizer.from_pretrained("storybook")
+    ids = tokenizer("a red").input_ids
+    tokenizer.cls_token = "[MASK]"
+    assert tokenizer("a red").input_ids == [tokenizer.mask_token_id, *ids[1:]]

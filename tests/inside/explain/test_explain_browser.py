@@ -287,6 +287,30 @@ def test_a_touched_square_tells_its_share(browser, pages, storybook):
     assert float(re.search(r": ([\d.]+) %", told)[1]) == pytest.approx(share * 100, abs=0.06)
 
 
+def test_gradient_times_input_stands_beside_importance_and_attention(browser, pages):
+    visit(browser, pages["still"])
+    browser.execute_script(
+        "const p = document.querySelector('#importance'); p.open = true; p.scrollIntoView()"
+    )
+    pictures = browser.find_elements("css selector", "#importance .three canvas")
+    assert [one.get_attribute("aria-label") for one in pictures] == [
+        "measured importance",
+        "gradient times input",
+        "attention",
+    ]
+    number, values = chosen(browser), data_of(pages["still"].read_text())["gradient"]["values"]
+    browser.execute_script(
+        "const c = arguments[0], r = c.getBoundingClientRect();"
+        "c.dispatchEvent(new MouseEvent('click', {clientX: r.left + r.width * 4.5 / 8,"
+        "clientY: r.top + r.height * 6.5 / 8, bubbles: true}))",
+        pictures[1],
+    )
+    told = text(browser, "#importance").replace(MINUS, "-")
+    found = re.search(r"row 7, column 5: .* input of the square (-?[\d.e-]+)\.", told)
+    assert float(found[1]) == pytest.approx(values[number][6 * 8 + 4], rel=1e-6)
+    assert "hiding it is no small change" in told
+
+
 def test_a_link_leads_to_its_panel_and_paper_shows_all(browser, pages):
     visit(browser, pages["still"])
     browser.execute_script("document.querySelector('a[href=\"#importance\"]').click()")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ....errors import UserError
+from ....loading.fields import Flag, Null, Table, Text, Whole, checked, either
 
 LOG = logging.getLogger("numpygit")
 NO_LIMIT = 10**20  # a model_max_length beyond this, transformers writes 10^30, is none
@@ -21,6 +22,14 @@ COLUMNS = {  # what can come back -> the field of an Encoding
     "attention_mask": "attention_mask",
     "special_tokens_mask": "special_tokens_mask",
     "offset_mapping": "offsets",
+}
+LENGTH = either(Whole(0, 10**31), Null())
+LIMITS: Table = {
+    "padding": either(Flag(), Text(), Null()),
+    "truncation": either(Flag(), Text(), Null()),
+    "max_length": LENGTH,
+    "stride": LENGTH,
+    "pad_to_multiple_of": LENGTH,
 }
 PADDING = {True: "longest", False: "do_not_pad", None: "do_not_pad"}
 TRUNCATION = {True: "longest_first", False: "do_not_truncate"}
@@ -42,6 +51,8 @@ def limits_of(
 ) -> Limits:  # fmt: skip
     """Decide how texts are padded and cut. Raises UserError for ways that nobody knows."""
     padding, truncation = (getattr(given, "value", given) for given in (padding, truncation))
+    lengths = {"max_length": max_length, "stride": stride, "pad_to_multiple_of": multiple}
+    checked({"padding": padding, "truncation": truncation, **lengths}, LIMITS)
     pad = PADDING.get(padding, padding)
     if pad not in ("longest", "max_length", "do_not_pad"):
         raise UserError(f"padding={padding!r} is not known; pass True, False or 'max_length'")

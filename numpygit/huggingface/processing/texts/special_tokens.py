@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ....errors import UserError
+from ....errors import UserError, expect, shown
+from ...arguments import whole_numbers
 from ..vocabulary import Words
 
 DEFAULT_TOKENS: dict[str, str | None] = {
@@ -107,12 +108,16 @@ class Vocabulary:
         if tokens is None:
             return None
         if not isinstance(tokens, str) and not hasattr(tokens, "content"):
-            return [self.convert_tokens_to_ids(token) for token in tokens]
+            return [self.convert_tokens_to_ids(token) for token in texts_in("tokens", tokens)]
         found = self.backend_tokenizer.token_to_id(text_of(tokens))
         return self.words.unknown_id if found is None else found
 
     def convert_ids_to_tokens(self, ids: Any, skip_special_tokens: bool = False) -> Any:
         """Look up one id or several."""
+        ids = whole_numbers("ids", ids)
+        ids = ids if ids.ndim == 0 else whole_numbers("ids", ids, axes=1)
+        if ids.min(initial=0) < 0:
+            raise UserError(f"ids hold {ids.min()}; they are counted from 0")
         if np.ndim(ids) == 0:
             return self.backend_tokenizer.id_to_token(int(ids))
         special = set(self.all_special_ids) if skip_special_tokens else set()
@@ -120,7 +125,7 @@ class Vocabulary:
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """Put pieces of words together."""
-        return str(self.backend_tokenizer.decoder.decode(list(tokens)))
+        return str(self.backend_tokenizer.decoder.decode(texts_in("tokens", tokens)))
 
     def get_vocab(self) -> dict[str, int]:
         """List the vocabulary, added tokens included: token -> id."""
@@ -180,9 +185,12 @@ class Vocabulary:
 
     def add_tokens(self, new_tokens: Any, special_tokens: bool = False) -> int:
         """Add tokens that the vocabulary lacks: -> how many. Then `resize_token_embeddings`."""
-        given = [new_tokens] if isinstance(new_tokens, str) else list(new_tokens or ())
+        is_one = isinstance(new_tokens, str) or hasattr(new_tokens, "content")
+        given = [new_tokens] if is_one else [] if new_tokens is None else new_tokens
+        given = texts_in("new_tokens", given, any_kind=True)
         if not given:
             return 0
+        texts_in("new_tokens", [text_of(token) for token in given])
         if not is_whole(self.backend_tokenizer):
             raise UserError("adding tokens needs the package tokenizers: pip install tokenizers")
         add = self.backend_tokenizer.add_tokens
@@ -199,6 +207,7 @@ class Vocabulary:
         """Name special tokens, and add those that the vocabulary lacks: -> how many."""
         if replace_extra_special_tokens is not None:  # the name in transformers 5
             replace_additional_special_tokens = replace_extra_special_tokens
+        expect("special_tokens_dict", special_tokens_dict, Mapping, "a dict of tokens by names")
         added = 0
         for name, value in special_tokens_dict.items():
             if name not in self.tokens:
@@ -226,15 +235,16 @@ class Vocabulary:
         self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
     ) -> list[int]:
         """Put [CLS] and [SEP] around the ids of a text, or of a pair."""
-        ids = [self.cls_token_id, *token_ids_0, self.sep_token_id]
-        return ids if token_ids_1 is None else [*ids, *token_ids_1, self.sep_token_id]
+        first, second = ids_of(token_ids_0), ids_of(token_ids_1)
+        ids = [self.cls_token_id, *first, self.sep_token_id]
+        return ids if token_ids_1 is None else [*ids, *second, self.sep_token_id]
 
     def create_token_type_ids_from_sequences(
         self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
     ) -> list[int]:
         """Tell the texts of a pair apart: 0 for [CLS] A [SEP], 1 for B [SEP]."""
-        first = [0] * (len(token_ids_0) + 2)
-        return first if token_ids_1 is None else [*first, *[1] * (len(token_ids_1) + 1)]
+        first = [0] * (len(ids_of(token_ids_0)) + 2)
+        return first if token_ids_1 is None else [*first, *[1] * (len(ids_of(token_ids_1)) + 1)]
 
     def get_special_tokens_mask(
         self,
@@ -257,6 +267,14 @@ def is_whole(backend: Any) -> bool:
     return hasattr(backend, "encode_batch")
 
 
+def texts_in(name: str, given: Any, *, any_kind: bool = False) -> list[Any]:
+    """List texts, or with `any_kind` what stands for them. Raises UserError for other things."""
+    fine = isinstance(given, list | tuple) or hasattr(given, "__array__")
+    if not fine or not (any_kind or all(isinstance(each, str) for each in given)):
+        raise UserError(f"{name} is {shown(repr(given), 60)}, expected a list of tokens")
+    return list(given)
+
+
 def text_of(token: Any) -> Any:
     """Take a token as files and users write it: a text, a dict or an object with its `content`."""
     if isinstance(token, Mapping):
@@ -264,3 +282,9 @@ def text_of(token: Any) -> Any:
     if isinstance(token, list | tuple):
         return [text_of(each) for each in token]
     return getattr(token, "content", token)
+
+
+def ids_of(given: Any) -> list[int]:
+    """List token ids. Raises UserError for what is no row of whole numbers; None is none."""
+    found: list[int] = [] if given is None else whole_numbers("token ids", given, axes=1).tolist()
+    return found

@@ -19,7 +19,7 @@ from ....loading.fields import ADDED_TOKEN, TOKENIZER, brief, checked
 from ....loading.formats import read_json
 from ....loading.write_whole import write_whole
 from ..vocabulary import Words, read_words
-from .special_tokens import ADDITIONAL, DEFAULT_TOKENS, Vocabulary, is_whole, text_of
+from .special_tokens import ADDITIONAL, DEFAULT_TOKENS, Vocabulary, is_whole, text_of, texts_in
 
 SETTINGS = (
     "padding_side", "truncation_side", "model_max_length", "do_lower_case", "strip_accents",
@@ -46,6 +46,7 @@ def read_tokenizer(
     apply_normaliser(words.tokenizer, values)
     known = {n: v for n, v in values.items() if n in SETTINGS and v is not None}
     tokens = {name: text_of(values[name]) for name in TOKENS if values.get(name) is not None}
+    texts_in("special tokens", list(flat(tokens.values())))
     length = known.get("model_max_length")
     if not isinstance(length, int):
         known["model_max_length"] = int(length) if isinstance(length, float) else 512
