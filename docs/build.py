@@ -33,11 +33,17 @@ CHAPTERS = {  # file in the repository -> page
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
 }
+PROCESSING = ("processor", "image_processor", "tokenizer", "vocabulary")
 API = {  # page -> what it shows
     "captioner": ("Captioner and load", ["numpygit.captioner.captioner", "numpygit.captioner.ask"]),
     "huggingface": (
         "The names of Hugging Face",
-        ["numpygit.huggingface.models", "numpygit.huggingface.processing.processor"],
+        [
+            "numpygit.huggingface.models",
+            *(f"numpygit.huggingface.processing.{name}" for name in PROCESSING),
+            "numpygit.huggingface.pipeline.tasks",
+            "numpygit.huggingface.reading.options",
+        ],
     ),
     "config": ("Configs", ["numpygit.loading.config", "numpygit.decoding.options"]),
     "model": (

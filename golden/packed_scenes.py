@@ -15,7 +15,7 @@ import numpy as np
 
 from numpygit import storybook
 from numpygit.huggingface.loss import IGNORED
-from numpygit.huggingface.processing.vocabulary import read_words
+from numpygit.huggingface.processing.vocabulary import read_vocabulary
 from numpygit.learning.fast.text import Batch
 
 SIDE, T = 96, 48  # of a picture; tokens of all its texts together
@@ -34,7 +34,7 @@ def word_ids(word: str) -> tuple[int, ...]:
 @cache
 def vocabulary() -> Any:
     """The tokenizer of the bundled model: the world has its words."""
-    return read_words(storybook.CHECKPOINT)
+    return read_vocabulary(storybook.CHECKPOINT)
 
 
 def text_ids(text: str) -> list[int]:

@@ -8,11 +8,10 @@ observer is any function of these two; it returns nothing, so it cannot change a
     recorder.tensors["text.0.weights"]          # (B, N, T, S)
 
 A cached run, as in captioning, puts `image.` before the names of its pass over the image tokens
-and `word.0.`, `word.1.`, ... before those of each word; `find` takes such names apart. The table
-has the names of TransformerLens too: `mixed` is its z, `attended` its attn_out, `thought` its
-mlp_out. In the
-text tower T counts the tokens that go in now: all S of them, unless a cache holds some. A clip's
-frames are the vision encoder's batch.
+and `word.0.`, `word.1.`, ... before those of each word; `find` takes such names apart. In the text
+tower T counts the tokens that go in now: all S of them, unless a cache holds some. A clip's frames
+are the vision encoder's batch. The table has the names of TransformerLens too: `mixed` is its z,
+`attended` its attn_out, `thought` its mlp_out.
 """
 
 from __future__ import annotations
@@ -162,16 +161,16 @@ def find(name: str) -> Location | None:
 
 def order(name: str) -> tuple[int, ...]:
     """Say when a tensor is computed, as a key to sort names by; unknown names come last."""
-    place = find(name)
-    if place is None:
+    location = find(name)
+    if location is None:
         return (sys.maxsize,)
-    number = NUMBERS[place.row.name]
-    word = re.search(r"\d+", place.run)
-    part = int(word[0]) + 2 if word else len(place.run) > 0
-    if place.layer is None:
+    number = NUMBERS[location.row.name]
+    word = re.search(r"\d+", location.run)
+    part = int(word[0]) + 2 if word else len(location.run) > 0
+    if location.layer is None:
         return part, number
-    tower = place.row.name.split(".")[0]
-    return part, NUMBERS[f"{tower}.{{i}}.{FIRST[tower]}"], place.layer, number
+    tower = location.row.name.split(".")[0]
+    return part, NUMBERS[f"{tower}.{{i}}.{FIRST[tower]}"], location.layer, number
 
 
 FIRST = {"vision": "attention_input", "text": "q"}  # what a layer names first

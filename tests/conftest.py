@@ -20,7 +20,6 @@ from numpygit.loading.config import GitConfig, GitVisionConfig
 from numpygit.loading.names import tensor_shapes
 
 VOCABULARY = Path(__file__).parents[1] / "golden" / "words" / "vocab.txt"
-
 NEEDS = ("browser", "full", "java", "official", "pyodide", "ray", "spark")  # more than Python
 
 

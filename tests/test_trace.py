@@ -1,4 +1,7 @@
-"""The table of named tensors is complete, true, and watching changes nothing."""
+"""The table of named tensors is complete, true, and watching changes nothing.
+
+Checks cli/inside.py, inside/record.py.
+"""
 
 import io
 import json

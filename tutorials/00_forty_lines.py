@@ -114,9 +114,9 @@ assert len(p.text.blocks) == 4
 ids = [2]
 while ids[-1] != 3:
     ids.append(next_word(ids))
-    print(git.processor.words.decode(ids))
-assert git.processor.words.decode(ids) == "an orange fish in front of a green boat"
-assert git.processor.words.decode(ids) == git.caption(EXAMPLES / "relation.png")
+    print(git.processor.vocabulary.decode(ids))
+assert git.processor.vocabulary.decode(ids) == "an orange fish in front of a green boat"
+assert git.processor.vocabulary.decode(ids) == git.caption(EXAMPLES / "relation.png")
 
 # %% [markdown]
 # ## Exercises
@@ -134,15 +134,15 @@ assert len(memory) + len([2, next_word([2])]) == solution
 assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 
 # %% [markdown]
-# **2.** What does the model say after the words "a red", whatever the picture shows? `words.encode`
-# turns words into numbers; do not forget the start token.
+# **2.** What does the model say after the words "a red", whatever the picture shows?
+# `vocabulary.encode` turns words into numbers; do not forget the start token.
 
 # %%
 yours = ...
 
 # %%
-start = [2, *git.processor.words.encode("a red")]
-solution = git.processor.words.decode([next_word(start)])
+start = [2, *git.processor.vocabulary.encode("a red")]
+solution = git.processor.vocabulary.decode([next_word(start)])
 assert len(solution) > 1
 assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 

@@ -153,7 +153,7 @@ def say(tokens):
     params, config = storybook.model.params.text, storybook.model.config
     cache = text.prefill(text.project(tokens, params, eps=1e-5), params, config=config)
     *_, last = storybook.model.steps(cache)
-    return storybook.processor.words.decode(last.ids[0].tolist())
+    return storybook.processor.vocabulary.decode(last.ids[0].tolist())
 
 
 assert say(image_tokens[:, 1:]) == "an orange fish in front of a green boat"

@@ -22,13 +22,13 @@ from numpygit.storybook import EXAMPLES
 storybook = numpygit.load("storybook", plain=True)
 params, config = storybook.model.params.text, storybook.model.config
 memory = storybook.model.memory(storybook.pixels(EXAMPLES / "relation.png"))
-ids = np.array([[2, *storybook.processor.words.encode("an orange fish in front of")]])
+ids = np.array([[2, *storybook.processor.vocabulary.encode("an orange fish in front of")]])
 seen = {}
 logits, _ = text.forward(memory, ids, params, config=config, trace=seen.__setitem__)
 assert logits.shape == (1, 65 + 7, 154)
-assert [logits[0, 67].argmax()] == storybook.processor.words.encode("fish")
+assert [logits[0, 67].argmax()] == storybook.processor.vocabulary.encode("fish")
 print(f"{logits.shape = }")
-print(f'{storybook.processor.words.encode("fish") = }')
+print(f'{storybook.processor.vocabulary.encode("fish") = }')
 
 # %% [markdown]
 # ## Questions, keys, values

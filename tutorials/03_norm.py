@@ -23,7 +23,7 @@ from numpygit.storybook import EXAMPLES
 storybook = numpygit.load("storybook", plain=True)
 params, config = storybook.model.params, storybook.model.config
 pixels = storybook.pixels(EXAMPLES / "relation.png")
-ids = np.array([[2, *storybook.processor.words.encode("an orange fish in front of")]])
+ids = np.array([[2, *storybook.processor.vocabulary.encode("an orange fish in front of")]])
 seen = {}
 logits = storybook.model.logits(ids, pixels, trace=seen.__setitem__)
 assert logits.shape == (1, 65 + 7, 154)

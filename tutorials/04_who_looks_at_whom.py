@@ -21,9 +21,9 @@ from numpygit.storybook import EXAMPLES
 # %%
 storybook = numpygit.load("storybook", plain=True)
 params, config = storybook.model.params.text, storybook.model.config
-words = storybook.processor.words
+vocabulary = storybook.processor.vocabulary
 memory = storybook.model.memory(storybook.pixels(EXAMPLES / "relation.png"))
-ids = np.array([[2, *words.encode("an orange fish in front of")]])
+ids = np.array([[2, *vocabulary.encode("an orange fish in front of")]])
 seen = {}
 logits, _ = text.forward(memory, ids, params, config=config, trace=seen.__setitem__)
 assert ids.shape == (1, 7)
@@ -64,7 +64,7 @@ print(f"{allowed.size = }")
 # same whatever the words are: equal in every bit, in all 4 layers.
 
 # %%
-other_ids = np.array([[2, *words.encode("is it day or night?")]])
+other_ids = np.array([[2, *vocabulary.encode("is it day or night?")]])
 assert other_ids.shape == ids.shape
 other = {}
 text.forward(memory, other_ids, params, config=config, trace=other.__setitem__)
@@ -83,7 +83,7 @@ print(f"{other_ids.shape = }")
 
 # %%
 changed = ids.copy()
-changed[0, -1] = words.encode("boat")[0]
+changed[0, -1] = vocabulary.encode("boat")[0]
 new, _ = text.forward(memory, changed, params, config=config)
 assert np.array_equal(new[:, :-1], logits[:, :-1])
 assert np.abs(new[:, -1] - logits[:, -1]).max() > 1
@@ -115,8 +115,8 @@ print(f"{apart[-1] = :.4g}")
 said = np.array([[2]])
 while said[0, -1] != 3:
     said = np.append(said, [[without_mask(said)[0, -1].argmax()]], axis=1)
-assert words.decode(said[0].tolist()) == "an orange fish in front of a green boat"
-print(f"{words.decode(said[0].tolist()) = }")
+assert vocabulary.decode(said[0].tolist()) == "an orange fish in front of a green boat"
+print(f"{vocabulary.decode(said[0].tolist()) = }")
 
 # %% [markdown]
 # ## Padding
@@ -124,7 +124,7 @@ print(f"{words.decode(said[0].tolist()) = }")
 # A second mask says what is padding: 1 a word, 0 none. Both rows then read as if they were alone.
 
 # %%
-long, short = [2, *words.encode("is it day or night?")], [2]
+long, short = [2, *vocabulary.encode("is it day or night?")], [2]
 both = np.array([long, [0] * 6 + short])
 attention_mask = np.array([[1] * 7, [0] * 6 + [1]])
 assert both.shape == attention_mask.shape == (2, 7)
@@ -176,7 +176,7 @@ print(f"{layers.softmax(lonely)[0].tolist() = }")
 placeless = replace(params, position_embedding=np.zeros_like(params.position_embedding))
 cache = text.prefill(memory, placeless, config=config)
 *_, last = generate(cache, np.array([[2]]), placeless, config=config, max_length=32)
-said = words.decode(last.ids[0].tolist())
+said = vocabulary.decode(last.ids[0].tolist())
 assert said.startswith("an orange fish in front of a green boat in front of a green boat")
 
 # %% [markdown]

@@ -21,9 +21,9 @@ from numpygit.storybook import EXAMPLES
 # %%
 storybook = numpygit.load("storybook", plain=True)
 params, config = storybook.model.params.text, storybook.model.config
-words = storybook.processor.words
+vocabulary = storybook.processor.vocabulary
 memory = storybook.model.memory(storybook.pixels(EXAMPLES / "relation.png"))
-assert (words.start_id, words.end_id) == (2, 3)
+assert (vocabulary.start_id, vocabulary.end_id) == (2, 3)
 
 # %% [markdown]
 # ## Words are numbers
@@ -31,12 +31,12 @@ assert (words.start_id, words.end_id) == (2, 3)
 
 # %%
 assert len(params.word_embedding) == 154
-assert words.encode("an orange fish") == [80, 127, 136]
-assert words.decode([80, 127, 136]) == "an orange fish"
-pieces = [words.tokenizer.id_to_token(i) for i in words.encode("rain")]
+assert vocabulary.encode("an orange fish") == [80, 127, 136]
+assert vocabulary.decode([80, 127, 136]) == "an orange fish"
+pieces = [vocabulary.tokenizer.id_to_token(i) for i in vocabulary.encode("rain")]
 assert pieces == ["r", "##a", "##i", "##n"]
 print(f"{len(params.word_embedding) = }")
-print(f'{words.encode("an orange fish") = }')
+print(f'{vocabulary.encode("an orange fish") = }')
 
 # %% [markdown]
 # ## The loop
@@ -49,9 +49,9 @@ while ids[0, -1] != 3:
     logits, _ = text.forward(memory, ids, params, config=config)
     history.append(logits[0, -1])
     ids = np.append(ids, [[logits[0, -1].argmax()]], axis=1)
-assert words.decode(ids[0].tolist()) == "an orange fish in front of a green boat"
+assert vocabulary.decode(ids[0].tolist()) == "an orange fish in front of a green boat"
 assert ids[0, 0] == 2
-print(f"{words.decode(ids[0].tolist()) = }")
+print(f"{vocabulary.decode(ids[0].tolist()) = }")
 print(f"{ids[0, 0] = :d}")
 
 # %% [markdown]
@@ -139,9 +139,9 @@ assert np.allclose(logits[0, 65:], table, atol=1e-4)
 
 # %%
 def go_on(beginning):
-    prompt = np.array([[2, *words.encode(beginning)]])
+    prompt = np.array([[2, *vocabulary.encode(beginning)]])
     *_, last = storybook.model.steps(storybook.pixels(picture), prompt)
-    return words.decode(last.ids[0].tolist())
+    return vocabulary.decode(last.ids[0].tolist())
 
 
 assert go_on("an orange cat") == "an orange cat in front of a green boat"
@@ -182,7 +182,7 @@ assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 yours = ...
 
 # %%
-solution = words.decode([int(table[0].argsort()[-2])])
+solution = vocabulary.decode([int(table[0].argsort()[-2])])
 assert solution == "a"
 assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 

@@ -19,9 +19,9 @@ from numpygit.storybook import EXAMPLES
 # %%
 storybook = numpygit.load("storybook", plain=True)
 params, config = storybook.model.params.text, storybook.model.config
-words = storybook.processor.words
+vocabulary = storybook.processor.vocabulary
 memory = storybook.model.memory(storybook.pixels(EXAMPLES / "relation.png"))
-ids = np.array([[2, *words.encode("an orange fish in front of a green boat")]])
+ids = np.array([[2, *vocabulary.encode("an orange fish in front of a green boat")]])
 seen = {}
 logits, _ = text.forward(memory, ids, params, config=config, trace=seen.__setitem__)
 assert ids.shape == (1, 10)
@@ -160,8 +160,8 @@ print(f"{after_ten.attention_mask.shape = }")
 # any point and say something else, as a search does. The picture's part is not even copied.
 
 # %%
-orange, _ = text.decode_step(np.array([words.encode("orange")]), cache, params, config=config)
-green, _ = text.decode_step(np.array([words.encode("green")]), cache, params, config=config)
+orange, _ = text.decode_step(np.array([vocabulary.encode("orange")]), cache, params, config=config)
+green, _ = text.decode_step(np.array([vocabulary.encode("green")]), cache, params, config=config)
 assert not np.allclose(orange, green, atol=1)
 assert cache.text_kv[0].k.shape[2] == 0
 assert after_ten.image_kv[0].k is cache.image_kv[0].k
@@ -204,9 +204,9 @@ assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 yours = ...
 
 # %%
-prompt = np.array([[2, *words.encode("a big")]])
+prompt = np.array([[2, *vocabulary.encode("a big")]])
 after, _ = text.decode_step(prompt, cache, params, config=config)
-solution = words.decode([int(after[0, -1].argmax())])
+solution = vocabulary.decode([int(after[0, -1].argmax())])
 assert solution == "green"
 assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 

@@ -29,7 +29,7 @@ from numpygit.storybook import EXAMPLES
 # %%
 storybook = numpygit.load("storybook", plain=True)
 params, config = storybook.model.params.text, storybook.model.config
-words = storybook.processor.words
+vocabulary = storybook.processor.vocabulary
 row, sign = (Image.open(EXAMPLES / f"{name}.png") for name in ("row", "sign"))
 mixture = Image.blend(row, sign, 0.5)
 pixels = storybook.pixels(mixture)
@@ -46,7 +46,7 @@ print(f"{storybook.caption(mixture) = }")
 cache = text.prefill(memory, params, config=config)
 logits, cache = text.decode_step(np.array([[2]]), cache, params, config=config)
 first = layers.softmax(logits[0, -1])
-a, four = words.encode("a four")
+a, four = vocabulary.encode("a four")
 assert (round(float(first[a]), 2), round(float(first[four]), 2)) == (0.50, 0.49)
 
 # %%
@@ -72,7 +72,7 @@ def log_softmax(logits):
 
 
 def worth(caption):
-    ids = np.array([[2, *words.encode(caption), 3]])
+    ids = np.array([[2, *vocabulary.encode(caption), 3]])
     rows = log_softmax(storybook.model.logits(ids[:, :-1], pixels)[0, 65:])
     return float(rows[np.arange(len(rows)), ids[0, 1:]].sum())
 
@@ -124,8 +124,8 @@ while len(ended) < 2:
     found = best_two(np.array([total for total, *_ in beams]), logits[:, -1])
     finished, beams = sort_out(beams, found)
     ended += finished
-assert words.decode(max(ended)[1]) == "four blue tree"
-print(f"{words.decode(max(ended)[1]) = }")
+assert vocabulary.decode(max(ended)[1]) == "four blue tree"
+print(f"{vocabulary.decode(max(ended)[1]) = }")
 
 # %% [markdown]
 # The package finds the same. `length_penalty=0` compares plain sums, as we did; positive values
@@ -133,9 +133,9 @@ print(f"{words.decode(max(ended)[1]) = }")
 
 # %%
 ids = storybook.model.generate(pixel_values=pixels, num_beams=2, length_penalty=0.0)
-assert words.decode(ids[0].tolist()) == "four blue tree"
+assert vocabulary.decode(ids[0].tolist()) == "four blue tree"
 assert np.isclose(max(ended)[0], worth("four blue tree"), atol=1e-3)
-print(f"{words.decode(ids[0].tolist()) = }")
+print(f"{vocabulary.decode(ids[0].tolist()) = }")
 
 # %% [markdown]
 # ## Drawing words
@@ -199,7 +199,7 @@ yours = ...
 
 # %%
 ids = storybook.model.generate(pixel_values=pixels, do_sample=True, seed=1, num_return_sequences=5)
-solution = [words.decode(row.tolist()) for row in ids]
+solution = [vocabulary.decode(row.tolist()) for row in ids]
 assert len(solution) == 5
 assert len(set(solution)) > 1
 assert yours is ... or yours == solution, f"expected {solution}, got {yours}"

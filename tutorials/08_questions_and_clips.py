@@ -20,7 +20,7 @@ from numpygit.storybook import EXAMPLES
 # %%
 storybook = numpygit.load("storybook", plain=True)
 params, config = storybook.model.params, storybook.model.config
-words, picture = storybook.processor.words, EXAMPLES / "relation.png"
+vocabulary, picture = storybook.processor.vocabulary, EXAMPLES / "relation.png"
 assert storybook.answer(picture, "what color is the boat?") == "green"
 assert storybook.answer(picture, "what is in front of the boat?") == "an orange fish"
 assert storybook.answer(picture, "is there a cat?") == "no"
@@ -36,26 +36,26 @@ print(f'{storybook.answer(picture, "what is in front of the boat?") = }')
 # %%
 question = "what color is the boat?"
 prompt = storybook.processor.prompt(question)
-assert prompt.tolist() == [[2, *words.encode(question)]]
-assert prompt[0, -1] != words.end_id
+assert prompt.tolist() == [[2, *vocabulary.encode(question)]]
+assert prompt[0, -1] != vocabulary.end_id
 *_, last = storybook.model.steps(storybook.pixels(picture), prompt)
-assert words.decode(last.ids[0].tolist()) == "what color is the boat? green"
+assert vocabulary.decode(last.ids[0].tolist()) == "what color is the boat? green"
 print(f"{prompt.tolist() = }")
 print(f"{prompt[0, -1] = :d}")
 
 # %% [markdown]
 # ## Many questions, one look
-# `see` computes the picture's keys and values. All questions use them. The picture tower runs
+# `prefill` computes the picture's keys and values. All questions use them. The picture tower runs
 # once, and not at all for a question.
 
 # %%
-seen, names = storybook.see(picture), []
+cache, names = storybook.prefill(picture), []
 questions = ["is it day or night?", "how many animals are there?", "is there a cat?"]
-assert storybook.answers(seen, questions) == ["day", "one", "no"]
-list(storybook.stream(seen, questions[0], trace=lambda name, value: names.append(name)))
+assert storybook.answers(cache, questions) == ["day", "one", "no"]
+list(storybook.stream(cache, questions[0], trace=lambda name, value: names.append(name)))
 assert "word.0.text.0.q" in names
 assert not any("vision" in name for name in names)
-print(f"{storybook.answers(seen, questions) = }")
+print(f"{storybook.answers(cache, questions) = }")
 
 # %% [markdown]
 # ## It believes what you ask
@@ -64,10 +64,10 @@ print(f"{storybook.answers(seen, questions) = }")
 # color.
 
 # %%
-assert storybook.answer(seen, "is there a cat?") == "no"
-assert storybook.answer(seen, "what color is the cat?") == "zero"
-print(f'{storybook.answer(seen, "is there a cat?") = }')
-print(f'{storybook.answer(seen, "what color is the cat?") = }')
+assert storybook.answer(cache, "is there a cat?") == "no"
+assert storybook.answer(cache, "what color is the cat?") == "zero"
+print(f'{storybook.answer(cache, "is there a cat?") = }')
+print(f'{storybook.answer(cache, "what color is the cat?") = }')
 
 # %% [markdown]
 # ## A clip
@@ -149,14 +149,14 @@ print(f"{storybook.caption(frames[:1]) = }")
 
 # %%
 memory = text.project(tokens, params.text, eps=config.vision_config.layer_norm_eps)
-ids, trace = np.array([[2, *words.encode("a red bird moves to the")]]), {}
+ids, trace = np.array([[2, *vocabulary.encode("a red bird moves to the")]]), {}
 logits, _ = text.forward(memory, ids, params.text, config=config, trace=trace.__setitem__)
-assert words.decode([int(logits[0, -1].argmax())]) == "right"
+assert vocabulary.decode([int(logits[0, -1].argmax())]) == "right"
 looks = trace["text.3.weights"][0, :, -1, :260].mean(axis=0).reshape(4, 65)
 assert looks.sum(axis=1).argmax() == 3
 columns = (looks[:, 1:].argmax(axis=1) % 8).tolist()
 assert columns[1:] == [3, 4, 5]
-print(f"{words.decode([int(logits[0, -1].argmax())]) = }")
+print(f"{vocabulary.decode([int(logits[0, -1].argmax())]) = }")
 print(f"{looks.sum(axis=1).argmax() = :d}")
 
 # %%
@@ -182,7 +182,7 @@ print(f"{sheet.size = }")
 def chance_of_right(*kept):
     parts = [memory[:, i * 65 : i * 65 + 65] for i in kept]
     logits, _ = text.forward(np.concatenate(parts, axis=1), ids, params.text, config=config)
-    return layers.softmax(logits[0, -1])[words.encode("right")[0]]
+    return layers.softmax(logits[0, -1])[vocabulary.encode("right")[0]]
 
 
 assert min(chance_of_right(1, 2, 3), chance_of_right(0, 2, 3), chance_of_right(0, 1, 3)) > 0.99
@@ -201,7 +201,7 @@ print(f"{chance_of_right(0, 3) = :.4g}")
 yours = ...
 
 # %%
-solution = 3 * 65 + 1 + len(words.encode("is it day or night?"))
+solution = 3 * 65 + 1 + len(vocabulary.encode("is it day or night?"))
 asked = storybook.processor.prompt("is it day or night?")
 assert storybook.model.logits(asked, pixels[:, :3]).shape[1] == solution
 assert yours is ... or yours == solution, f"expected {solution}, got {yours}"

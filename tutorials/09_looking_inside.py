@@ -21,11 +21,11 @@ from numpygit.trace import TABLE, Printer, Recorder
 
 # %%
 storybook = numpygit.load("storybook")
-model, words = storybook.model, storybook.processor.words
+model, vocabulary = storybook.model, storybook.processor.vocabulary
 params, config, layers = model.params, model.config, numpygit.layers
 pixels = storybook.pixels(EXAMPLES / "relation.png")
 caption = "an orange fish in front of a green boat"
-ids = np.array([[2, *words.encode(caption)]])
+ids = np.array([[2, *vocabulary.encode(caption)]])
 assert storybook.caption(EXAMPLES / "relation.png") == caption
 print(f'{storybook.caption(EXAMPLES / "relation.png") = }')
 
@@ -84,7 +84,7 @@ assert max(largest, key=largest.get).startswith("vision.3.")
 record = Recorder("word.2.text.*.x")
 list(storybook.stream(EXAMPLES / "relation.png", trace=record))
 tops = [layers.linear(x, params.text.head).argmax() for x in record.tensors.values()]
-guesses = [words.decode([int(top)]) for top in tops]
+guesses = [vocabulary.decode([int(top)]) for top in tops]
 assert guesses == ["boat", "bird", "fish", "fish"]
 print(f"{guesses = }")
 
@@ -150,7 +150,7 @@ def drops(border, colour, patches=range(64)):
         down = slice(max(0, top - border), top + 12 + border)
         picture[:, down, max(0, left - border) : left + 12 + border] = colour
     logits = model.logits(ids[:, :3].repeat(len(hidden), axis=0), hidden)[:, -1]
-    fits = np.log(layers.softmax(logits)[:, words.encode("fish")[0]])
+    fits = np.log(layers.softmax(logits)[:, vocabulary.encode("fish")[0]])
     return fits[-1] - fits[:-1]
 
 
@@ -219,7 +219,7 @@ yours = ...
 record = Recorder("word.8.text.*.x")
 list(storybook.stream(EXAMPLES / "relation.png", trace=record))
 tops = [layers.linear(x, params.text.head).argmax() for x in record.tensors.values()]
-solution = [words.decode([int(top)]) for top in tops]
+solution = [vocabulary.decode([int(top)]) for top in tops]
 assert solution[-1] == "boat"
 assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 

@@ -29,8 +29,8 @@ from numpygit.trace import Recorder
 storybook = numpygit.load("storybook", plain=True)
 config, params = storybook.model.config, astype(storybook.model.params, np.float64)
 pixels = storybook.pixels(EXAMPLES / "relation.png").astype(np.float64)
-words = storybook.processor.words
-ids = np.array([[2, *words.encode("an orange fish in front of a red boat"), 3]])
+vocabulary = storybook.processor.vocabulary
+ids = np.array([[2, *vocabulary.encode("an orange fish in front of a red boat"), 3]])
 assert ids.shape == (1, 11)
 print(f"{ids[0].tolist() = }")
 
@@ -50,7 +50,7 @@ assert np.isclose(loss, surprise.mean())
 assert surprise.argmax() == 7  # "red", where it expected green
 assert surprise.max() > 0.9 * surprise.sum()
 print(f"{loss = :.4f}")
-print(f"{words.decode([int(shares[7].argmax())]) = }")
+print(f"{vocabulary.decode([int(shares[7].argmax())]) = }")
 
 # %% [markdown]
 # ## Where it begins: the logits
@@ -73,7 +73,7 @@ print(f"{abs(dlogits).max() = :.4f}")
 # of each state. Its gradient is that of the logit times that number, summed over all positions.
 
 # %%
-red = words.encode("red")[0]
+red = vocabulary.encode("red")[0]
 states = tape.tensors["text.3.x"][0, -11:]
 assert states.shape == (11, 160)
 by_hand = sum(dlogits[t, red] * states[t, 5] for t in range(11))

@@ -28,12 +28,12 @@ from numpygit.trace import Recorder
 storybook = numpygit.load("storybook", plain=True)
 config, params = storybook.model.config, astype(storybook.model.params, np.float64)
 pixels = storybook.pixels(EXAMPLES / "relation.png").astype(np.float64)
-words = storybook.processor.words
-ids = np.array([[2, *words.encode("an orange fish in front of a red boat"), 3]])
+vocabulary = storybook.processor.vocabulary
+ids = np.array([[2, *vocabulary.encode("an orange fish in front of a red boat"), 3]])
 tape, back = Recorder(), Recorder()
 numpygit.GitForCausalLM(config, params).logits(ids, pixels, trace=tape)
 loss, gradients = loss_and_gradients(params, config, pixels, ids, ids, trace=back)
-assert words.decode([int(ids[0, 8])]) == "red"
+assert vocabulary.decode([int(ids[0, 8])]) == "red"
 print(f"{loss = :.4f}")
 
 # %% [markdown]
@@ -184,7 +184,7 @@ colours = np.full((8, 8, 3), 128.0)
 colours += share[..., None] * np.where(share[..., None] > 0, [120, 100, -90], [80, 20, -120])
 picture = Image.fromarray(colours.clip(0, 255).astype(np.uint8))
 show(picture.resize((256, 256), Image.Resampling.NEAREST), "12_scores.png")
-assert words.decode([int(ids[0, 72 - 65])]) == "a"
+assert vocabulary.decode([int(ids[0, 72 - 65])]) == "a"
 assert abs(share).max() == 1
 
 # %% [markdown]

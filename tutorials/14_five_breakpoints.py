@@ -39,7 +39,7 @@ while ids[-1] != config.eos_token_id:
     new = np.array([[ids[-1]]])  # (1, 1)
     logits, cache = text.decode_step(new, cache, p.text, config=config)  # (1, 1, V)
     ids.append(int(logits[0, -1].argmax()))
-caption = storybook.processor.words.decode(ids[1:-1])
+caption = storybook.processor.vocabulary.decode(ids[1:-1])
 assert caption == "an orange fish in front of a green boat"
 
 # %% [markdown]
@@ -169,7 +169,7 @@ def stubborn(logits, ids):
 
 *_, last = storybook.model.steps(storybook.pixels(picture), choose=stubborn)
 assert last.logits.shape == (1, 154)
-said = storybook.processor.words.decode(last.ids[0].tolist())
+said = storybook.processor.vocabulary.decode(last.ids[0].tolist())
 assert said == "a orange fish in front of a green boat"
 print(f"{last.logits.shape = }")
 print(f"{said = }")

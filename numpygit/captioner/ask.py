@@ -56,18 +56,19 @@ def captions(
     scores = found.log_probabilities
     if scores is None:
         raise AssertionError("asked for just above")
-    words = captioner.processor.words
+    vocabulary = captioner.processor.vocabulary
     texts = []
     for row, ids in enumerate(found.sequences[:, prompt.shape[1] :].tolist()):
         counted = scores.words[row].tolist()
-        ended = next((i for i, word in enumerate(ids) if word == words.end_id), len(ids) - 1)
-        said = [
-            (words.tokenizer.id_to_token(i) or "", s) for i, s in zip(ids, counted, strict=True)
+        ended = next((i for i, word in enumerate(ids) if word == vocabulary.end_id), len(ids) - 1)
+        words = [
+            (vocabulary.tokenizer.id_to_token(i) or "", s)
+            for i, s in zip(ids, counted, strict=True)
         ]
-        text = words.decode([*before, *ids])
+        text = vocabulary.decode([*before, *ids])
         text = wording.around(text) if is_caption else text
         total, mean = float(scores.total[row]), float(scores.mean[row])
-        texts.append(ScoredText(text, total, mean, said[: ended + 1]))
+        texts.append(ScoredText(text, total, mean, words[: ended + 1]))
     return texts
 
 
@@ -85,7 +86,7 @@ def answers(
             raise UserError("a question is empty; ask something, or ask for a caption")
         prompt = captioner.processor.prompt(question)
         ids = speak(captioner, cache, prompt, options).sequences[0, prompt.shape[1] :]
-        yield captioner.processor.words.decode(ids.tolist())
+        yield captioner.processor.vocabulary.decode(ids.tolist())
 
 
 def classify(
@@ -107,7 +108,7 @@ def classify(
     captioner : Captioner
         What `load` returned.
     picture : path, picture, list of frames, or Cache
-        What to name; a Cache comes from `captioner.see`.
+        What to name; a Cache comes from `captioner.prefill`.
     labels : sequence of str
         The texts to choose from.
     top : int
@@ -163,7 +164,7 @@ def classify(
 
 def encode_labels(captioner: Captioner, labels: Sequence[str]) -> list[list[int]]:
     """Turn labels into token ids; refuse labels without words."""
-    texts = [captioner.processor.words.encode(label) for label in labels]
+    texts = [captioner.processor.vocabulary.encode(label) for label in labels]
     empty = [label for label, ids in zip(labels, texts, strict=True) if not ids]
     if empty or not texts:
         raise UserError(f"give labels, one or more, with words in them; got {empty or labels!r}")
@@ -172,7 +173,7 @@ def encode_labels(captioner: Captioner, labels: Sequence[str]) -> list[list[int]
 
 def look(captioner: Captioner, picture: Subject) -> Cache:
     """Encode a picture or a clip once, and prefill the KV cache with it."""
-    return picture if isinstance(picture, Cache) else captioner.see(picture)
+    return picture if isinstance(picture, Cache) else captioner.prefill(picture)
 
 
 def speak(captioner: Captioner, cache: Cache, prompt: Array, options: dict[str, Any]) -> Generation:

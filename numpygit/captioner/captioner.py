@@ -34,8 +34,8 @@ Subject = Picture | Sequence[Picture] | Cache  # what one can ask about
 class Captioner:
     """A model and its processor: ask it for captions and answers. `load` makes one.
 
-    A picture is a path, a Pillow picture, a list of these as the frames of a clip, or what `see`
-    returned. For a model of clips a path may lead to a clip: GIF, WebP, APNG, or a video.
+    A picture is a path, a Pillow picture, a list of these as the frames of a clip, or what
+    `prefill` returned. For a model of clips a path may lead to a clip: GIF, WebP, APNG, or a video.
 
     Parameters
     ----------
@@ -88,12 +88,14 @@ class Captioner:
         self.processor.check_sizes(config, self.name)
         return self.processor.pixels(picture, frames=config.num_image_with_embedding)
 
-    def see(self, picture: Picture | Sequence[Picture], *, trace: Trace = no_trace) -> Cache:
+    def prefill(self, picture: Picture | Sequence[Picture], *, trace: Trace = no_trace) -> Cache:
         """Prefill the KV cache with a picture once, to ask several things about it."""
         interpolate = self.processor.original
-        return self.model.see(
+        return self.model.prefill(
             self.pixels(picture), interpolate_pos_encoding=interpolate, trace=trace
         )
+
+    see = prefill  # its earlier name
 
     def caption(
         self,
@@ -112,9 +114,9 @@ class Captioner:
         pixels = picture if isinstance(picture, Cache) else self.pixels(picture)
         begin = self.wording.begin if begin is None else begin
         prompt = self.processor.prompt(begin=begin)
-        for ids in self.say(pixels, prompt, max_length=max_length, **options):
+        for ids in self.generate(pixels, prompt, max_length=max_length, **options):
             text = ids[0, 1:].tolist()
-        return self.wording.around(self.processor.words.decode(text))
+        return self.wording.around(self.processor.vocabulary.decode(text))
 
     def caption_prompt(self, begin: str | None = None) -> Array:
         """Write the words that a caption starts with: the start token, then `begin` -> (1, T)."""
@@ -151,10 +153,10 @@ class Captioner:
             numbers = [i for i, one in enumerate(prepared) if one.shape == shape]
             batch = np.concatenate([prepared[i] for i in numbers])
             prompt = self.caption_prompt(begin).repeat(len(batch), axis=0)
-            for step in self.say(batch, prompt, max_length=max_length, **options):
+            for step in self.generate(batch, prompt, max_length=max_length, **options):
                 ids = step
             for i, row in zip(numbers, ids.tolist(), strict=True):
-                found[i] = self.wording.around(self.processor.words.decode(row[1:]))
+                found[i] = self.wording.around(self.processor.vocabulary.decode(row[1:]))
         return found
 
     def answer(self, picture: Subject, question: str, *, max_length: int | None = None) -> str:
@@ -167,7 +169,7 @@ class Captioner:
     ) -> list[str]:
         """Answer several questions about one picture, which is looked at only once."""
         asked = texts_of(questions, "questions", instead=", or use answer")
-        cache = picture if isinstance(picture, Cache) else self.see(picture)
+        cache = picture if isinstance(picture, Cache) else self.prefill(picture)
         return [self.answer(cache, question, max_length=max_length) for question in asked]
 
     def stream(
@@ -195,8 +197,8 @@ class Captioner:
         yielded, before = "", ""
         if is_caption and self.wording.prefix:
             yield self.wording.prefix
-        for ids in self.say(pixels, prompt, max_length=max_length, trace=trace, **options):
-            now = self.processor.words.decode(ids[0, first:].tolist())
+        for ids in self.generate(pixels, prompt, max_length=max_length, trace=trace, **options):
+            now = self.processor.vocabulary.decode(ids[0, first:].tolist())
             stable = common_start(before, now)
             if len(stable) > len(yielded):
                 yield stable[len(yielded) :]
@@ -217,12 +219,10 @@ class Captioner:
         progress: Callable[[int, int], None] | None = None,
     ) -> Explanation:
         """Make a page of how a caption or an answer comes about; see `numpygit.inside.explain`."""
-        from ..inside.explain import (
-            explain,  # a page is seldom asked for, and takes a while to import
-        )
+        from ..inside.explain import explain  # seldom asked for, and slow to import
 
-        told = {} if progress is None else {"progress": progress}
-        return explain(self, picture, question, max_length=max_length, measure=measure, **told)
+        more = {} if progress is None else {"progress": progress}
+        return explain(self, picture, question, max_length=max_length, measure=measure, **more)
 
     def play(self, *, port: int = 0, height: int = 900) -> Live:
         """Start the playground on this machine: in a notebook its page is shown in the cell.
@@ -233,7 +233,7 @@ class Captioner:
 
         return Live(self, port=port, height=height)
 
-    def say(
+    def generate(
         self,
         pictures: Array | Cache,
         prompt: Array,
@@ -242,9 +242,9 @@ class Captioner:
         trace: Trace = no_trace,
         **options: Any,
     ) -> Iterator[Array]:
-        """Continue prompts: -> ids (B, T), longer by a word each time, or all at once.
+        """Continue prompts: -> ids (B, T), longer by a token each time, or all at once.
 
-        A search with beams, such as the authors', knows its text only at the end.
+        A search with beams, such as the authors', has its text only at the end.
         """
         asked: dict[str, Any] = {
             "generation_config": self.options(max_length, **options),
@@ -258,6 +258,8 @@ class Captioner:
         pixels, cache = (None, pictures) if isinstance(pictures, Cache) else (pictures, None)
         yield self.model.generate(prompt, pixel_values=pixels, past_key_values=cache, **asked)
 
+    say = generate  # its earlier name
+
     def options(self, max_length: int | None = None, **options: Any) -> GenerationConfig:
         """Say how words are chosen: as `generation_config.json` says, or as the authors do.
 
@@ -266,12 +268,12 @@ class Captioner:
         base, positions = self.model.generation_config, self.model.config.max_position_embeddings
         if self.processor.original:
             base = AUTHORS.change({"max_length": min(AUTHORS.max_length or positions, positions)})
-        words = self.processor.words
+        vocabulary = self.processor.vocabulary
         return chosen(
             base,
             self.wording,
-            words.encode,
-            placeholders=words.placeholders,
+            vocabulary.encode,
+            placeholders=vocabulary.placeholders,
             max_length=max_length,
             asked=options,
         )
@@ -296,7 +298,7 @@ def chosen(
         raise UserError(
             "a caption is one text; for several with their scores use numpygit.captioner.captions"
         )
-    quiet = [*(base.suppress_tokens or ()), *options.pop("suppress_tokens", ()), *placeholders]
+    suppressed = [*(base.suppress_tokens or ()), *options.pop("suppress_tokens", ()), *placeholders]
     banned = [*(base.bad_words_ids or ()), *(options.pop("bad_words_ids", None) or ())]
     for word in wording.forbid:
         ids = encode(word)
@@ -308,7 +310,7 @@ def chosen(
     if banned:
         options["bad_words_ids"] = banned
     one = {"num_return_sequences": 1, "return_dict_in_generate": False}
-    return base.change({"suppress_tokens": quiet, **one, **options})
+    return base.change({"suppress_tokens": suppressed, **one, **options})
 
 
 def load(

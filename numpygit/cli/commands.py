@@ -207,8 +207,8 @@ def run_command(options: argparse.Namespace) -> int:
         return train.run_command(options)
     if options.command == "answer":
         captioner = load_model(options)
-        seen = look(captioner, options.picture)
-        return sum(tell(captioner, seen, options, question=q) for q in options.questions)
+        cache = look(captioner, options.picture)
+        return sum(print_text(captioner, cache, options, question=q) for q in options.questions)
     if options.command == "explain":
         return write_page(options)
     if options.command == "classify":
@@ -233,8 +233,8 @@ def choose_label(options: argparse.Namespace) -> int:
     if options.top < 1:
         raise UserError(f"--top is {options.top}, it must be at least 1")
     captioner = load_model(options)
-    seen = look(captioner, options.picture)
-    for found in classify(captioner, seen, labels, top=options.top):
+    cache = look(captioner, options.picture)
+    for found in classify(captioner, cache, labels, top=options.top):
         if options.json:
             row = {"picture": options.picture, **found._asdict(), "model": captioner.name}
             print(json.dumps(row), flush=True)
@@ -275,24 +275,24 @@ def caption_one(captioner: Captioner, picture: str, options: argparse.Namespace)
 
     count = options.num_return_sequences or 1
     try:
-        seen = look(captioner, picture)
+        cache = look(captioner, picture)
         if count == 1:
-            return tell(captioner, seen, options, name=picture)
+            return print_text(captioner, cache, options, name=picture)
         length = {} if options.max_length is None else {"max_length": options.max_length}
-        for said in captions(captioner, seen, num_return_sequences=count, **length):
-            row = {"picture": picture, "caption": said.text, "mean": said.mean,
-                   "log_probability": said.log_probability, "model": captioner.name}  # fmt: skip
+        for scored in captions(captioner, cache, num_return_sequences=count, **length):
+            row = {"picture": picture, "caption": scored.text, "mean": scored.mean,
+                   "log_probability": scored.log_probability, "model": captioner.name}  # fmt: skip
             several = f"{shown(picture)}: " if len(options.pictures) > 1 else ""
-            line = f"{several}{said.mean:8.3f}  {said.text}"
+            line = f"{several}{scored.mean:8.3f}  {scored.text}"
             print(json.dumps(row) if options.json else line, flush=True)
     except UserError as error:
         return complain(str(error))
     return 0
 
 
-def tell(
+def print_text(
     captioner: Captioner,
-    seen: Cache,
+    cache: Cache,
     options: argparse.Namespace,
     question: str | None = None,
     name: str = "",
@@ -300,7 +300,7 @@ def tell(
     """Print one caption or answer, word by word where a person watches; return 1 on a mistake."""
     picture = options.picture if question is not None else name
     several = len(getattr(options, "pictures", getattr(options, "questions", ()))) > 1
-    pieces = captioner.stream(seen, question, max_length=options.max_length)
+    pieces = captioner.stream(cache, question, max_length=options.max_length)
     try:
         first = next(pieces, "")
         if options.json:

@@ -97,8 +97,8 @@ def as_text(found: Scores, total: int) -> str:
         is_percent = name == "accuracy"
         lines.append(f"{name:12} {100 * value:.2f} %" if is_percent else f"{name:12} {value:.3f}")
     for group, values in found.groups.items():
-        told = ", ".join(f"{n} {100 * v:.2f} %" for n, v in values.items() if n != "N")
-        lines.append(f"{group:32} N {values['N']:,}, {told}")
+        line = ", ".join(f"{n} {100 * v:.2f} %" for n, v in values.items() if n != "N")
+        lines.append(f"{group:32} N {values['N']:,}, {line}")
     lines += [f"{name:12} {what}" for name, what in found.by.items()]
     for note in found.notes:
         complain(note)
@@ -122,11 +122,11 @@ def as_json(found: Scores, total: int) -> str:
 def lines_of(pairs: list[Pair], found: Scores) -> str:
     """Write the scores of each picture, one JSON object a line."""
     lines = []
-    for place, pair in enumerate(pairs):
+    for i, pair in enumerate(pairs):
         row: dict[str, Any] = {"picture": pair.row.key}
         if pair.row.question is not None:
             row["question"] = pair.row.question
         row |= {"said": pair.said, "references": list(pair.wanted)}
-        row |= {name: each[place] for name, each in found.each.items()}
+        row |= {name: each[i] for name, each in found.each.items()}
         lines.append(json.dumps(row) + "\n")
     return "".join(lines)

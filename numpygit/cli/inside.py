@@ -69,9 +69,9 @@ def trace_command(options: argparse.Namespace, load_model: Load) -> int:
     if options.output is not None:
         save(options.output, run)
         size = sum(array.nbytes for array in run.tensors.values()) / 1e6
-        said = {"file": options.output, "tensors": len(run.tensors), "text": run.facts["text"]}
-        line = f"{options.output}: {len(run.tensors)} tensors, {size:.1f} MB, {said['text']!r}"
-        print(json.dumps(said) if options.json else line)
+        facts = {"file": options.output, "tensors": len(run.tensors), "text": run.facts["text"]}
+        line = f"{options.output}: {len(run.tensors)} tensors, {size:.1f} MB, {facts['text']!r}"
+        print(json.dumps(facts) if options.json else line)
     return 0
 
 
@@ -107,8 +107,8 @@ def diff_command(options: argparse.Namespace) -> int:
 def verdict_as_json(report: Report) -> str:
     """Write what was found as a JSON object."""
     first = None if report.first is None else report.first.name
-    said = {"equal": report.equal, "first_difference": first, "causes": report.causes}
-    return json.dumps({**said, "usually": report.suspects, "unseen": report.unseen,
+    verdict = {"equal": report.equal, "first_difference": first, "causes": report.causes}
+    return json.dumps({**verdict, "usually": report.suspects, "unseen": report.unseen,
                        "notes": report.notes})  # fmt: skip
 
 
@@ -118,8 +118,8 @@ def row_as_json(row: Row) -> str:
     for name in ("apart", "allowed"):
         pair = values[name]
         if pair is not None:
-            known = {part: x if np.isfinite(x) else None for part, x in pair._asdict().items()}
-            values[name] = known
+            finite = {part: x if np.isfinite(x) else None for part, x in pair._asdict().items()}
+            values[name] = finite
     return json.dumps(values)
 
 

@@ -49,7 +49,7 @@ def look(captioner: Captioner, name: str) -> Cache:
     notes: list[str] = []
     try:
         with held_back(lines, notes):
-            return captioner.see(subject_of(name))
+            return captioner.prefill(subject_of(name))
     except UserError as error:
         raise UserError(f"{error}{joined(lines, str(error))}") from None
     finally:

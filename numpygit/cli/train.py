@@ -137,7 +137,7 @@ class Progress:
         )
         if line.validation_loss is not None:
             self.bar.clear()
-            print(told(line), flush=True)
+            print(as_text(line), flush=True)
 
     def close(self) -> None:
         """End the line."""
@@ -145,7 +145,7 @@ class Progress:
             self.bar.close()
 
 
-def told(line: Line) -> str:
+def as_text(line: Line) -> str:
     """Say what a look found, with one sample."""
     text = f"step {line.step}: loss {line.loss:.4f}, held back {line.validation_loss:.4f}, "
     text += f"{100 * (line.exact_match or 0):.1f} % of whole texts right"
@@ -153,6 +153,6 @@ def told(line: Line) -> str:
         text += f", CIDEr-D {line.cider:.2f}"
     samples = json.loads(line.samples or "[]")
     if samples:
-        key, wanted, said = samples[line.step % len(samples)]
-        text += f"; {key}: {said!r}" + ("" if said == wanted else f", not {wanted!r}")
+        key, wanted, caption = samples[line.step % len(samples)]
+        text += f"; {key}: {caption!r}" + ("" if caption == wanted else f", not {wanted!r}")
     return text

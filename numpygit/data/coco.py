@@ -32,8 +32,8 @@ def coco_captions(path: Path, *, pictures: Path | None = None) -> Iterator[Row]:
     notes = entries(file, "annotations", path) if "annotations" in file else []
     texts: dict[Any, list[str]] = {}
     for note in notes:
-        said = texts.setdefault(id_of(note, "image_id", path), [])
-        said += texts_of({"caption": note.get("caption")})
+        captions = texts.setdefault(id_of(note, "image_id", path), [])
+        captions += texts_of({"caption": note.get("caption")})
     names = {id_of(image, "id", path): str(image.get("file_name", "")) for image in images}
     folder = find_pictures_of(path, next(iter(names.values()), ""), pictures)
     for number in dict.fromkeys([*names, *texts]):
@@ -72,12 +72,12 @@ def vqa(path: Path, *, answers: Path | None = None, pictures: Path | None = None
     """
     file = read_json(path)
     questions = entries(file, "questions" if "questions" in file else "data", path)
-    known = {} if answers is None else vqa_answers(answers)
+    given = {} if answers is None else vqa_answers(answers)
     subtype = str(file.get("data_subtype", "val2014"))
     folder = None
     for question in questions:
         number, image = (id_of(question, name, path) for name in ("question_id", "image_id"))
-        note = known.get(number, question)  # TextVQA has the answers beside the question
+        note = given.get(number, question)  # TextVQA has the answers beside the question
         kinds: dict[str, str | int] = {
             name: str(note[name]) for name in ("question_type", "answer_type") if name in note
         }
@@ -121,10 +121,10 @@ def find_pictures_of(path: Path, name: str, pictures: Path | None) -> Path:
         r"(train|val|test)20\d\d", path.name
     )
     around = [path.parent, path.parent.parent]
-    around += [place / below for place in around for below in TEXTVQA]
+    around += [folder / below for folder in around for below in TEXTVQA]
     if split:
-        around += [place / below / split[0] for place in around for below in ("", "images")]
-    return next((place for place in around if (place / name).is_file()), path.parent)
+        around += [folder / below / split[0] for folder in around for below in ("", "images")]
+    return next((folder for folder in around if (folder / name).is_file()), path.parent)
 
 
 def entries(file: Any, name: str, path: Path) -> list[dict[str, Any]]:

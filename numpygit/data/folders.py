@@ -32,10 +32,10 @@ def find_pictures(folder: Path, *, recursive: bool, report: Report) -> tuple[lis
     suffixes = picture_suffixes()
     unreadable: list[OSError] = []
     found = []
-    for place, folders, files in os.walk(folder, onerror=unreadable.append):
+    for root, folders, files in os.walk(folder, onerror=unreadable.append):
         folders[:] = [name for name in folders if recursive and not name.startswith(".")]
         for name in files:
-            path = Path(place, name)
+            path = Path(root, name)
             ending = path.suffix.lower()
             is_picture = ending in suffixes and not name.startswith(".")
             is_picture &= ending not in AMBIGUOUS or is_video_inside(path)
@@ -48,8 +48,8 @@ def find_pictures(folder: Path, *, recursive: bool, report: Report) -> tuple[lis
 
 def picture_suffixes() -> set[str]:
     """List the endings of pictures and clips, those too that need what may not be installed."""
-    known = Image.registered_extensions().items()
-    pictures = {end for end, kind in known if kind in Image.OPEN and kind not in NEVER_READ}
+    formats = Image.registered_extensions().items()
+    pictures = {end for end, kind in formats if kind in Image.OPEN and kind not in NEVER_READ}
     return pictures | set(VIDEO_SUFFIXES) | set(OTHER_SUFFIXES)
 
 

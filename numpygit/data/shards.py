@@ -195,8 +195,8 @@ def picture_among(endings: list[str]) -> str | None:
     last = {ending: ending.rpartition(".")[2] for ending in endings}
     found = [ending for ending in endings if last[ending] not in NOT_PICTURES]
     if len(found) > 1:  # beside features, masks and what else
-        known = picture_suffixes()
-        found = [ending for ending in found if f".{last[ending]}" in known] or found
+        suffixes = picture_suffixes()
+        found = [ending for ending in found if f".{last[ending]}" in suffixes] or found
     return found[0] if found else None
 
 
@@ -210,12 +210,12 @@ def row_of(path: Path, key: str, parts: dict[str, Member], *, with_texts: bool) 
     if ending is None:
         return None
     try:
-        told = texts_in(path, parts) if with_texts else {}
+        texts = texts_in(path, parts) if with_texts else {}
     except UserError as error:
         return row.failed(str(error))
     picture = parts[ending]
     piece = Piece(path, picture.offset, picture.size, f"{path.name}/{picture.name}")
-    return Row(row.key, piece, labels={**row.labels, "ending": ending}, **told)
+    return Row(row.key, piece, labels={**row.labels, "ending": ending}, **texts)
 
 
 def texts_in(path: Path, parts: dict[str, Member]) -> dict[str, Any]:

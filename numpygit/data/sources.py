@@ -136,11 +136,11 @@ def named(path: Path, common: Path | None, asked: Asked) -> Iterator[Row]:
 
 def prefixed(key: str, path: Path, common: Path) -> str:
     """Put the place of a source, as seen from the folder that all have in common, before a key."""
-    place = path.absolute().relative_to(common)
+    below = path.absolute().relative_to(common)
     has_its_name = is_set(path) and key.split("/", 1)[0] == path.name  # as in shards
     if has_its_name or (not is_set(path) and not path.is_dir()):  # a picture is its name
-        place = place.parent
-    return key if place == Path() else (place / key).as_posix()
+        below = below.parent
+    return key if below == Path() else (below / key).as_posix()
 
 
 def read_one(path: Path, asked: Asked) -> Iterator[Row]:

@@ -31,7 +31,7 @@ class Speaker(Protocol):
     def caption_pixels(self, prepared: Sequence[Any], /, *, max_length: int | None) -> list[str]:
         """Caption what was prepared, all at once."""
 
-    def see(self, picture: Any, /) -> Any:
+    def prefill(self, picture: Any, /) -> Any:
         """Encode a picture once, to ask several things about it."""
 
     def answer(self, picture: Any, question: str, /, *, max_length: int | None) -> str:
@@ -63,10 +63,10 @@ def speak(
     A picture that cannot be read becomes an error and leaves the others as they are. With
     `is_held_back`, what C libraries print meanwhile is kept from the screen and put into the error.
     """
-    said: list[Spoken] = []
+    spoken: list[Spoken] = []
     waiting: dict[int, Any] = {}
-    looked_at, content, seen = object(), None, None  # questions about a picture follow each other
-    for place, row in enumerate(rows):
+    looked_at, content, cache = object(), None, None  # questions about a picture follow each other
+    for i, row in enumerate(rows):
         lines: list[str] = []
         notes: list[str] = []
         text, is_new = None, row.question is None or row.picture != looked_at
@@ -76,22 +76,22 @@ def speak(
                 if is_new:
                     content = row.read()
                 if row.question is None:
-                    waiting[place] = captioner.pixels(content)
+                    waiting[i] = captioner.pixels(content)
                 elif is_new:
-                    seen, looked_at = captioner.see(content), row.picture
+                    cache, looked_at = captioner.prefill(content), row.picture
             if row.question is not None:
-                text = captioner.answer(seen, row.question, max_length=max_length)
-            said.append(Spoken(row, text, notes=tuple(notes)))
+                text = captioner.answer(cache, row.question, max_length=max_length)
+            spoken.append(Spoken(row, text, notes=tuple(notes)))
         except Exception as error:  # of whatever kind: one picture never stops a run
             is_told = isinstance(error, UserError | OSError)
             has_name = is_told and not isinstance(content, bytes)
             why = str(error) if is_told else f"{type(error).__name__}: {error}"
             why = ("" if has_name else f"{row.key}: ") + why + joined(lines, why)
-            said.append(Spoken(row, None, why, isinstance(error, NotReadableError), tuple(notes)))
+            spoken.append(Spoken(row, None, why, isinstance(error, NotReadableError), tuple(notes)))
     captions = captioner.caption_pixels(list(waiting.values()), max_length=max_length)
-    for place, text in zip(waiting, captions, strict=True):
-        said[place] = said[place]._replace(text=text)
-    return said
+    for i, text in zip(waiting, captions, strict=True):
+        spoken[i] = spoken[i]._replace(text=text)
+    return spoken
 
 
 @contextmanager

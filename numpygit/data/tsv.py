@@ -19,7 +19,7 @@ from .tables import answers_of, texts_of
 
 def tsv(path: Path, *, texts: Path | None = None) -> Iterator[Row]:
     """Read pictures in base64; `texts` is the file that says something about the same keys."""
-    known = {} if texts is None else tsv_texts(texts)
+    found = {} if texts is None else tsv_texts(texts)
     seen: set[str] = set()
     for key, offset, size, start in tsv_lines(path):
         name = f"{path.name}: {key}"
@@ -31,7 +31,7 @@ def tsv(path: Path, *, texts: Path | None = None) -> Iterator[Row]:
         if start.startswith(b"["):
             yield row.failed(f"{name} is a list, no picture in base64; give it as the annotations")
             continue
-        yield from told(row, known.get(key, []))
+        yield from rows_of(row, found.get(key, []))
 
 
 def tsv_texts(path: Path) -> dict[str, list[dict[str, Any]]]:
@@ -49,13 +49,13 @@ def tsv_texts(path: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def told(row: Row, values: list[dict[str, Any]]) -> Iterator[Row]:
+def rows_of(row: Row, values: list[dict[str, Any]]) -> Iterator[Row]:
     """Add what is known of a picture to its row; each question makes a row of its own."""
     asked = [one for one in values if one.get("question")]
     if not asked:
         yield replace(row, texts=tuple(text for one in values for text in texts_of(one)))
-    for place, one in enumerate(asked, start=1):
-        number = one.get("question_id", f"{row.key}#{place}")
+    for count, one in enumerate(asked, start=1):
+        number = one.get("question_id", f"{row.key}#{count}")
         yield replace(
             row,
             key=str(number),

@@ -33,7 +33,7 @@ AT_ONCE = 32  # texts read together: more takes memory, and no less time
 class Scored(NamedTuple):
     """One text of a list."""
 
-    number: int  # its place in the list
+    number: int  # its index in the list
     log_probability: float  # sum over its tokens, end token included
 
 

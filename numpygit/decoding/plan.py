@@ -50,9 +50,8 @@ class Plan(NamedTuple):
 
     given: Array  # (B, T), the prompts as they were given; (B, 0) for vectors
     prompt: Array  # (B, T), what is read, padded on the left
-    visible_prompt: (
-        Array  # (B, T), what logits processors see of it, -1 for padding; (B, 0) for vectors
-    )
+    # what logits processors see of it, -1 for padding: (B, T), or (B, 0) for vectors
+    visible_prompt: Array
     attention_mask: Array  # (B, T)
     max_length: int
     end: tuple[int, ...]
@@ -77,6 +76,7 @@ def make_plan(
     counts as padding, unless it is the end token as well, as in the official code. `stand_ins`
     (B, T), ids that stand for vectors, are read in place of `given`, which may then be (B, 0).
     """
+    check_ids(options, config.vocab_size)
     end = as_tuple(config.eos_token_id if options.eos_token_id is None else options.eos_token_id)
     pad = config.pad_token_id if options.pad_token_id is None else options.pad_token_id
     is_set = pad is not None and pad != END_PADS
@@ -87,7 +87,6 @@ def make_plan(
     mask = mask_of(prompt, attention_mask, pad if is_set else None, end)
     if calls is not None and calls.streamer is not None and options.num_beams > 1:
         raise UserError("a streamer cannot be used with a beam search; use num_beams=1")
-    check_ids(options, config.vocab_size)
     return Plan(
         given,
         pad_left(prompt, mask),
@@ -100,6 +99,16 @@ def make_plan(
         calls or Calls(),
         PLAIN[config.position_embedding_type],
     )
+
+
+def as_ids(input_ids: Array) -> Array:
+    """Refuse what cannot be rows of token ids."""
+    ids = np.asarray(input_ids)
+    if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
+        raise UserError(
+            f"input_ids must be whole numbers of shape (B, T); got {ids.dtype} of shape {ids.shape}"
+        )
+    return ids
 
 
 def mask_of(ids: Array, attention_mask: Array | None, pad: int | None, end: Sequence[int]) -> Array:

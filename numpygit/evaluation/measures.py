@@ -103,9 +103,9 @@ def longest_common(a: Sequence[str], b: Sequence[str]) -> int:
     before = [0] * (len(b) + 1)
     for word in a:
         now = [0]
-        for place, other in enumerate(b):
-            longer = max(before[place + 1], now[place])
-            now.append(before[place] + 1 if word == other else longer)
+        for j, other in enumerate(b):
+            longer = max(before[j + 1], now[j])
+            now.append(before[j] + 1 if word == other else longer)
         before = now
     return before[-1]
 
@@ -127,7 +127,7 @@ def cider_d(captions: Sequence[str], references: Sequence[Sequence[str]]) -> Sco
     How rare an n-gram is depends on the references of all pictures, so scores of different sets
     cannot be compared, and a single picture scores 0. Source: Vedantam et al. 2015.
     """
-    spread = 6.0
+    std = 6.0
     counted = [[n_grams(text.split()) for text in several] for several in references]
     frequency: Counter[tuple[str, ...]] = Counter()
     for several in counted:
@@ -149,12 +149,12 @@ def cider_d(captions: Sequence[str], references: Sequence[Sequence[str]]) -> Sco
     for caption, several in zip(captions, counted, strict=True):
         said, total = weigh(n_grams(caption.split())), np.zeros(LONGEST)
         for text in several:
-            total += likeness(said, weigh(text), spread)
+            total += likeness(said, weigh(text), std)
         each.append(float(np.mean(total) / len(several) * 10.0))
     return Score(float(np.mean(each)), each)
 
 
-def likeness(a: Weighed, b: Weighed, spread: float) -> np.ndarray:
+def likeness(a: Weighed, b: Weighed, std: float) -> np.ndarray:
     """Cosine of two texts for n = 1 to 4; a word said too often, or more length, gains nothing."""
     found = np.zeros(LONGEST)
     difference = float(a.length - b.length)
@@ -164,5 +164,5 @@ def likeness(a: Weighed, b: Weighed, spread: float) -> np.ndarray:
             found[n] += min(weight, other) * other
         if a.norms[n] != 0 and b.norms[n] != 0:
             found[n] /= a.norms[n] * b.norms[n]
-        found[n] *= np.e ** (-(difference**2) / (2 * spread**2))
+        found[n] *= np.e ** (-(difference**2) / (2 * std**2))
     return found

@@ -48,7 +48,7 @@ def page(pairs: Sequence[Pair], scores: Scores, *, title: str) -> str:
         f"<style>{STYLE}</style><h1>{escape(title)}</h1>",
         figures(scores),
         section("The worst", pairs, scores, worst),
-        told(confusions(pairs)),
+        table_of(confusions(pairs)),
         section("The best", pairs, scores, best),
         "</html>",
     ]
@@ -65,9 +65,9 @@ def ranking(scores: Scores) -> list[int]:
     )
 
 
-def is_perfect(scores: Scores, place: int) -> bool:
+def is_perfect(scores: Scores, row: int) -> bool:
     """Tell whether nothing is wrong with a picture."""
-    return scores.each["exact"][place] == 1.0
+    return scores.each["exact"][row] == 1.0
 
 
 def figures(scores: Scores) -> str:
@@ -98,21 +98,21 @@ def cell(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
 
 
-def section(title: str, pairs: Sequence[Pair], scores: Scores, places: list[int]) -> str:
+def section(title: str, pairs: Sequence[Pair], scores: Scores, rows: list[int]) -> str:
     """Write some pictures with what was said of them and what was expected."""
-    if not places:
+    if not rows:
         return ""
-    shown = "".join(figure(pairs[i], scores, i) for i in places)
+    shown = "".join(figure(pairs[i], scores, i) for i in rows)
     return f"<h2>{escape(title)}</h2><div class=pictures>{shown}</div>"
 
 
-def figure(pair: Pair, scores: Scores, place: int) -> str:
+def figure(pair: Pair, scores: Scores, number: int) -> str:
     """Write one picture."""
     row = pair.row
     question = f"<div>{escape(row.question)}</div>" if row.question else ""
     wanted = "<br>".join(escape(text) for text in dict.fromkeys(pair.wanted))
     values = ", ".join(
-        f"{name} {scores.each[name][place]:.2f}"
+        f"{name} {scores.each[name][number]:.2f}"
         for name in ("accuracy", "CIDEr", "ROUGE_L", "exact")
         if name in scores.each
     )
@@ -142,7 +142,7 @@ def opened(content: Any) -> Image.Image:
     return (content[len(content) // 2] if isinstance(content, list) else content).copy()
 
 
-def told(found: list[Confusion]) -> str:
+def table_of(found: list[Confusion]) -> str:
     """Write what is confused with what."""
     if not found:
         return ""

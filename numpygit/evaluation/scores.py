@@ -224,15 +224,15 @@ def exact(pairs: Sequence[Pair]) -> list[float]:
 def by_group(pairs: Sequence[Pair], found: Scores) -> dict[str, dict[str, float]]:
     """Average what has a meaning for a part of the set: exact match and VQA's accuracy."""
     groups: dict[str, list[int]] = {}
-    for place, pair in enumerate(pairs):
+    for i, pair in enumerate(pairs):
         for label in GROUPS:
             if label in pair.row.labels:
-                groups.setdefault(f"{label}: {pair.row.labels[label]}", []).append(place)
-    told = [name for name in ("accuracy", "exact") if name in found.each]
+                groups.setdefault(f"{label}: {pair.row.labels[label]}", []).append(i)
+    names = [name for name in ("accuracy", "exact") if name in found.each]
     return {
-        group: {"N": len(places)}
-        | {name: sum(found.each[name][i] for i in places) / len(places) for name in told}
-        for group, places in sorted(groups.items())
+        group: {"N": len(rows)}
+        | {name: sum(found.each[name][i] for i in rows) / len(rows) for name in names}
+        for group, rows in sorted(groups.items())
     }
 
 

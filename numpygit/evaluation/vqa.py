@@ -38,9 +38,9 @@ EXPANDED = """
     you're you've
 """  # each is known without one of its apostrophes
 CONTRACTIONS = {
-    word[:place] + word[place + 1 :]: word
+    word[:i] + word[i + 1 :]: word
     for word in EXPANDED.split()
-    for place, letter in enumerate(word)
+    for i, letter in enumerate(word)
     if letter == "'"
 } | {"somebody'd": "somebodyd"}
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import loading
 from ..decoding.options import as_tuple
-from ..decoding.plan import Calls
+from ..decoding.plan import Calls, as_ids
 from ..errors import UserError, shown
 from ..loading.config import GitConfig, GitVisionConfig
 from ..model.layers import Trace, no_trace
@@ -17,16 +17,6 @@ from ..model.params import Array, Git, Vision
 from ..model.text import Cache
 
 Pixels = Array | list[Array]
-
-
-def as_ids(input_ids: Array) -> Array:
-    """Refuse what cannot be rows of token ids."""
-    ids = np.asarray(input_ids)
-    if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
-        raise UserError(
-            f"input_ids must be whole numbers of shape (B, T); got {ids.dtype} of shape {ids.shape}"
-        )
-    return ids
 
 
 def numbers(name: str, value: Any) -> Array:
@@ -51,8 +41,8 @@ class Prompt(NamedTuple):
     """What generate continues.
 
     One picture serves several prompts, padded on either side. Of prompts as inputs_embeds
-    (B, T, D) only the new words come back. past_key_values, from an earlier output or from `see`,
-    stands for pictures and for the first words of the prompt.
+    (B, T, D) only the new words come back. past_key_values, from an earlier output or from
+    `prefill`, stands for pictures and for the first words of the prompt.
     """
 
     ids: Array | None = None  # (B, T)
@@ -196,11 +186,6 @@ def same_rows(memory: Array, input_ids: Array) -> Array:
     )
 
 
-def count_rows(subject: Pixels | Cache) -> int:
-    """Count the pictures in pixels or in a Cache."""
-    return len(subject.attention_mask if isinstance(subject, Cache) else pictures(subject))
-
-
 def words_of(input_ids: Array | None, inputs_embeds: Array | None, width: int) -> Array:
     """Take the words, ids (B, T) or vectors (B, T, D), whichever is given."""
     if input_ids is not None and inputs_embeds is not None:
@@ -247,23 +232,6 @@ def warn_of_padding(ids: Array, config: GitConfig) -> None:
             "is read as words; pass the attention_mask that the processor returns",
             stacklevel=4,
         )
-
-
-def pictures(pixel_values: Array | list[Array] | tuple[Array, ...]) -> Array:
-    """Make one array of pictures or clips.
-
-    A list of pictures (C, H, W) is a batch, a list of frames (B, C, H, W) is a clip.
-    """
-    if isinstance(pixel_values, list | tuple):
-        try:
-            axis = 1 if np.ndim(pixel_values[0]) == 4 else 0
-            return np.stack([np.asarray(p, np.float32) for p in pixel_values], axis=axis)
-        except (ValueError, IndexError) as error:
-            raise UserError(
-                f"pixel_values is a list that makes no array: {error}; give pictures or frames "
-                "of one shape"
-            ) from None
-    return numbers("pixel_values", pixel_values)
 
 
 def mask_of_new_words(

@@ -28,7 +28,7 @@ from .arguments import (
     check_finite,
     check_past,
     mask_of_new_words,
-    pictures,
+    numbers,
     same_rows,
     warn_of_padding,
     whole_numbers,
@@ -131,6 +131,29 @@ def masked_attentions(attentions: Sequence[Array], head_mask: Array) -> tuple[Ar
     """Multiply attention weights by a head mask, as the official code shows them."""
     mask = np.broadcast_to(head_mask, (len(attentions), attentions[0].shape[1]))
     return tuple(a * row[:, None, None] for a, row in zip(attentions, mask, strict=True))
+
+
+def pictures(pixel_values: Array | list[Array] | tuple[Array, ...]) -> Array:
+    """Make one array of pictures or clips.
+
+    A list of pictures (C, H, W) is a batch, a list of frames (B, C, H, W) is a clip.
+    """
+    if isinstance(pixel_values, list | tuple):
+        try:
+            axis = 1 if np.ndim(pixel_values[0]) == 4 else 0
+            return np.stack([np.asarray(p, np.float32) for p in pixel_values], axis=axis)
+        except (ValueError, IndexError) as error:
+            raise UserError(
+                f"pixel_values is a list that makes no array: {error}; give pictures or frames "
+                "of one shape"
+            ) from None
+    is_ready = isinstance(pixel_values, np.ndarray) and pixel_values.dtype == np.float32
+    return pixel_values if is_ready else numbers("pixel_values", pixel_values)
+
+
+def count_rows(subject: Pixels | Cache) -> int:
+    """Count the pictures in pixels or in a Cache."""
+    return len(subject.attention_mask if isinstance(subject, Cache) else pictures(subject))
 
 
 def memory_of(

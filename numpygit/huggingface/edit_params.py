@@ -68,7 +68,7 @@ def heads_without(layers: int, heads: int, pruned: Mapping[int, Sequence[int]]) 
     return mask
 
 
-def resize_words(params: Git, size: int, *, spread: float, seed: int = 0) -> Git:
+def resize_words(params: Git, size: int, *, std: float, seed: int = 0) -> Git:
     """Cut or extend the vocabulary, in the embedding and in the head; new vectors are random.
 
     A model whose head and embedding are one array keeps them one. New biases are 0.
@@ -78,20 +78,20 @@ def resize_words(params: Git, size: int, *, spread: float, seed: int = 0) -> Git
         raise UserError(f"a vocabulary of {size} words cannot be; give 1 or more")
     text = params.text
     rng = np.random.default_rng(seed)
-    word_embedding = resize_rows(text.word_embedding, size, rng, spread)
+    word_embedding = resize_rows(text.word_embedding, size, rng, std)
     is_tied = text.head.weight is text.word_embedding
     if len(text.head.bias) == 0:  # no head: GitModel
         return replace(params, text=replace(text, word_embedding=word_embedding))
-    weight = word_embedding if is_tied else resize_rows(text.head.weight, size, rng, spread)
+    weight = word_embedding if is_tied else resize_rows(text.head.weight, size, rng, std)
     bias = resize_rows(text.head.bias, size, rng, 0)
     resized = replace(text, word_embedding=word_embedding, head=Linear(weight, bias))
     return replace(params, text=resized)
 
 
-def resize_rows(rows: Array, size: int, rng: np.random.Generator, spread: float) -> Array:
+def resize_rows(rows: Array, size: int, rng: np.random.Generator, std: float) -> Array:
     """Keep the first rows of an array, and draw those that are missing."""
     new = rng.standard_normal((max(0, size - len(rows)), *rows.shape[1:]), np.float32)
-    return np.concatenate([rows[:size], new * np.float32(spread)])
+    return np.concatenate([rows[:size], new * np.float32(std)])
 
 
 def with_vectors(params: Git, vectors: Array) -> tuple[Git, Array]:

@@ -28,8 +28,8 @@ class ModelOutput(Mapping[str, Any]):
     def __getattr__(self, name: str) -> Any:
         named = self.__dict__.get("_fields", {})
         if name not in named:
-            known = ", ".join(named)
-            raise AttributeError(f"this output has no {name!r}; it has: {known}")
+            names = ", ".join(named)
+            raise AttributeError(f"this output has no {name!r}; it has: {names}")
         return named[name]
 
     def __getitem__(self, key: str | int | slice) -> Any:

@@ -120,8 +120,10 @@ def write_weights(
     if len(shards) == 1:
         return names
     size = sum(array.nbytes for array in tensors.values())
-    places = {tensor: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
-    index = {"metadata": {"total_size": size}, "weight_map": places}
+    weight_map = {
+        tensor: name for name, shard in zip(names, shards, strict=True) for tensor in shard
+    }
+    index = {"metadata": {"total_size": size}, "weight_map": weight_map}
     text = json.dumps(index, indent=2, sort_keys=True) + "\n"
     named = f"model.safetensors.index{middle}.json"
     write_whole(folder / named, lambda part: part.write_text(text, encoding="utf-8"))

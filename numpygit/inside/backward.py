@@ -63,7 +63,7 @@ def record_backward(
     check_patterns(patterns, names_of(config))
     pixels = captioner.pixels(picture)
     prompt = captioner.processor.prompt(question)
-    *_, ids = captioner.say(pixels, prompt)
+    *_, ids = captioner.generate(pixels, prompt)
     labels = np.where(np.arange(ids.shape[1]) < prompt.shape[1], IGNORED, ids)
     recorder = Recorder(*patterns)
     watch = recorder if trace is None else only(patterns, trace)
@@ -74,7 +74,7 @@ def record_backward(
         "question": question or "",
         "mode": MODE,
         "loss": str(loss),
-        "text": captioner.processor.words.decode(ids[0, prompt.shape[1] :].tolist()),
+        "text": captioner.processor.vocabulary.decode(ids[0, prompt.shape[1] :].tolist()),
     }
     if noise:
         found: dict[str, Distance] = {}

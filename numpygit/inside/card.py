@@ -6,27 +6,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..model.layers import softmax
 from ..model.params import Array
 from ..trace import find
 from .character_pictures import sketch
 from .debug import count_odd
 from .record import BLOCKED
-from .source_line import Seen
+from .source_line import Traced
 
 # ---------------------------------------------------------------- what is shown
 
 
-def card(one: Seen, count: int, side: tuple[int, int]) -> list[str]:
+def card(one: Traced, count: int, side: tuple[int, int]) -> list[str]:
     """Describe a tensor in some lines of at most 80 columns."""
-    place = find(one.name)
+    location = find(one.name)
     value = one.value
     shape = f"{value.dtype} {value.shape}"
     lines = [f"[{count}] {one.name}"]
-    if place is not None:
-        shape = f"{place.row.shape} = {value.shape} {value.dtype}"
-        if value.ndim != place.row.shape.count(",") + (not place.row.shape.endswith(",)")):
+    if location is not None:
+        shape = f"{location.row.shape} = {value.shape} {value.dtype}"
+        if value.ndim != location.row.shape.count(",") + (not location.row.shape.endswith(",)")):
             shape = f"{value.shape} {value.dtype}"  # a clip's pixels have one axis more
-        lines += [f"    {place.row.meaning}", f"    {shape}"]
+        lines += [f"    {location.row.meaning}", f"    {shape}"]
     else:
         lines.append(f"    {shape}")
     lines.append(f"    {one.file}:{one.line}  {one.source}"[:80])
@@ -52,10 +53,11 @@ def likeliest(logits: Array, words: Sequence[str]) -> list[str]:
     last = logits[0, -1].astype(np.float64)
     if not np.isfinite(last).all():
         return []
-    powers = np.exp(last - last.max())
-    shares = powers / powers.sum()
-    best = np.argsort(-shares)[:5]
+    probability = softmax(last)
+    best = np.argsort(-probability)[:5]
     lines = ["    what may come after the last word"]
     for i in best:
-        lines.append(f"      {words[i]:14} {shares[i]:6.1%} {'#' * round(40 * shares[i])}".rstrip())
+        lines.append(
+            f"      {words[i]:14} {probability[i]:6.1%} {'#' * round(40 * probability[i])}".rstrip()
+        )
     return lines

@@ -18,10 +18,10 @@ MOST_ROWS, MOST_COLUMNS = 16, 72
 
 def sketch(name: str, value: Array, side: tuple[int, int]) -> list[str]:
     """Draw what helps: attention over the picture, lengths of tokens, the mask, brightness."""
-    place = find(name)
-    if place is None or value.ndim < 3:
+    location = find(name)
+    if location is None or value.ndim < 3:
         return []
-    last = place.row.name.rpartition(".")[2]
+    last = location.row.name.rpartition(".")[2]
     if last == "pixels":
         brightness = value.reshape(-1, *value.shape[-3:])[0].mean(axis=0)
         return titled("how bright the picture is", shrink(brightness))

@@ -73,9 +73,9 @@ def record(
     recorder = Recorder(*patterns)
     watch = recorder if trace is None else only(patterns, trace)
     if cached:
-        *_, ids = captioner.say(pixels, prompt, trace=watch)
+        *_, ids = captioner.generate(pixels, prompt, trace=watch)
     else:
-        *_, ids = captioner.say(pixels, prompt)
+        *_, ids = captioner.generate(pixels, prompt)
         read_once(captioner, captioner.model, pixels, ids[:, :-1], watch)
     facts: dict[str, Any] = {
         "model": captioner.name,
@@ -83,7 +83,7 @@ def record(
         "question": question or "",
         "preprocessing": "original" if captioner.processor.original else "hf",
         "mode": "cached" if cached else "uncached",
-        "text": captioner.processor.words.decode(ids[0, prompt.shape[1] :].tolist()),
+        "text": captioner.processor.vocabulary.decode(ids[0, prompt.shape[1] :].tolist()),
     }
     tensors = {IDS: ids[:, :-1], **recorder.tensors}
     if noise and not (cached and captioner.processor.original):
@@ -116,13 +116,13 @@ def measure_noise(
         if name in tensors:
             found[name] = distance(tensors[name], value)
 
-    said = iter(ids[:, prompt.shape[1] :].T)  # the same words, whatever float64 would say
+    chosen = iter(ids[:, prompt.shape[1] :].T)  # the same words, whatever float64 would say
     if cached:
         for _ in exact.steps(
             pixels,
             prompt,
             max_length=ids.shape[1],
-            choose=lambda logits, so_far: Choice(next(said), np.arange(1)),
+            choose=lambda logits, so_far: Choice(next(chosen), np.arange(1)),
             trace=hold_against,
         ):
             pass

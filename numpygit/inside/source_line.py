@@ -14,7 +14,7 @@ from ..model.image import normalise
 from ..model.params import Array
 
 
-class Seen(NamedTuple):
+class Traced(NamedTuple):
     """A tensor that has come, and where it was computed."""
 
     name: str
@@ -35,7 +35,7 @@ def calling_frame() -> FrameType:
     return frame
 
 
-def seen(name: str, value: Array, frame: FrameType) -> Seen:
+def traced(name: str, value: Array, frame: FrameType) -> Traced:
     """Note a tensor and the line that computed it."""
     file, line = frame.f_code.co_filename, frame.f_lineno
     function = frame.f_code.co_name
@@ -43,9 +43,9 @@ def seen(name: str, value: Array, frame: FrameType) -> Seen:
         code = normalise.__code__
         file, function = code.co_filename, code.co_name
         line = max(end for *_, end in code.co_lines() if end is not None)
-        return Seen(name, value, Path(file).name, line, function, source_of(file, line))
+        return Traced(name, value, Path(file).name, line, function, source_of(file, line))
     line, source = line_of(file, line, frame.f_code.co_firstlineno)
-    return Seen(name, value, Path(file).name, line, function, source)
+    return Traced(name, value, Path(file).name, line, function, source)
 
 
 def source_of(file: str, line: int) -> str:

@@ -21,7 +21,7 @@ from ..trace import order
 from .card import card, likeliest
 from .debug import debug
 from .record import Subject, names_of, record
-from .source_line import Seen, calling_frame, seen
+from .source_line import Traced, calling_frame, traced
 from .stops import Stop, by_name, make_stop, number
 from .takes import Captioner
 
@@ -50,7 +50,7 @@ class Walker:
         self.names = names  # that can come
         self.side = side  # rows and columns of patches
         self.words = words  # of the vocabulary
-        self.history: list[Seen] = []
+        self.history: list[Traced] = []
         self.at = -1  # which of them is shown
         self.skip = 0  # so many more before the next halt
         self.goal: Stop | None = None  # of a jump
@@ -61,7 +61,7 @@ class Walker:
 
     def __call__(self, name: str, value: Array) -> None:
         frame = calling_frame()
-        self.history.append(seen(name, value, frame))
+        self.history.append(traced(name, value, frame))
         if not self.is_halt(name, value):
             return
         self.at = len(self.history) - 1
@@ -75,7 +75,7 @@ class Walker:
         """Decide whether the person wants to look at this one."""
         for stop in self.stops:
             if stop.fits(name, value):
-                say(f"stop {stop.said}:")
+                write(f"stop {stop.text}:")
                 self.running, self.goal, self.skip = False, None, 0
                 return True
         if self.goal is not None:
@@ -94,13 +94,13 @@ class Walker:
                 (words[0], words[1].strip() if words[1:] else "") if words else ("n", "")
             )
             if command not in COMMANDS:
-                say(f"unknown command {command!r}; h lists the commands")
+                write(f"unknown command {command!r}; h lists the commands")
                 continue
             try:
                 if COMMANDS[command](self, rest):
                     return
             except UserError as error:
-                say(str(error))
+                write(str(error))
 
     def end(self, text: str) -> None:
         """Say what came out, and let the person look back."""
@@ -108,23 +108,23 @@ class Walker:
         self.at = len(self.history)
         passed = [] if self.goal is None else self.fitting(self.goal)
         if self.goal is not None:
-            say(f"no further tensor fits {self.goal.said}")
-        say(f"the run ends here: {text!r}")
+            write(f"no further tensor fits {self.goal.text}")
+        write(f"the run ends here: {text!r}")
         if passed:  # in a cached run nobody knows how many words will come
             self.at = passed[-1]
             self.show()
-        say("b goes back, q quits")
+        write("b goes back, q quits")
         self.talk()
 
     def show(self) -> None:
         """Show one tensor: name, shape with letters, sentence, line, numbers, a picture."""
         one = self.history[self.at]
-        say()
+        write()
         for line in card(one, self.at + 1, self.side):
-            say(line)
+            write(line)
         if one.name.endswith("logits"):
             for line in likeliest(one.value, self.words):
-                say(line)
+                write(line)
 
     # Every command returns whether the run goes on.
 
@@ -136,7 +136,7 @@ class Walker:
             self.show()
             return False
         if self.ended:
-            say("the run has ended; b goes back, q quits")
+            write("the run has ended; b goes back, q quits")
             return False
         self.skip = count - (len(self.history) - 1 - self.at)
         return True
@@ -144,7 +144,7 @@ class Walker:
     def back(self, rest: str) -> bool:
         """Show one before."""
         if self.at <= 0:
-            say("this is the first")
+            write("this is the first")
             return False
         self.at = max(self.at - number(rest), 0)
         self.show()
@@ -160,7 +160,7 @@ class Walker:
             self.show()
             return False
         if self.ended:
-            say(f"no tensor of this run fits {rest}")
+            write(f"no tensor of this run fits {rest}")
             return False
         self.goal = goal
         return True
@@ -174,12 +174,12 @@ class Walker:
         if self.ended:
             return False
         newest = order(self.history[-1].name)
-        return any(order(name) > newest and fnmatchcase(name, goal.said) for name in self.names)
+        return any(order(name) > newest and fnmatchcase(name, goal.text) for name in self.names)
 
     def go_on(self, rest: str) -> bool:
         """Let the run go on until a stop."""
         if self.ended:
-            say("the run has ended; b goes back, q quits")
+            write("the run has ended; b goes back, q quits")
             return False
         self.running = True
         return True
@@ -188,50 +188,50 @@ class Walker:
         """Add a stop."""
         stop = make_stop(rest, self.names)
         self.stops.append(stop)
-        say(f"c will stop at {stop.said}")
+        write(f"c will stop at {stop.text}")
         return False
 
     def list_stops(self, rest: str) -> bool:
         """List the stops."""
-        say("\n".join(f"  {stop.said}" for stop in self.stops) or "there are no stops")
+        write("\n".join(f"  {stop.text}" for stop in self.stops) or "there are no stops")
         return False
 
     def clear(self, rest: str) -> bool:
         """Remove the stops."""
         self.stops.clear()
-        say("there are no stops any more")
+        write("there are no stops any more")
         return False
 
     def numbers(self, rest: str) -> bool:
         """Print numbers, the middle left out."""
         value = self.history[min(self.at, len(self.history) - 1)].value
-        say(np.array2string(value, precision=4, threshold=60, edgeitems=3, max_line_width=78))
+        write(np.array2string(value, precision=4, threshold=60, edgeitems=3, max_line_width=78))
         return False
 
     def list_seen(self, rest: str) -> bool:
         """List what has come."""
         for i, one in enumerate(self.history):
-            say(f"{'>' if i == self.at else ' '}{i + 1:4} {one.name:30} {one.value.shape}")
+            write(f"{'>' if i == self.at else ' '}{i + 1:4} {one.name:30} {one.value.shape}")
         return False
 
     def open_debugger(self, rest: str) -> bool:
         """Open pdb where the newest tensor was computed."""
         if self.ended:
-            say("the run has ended: its functions are gone. Start again, and j to the tensor")
+            write("the run has ended: its functions are gone. Start again, and j to the tensor")
             return False
         if self.at != len(self.history) - 1:
             self.at = len(self.history) - 1
-            say("functions of earlier tensors are gone; this is the newest:")
+            write("functions of earlier tensors are gone; this is the newest:")
             self.show()
-        say("pdb: `p NAME` shows an array, `n` goes on by a line, `u` shows the caller,")
-        say("`c` comes back here at the next tensor, `q` quits")
+        write("pdb: `p NAME` shows an array, `n` goes on by a line, `u` shows the caller,")
+        write("`c` comes back here at the next tensor, `q` quits")
         self.skip = 1
         self.wants_debugger = True
         return True
 
     def help(self, rest: str) -> bool:
         """List the commands."""
-        say(HELP)
+        write(HELP)
         return False
 
     def leave(self, rest: str) -> bool:
@@ -262,23 +262,23 @@ def walk(
     config = captioner.model.config
     patch = config.vision_config.patch_size
     H, W = captioner.pixels(picture).shape[-2:]
-    words = [captioner.processor.words.tokenizer.id_to_token(i) or "?"
+    words = [captioner.processor.vocabulary.tokenizer.id_to_token(i) or "?"
              for i in range(config.vocab_size)]  # fmt: skip
     walker = Walker(names_of(config, cached=cached), (H // patch, W // patch), words)
-    say("Every tensor of a run, one after the other. h lists the commands.")
+    write("Every tensor of a run, one after the other. h lists the commands.")
     with debug():
         try:
             run = record(captioner, picture, question, cached=cached, trace=walker)
             walker.end(run.facts["text"])
         except (Quit, bdb.BdbQuit):
-            say("left")
+            write("left")
     return 0
 
 
 # ---------------------------------------------------------------- talking
 
 
-def say(text: str = "") -> None:
+def write(text: str = "") -> None:
     """Print, at once."""
     print(text, flush=True)
 
@@ -288,8 +288,8 @@ def ask() -> str:
     try:
         line = input("step> ")
     except EOFError:
-        say()
+        write()
         raise Quit from None
     if not sys.stdin.isatty():
-        say(line)
+        write(line)
     return line.strip()

@@ -18,7 +18,7 @@ from .record import BLOCKED, nearest_name
 class Stop(NamedTuple):
     """What to stop at."""
 
-    said: str
+    text: str
     fits: Callable[[str, Array], bool]
 
 

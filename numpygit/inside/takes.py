@@ -26,7 +26,7 @@ class Captioner(Protocol):
     def pixels(self, picture: Picture | Sequence[Picture]) -> Array:
         """Prepare a picture (1, C, H, W) or a clip (1, frames, C, H, W)."""
 
-    def say(
+    def generate(
         self,
         pictures: Array | Cache,
         prompt: Array,

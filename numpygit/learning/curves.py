@@ -149,18 +149,20 @@ def page(title: str, facts: Sequence[tuple[str, str]], lines: Sequence[Line]) ->
         chart("Rate", [("rate", "#9334e6", steps, [line.rate for line in lines])]),
         chart("Norm of the gradient", [("norm", "#e37400", steps, [line.norm for line in lines])]),
     ]
-    told = "".join(f"<tr><th>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in facts)
-    said = [row for line in looks[-1:] for row in json.loads(line.samples or "[]")]
+    table_of_facts = "".join(
+        f"<tr><th>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in facts
+    )
+    samples = [row for line in looks[-1:] for row in json.loads(line.samples or "[]")]
     rows = "".join(
         f"<tr><td>{html.escape(key)}</td><td>{html.escape(wanted)}</td>"
         f'<td class="{"right" if wanted == mine else "wrong"}">{html.escape(mine)}</td></tr>'
-        for key, wanted, mine in said
+        for key, wanted, mine in samples
     )
     table = f"<h2>What it says</h2><table><tr><th>picture<th>wanted<th>said</tr>{rows}</table>"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f"<style>{STYLE}</style><h1>{html.escape(title)}</h1>{''.join(charts)}"
-        f"{table if rows else ''}<h2>Settings</h2><table>{told}</table></html>\n"
+        f"{table if rows else ''}<h2>Settings</h2><table>{table_of_facts}</table></html>\n"
     )
 
 

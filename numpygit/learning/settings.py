@@ -37,10 +37,10 @@ class Settings:
 
 def settings_of(given: dict[str, Any]) -> Settings:
     """Check names and numbers of settings."""
-    known = Settings.__dataclass_fields__
+    names = Settings.__dataclass_fields__
     for name in given:
-        if name not in known:
-            raise UserError(f"unknown setting {name!r}; known are: {', '.join(known)}")
+        if name not in names:
+            raise UserError(f"unknown setting {name!r}; known are: {', '.join(names)}")
     asked = Settings(**given)
     least = {"epochs": 0, "batch": 1, "accumulate": 1, "save_every": 1, "decay": 0, "warm_up": 0}
     for name, value in least.items():

@@ -96,21 +96,21 @@ def batches_for(
     rng: np.random.Generator | None,
 ) -> list[Batch]:
     """Lay examples into batches, from pixels or from what is kept of them."""
-    words, kept = teacher.processor.words, teacher.kept
+    vocabulary, kept = teacher.processor.vocabulary, teacher.kept
     if kept is None:
         crop = rng if teacher.settings.augment else None
         pixels = [read_pixels(teacher, held, n, crop) for n in numbers]
-        return batches_of(pixels, texts, words)
+        return batches_of(pixels, texts, vocabulary)
     offset = len(teacher.data.training) if held else 0
 
     def find(place: int) -> Array:
         n = numbers[place]
         pixels = read_pixels(teacher, held, n)
-        return make(kept, offset + n, pixels, texts[place], words, which=picked[place])
+        return make(kept, offset + n, pixels, texts[place], vocabulary, which=picked[place])
 
     with blas_threads(1), ThreadPoolExecutor(teacher.threads) as pool:
         arrays = list(pool.map(find, range(len(numbers))))
-    return batch_of_kept(kept, arrays, texts, words)
+    return batch_of_kept(kept, arrays, texts, vocabulary)
 
 
 def model_of(teacher: Teacher, weights: Weights) -> GitForCausalLM:

@@ -75,7 +75,7 @@ def train(
     processor = GitProcessor.from_folder(folder)
     config, params = load_params(folder)
     check_positions(config)
-    words, longest = processor.words, config.max_position_embeddings
+    words, longest = processor.vocabulary, config.max_position_embeddings
     rows = read(data, answers=answers, pictures=pictures)
     split = split_of(examples_of(rows, words, longest=longest), asked.validation, seed=asked.seed)
     if validation_data is not None:

@@ -40,9 +40,9 @@ class Look(NamedTuple):
 
 def look(teacher: Teacher, weights: Weights) -> Look:
     """Generate a text for every picture that is held back, and measure the loss on them."""
-    held, words = teacher.data.validation, teacher.processor.words
+    held, vocabulary = teacher.data.validation, teacher.processor.vocabulary
     said = [generated(teacher, weights, number) for number in range(len(held))]
-    wanted = [[words.decode(list(text.said)) for text in example.texts] for example in held]
+    wanted = [[vocabulary.decode(list(text.said)) for text in example.texts] for example in held]
     right = sum(one in several for one, several in zip(said, wanted, strict=True))
     captions = [n for n, example in enumerate(held) if not example.texts[0].prompt]
     samples = [[held[n].row.key, wanted[n][0], said[n]] for n in range(min(SAMPLES, len(held)))]
@@ -58,13 +58,13 @@ def look(teacher: Teacher, weights: Weights) -> Look:
 def generated(teacher: Teacher, weights: Weights, number: int) -> str:
     """The caption or answer that the model gives to a picture that is held back."""
     prompt = teacher.data.validation[number].texts[0].prompt
-    words = teacher.processor.words
+    vocabulary = teacher.processor.vocabulary
     ids = model_of(teacher, weights).generate(
-        np.array([[words.start_id, *prompt]]),
+        np.array([[vocabulary.start_id, *prompt]]),
         pixel_values=read_pixels(teacher, True, number)[None],
         max_length=teacher.config.max_position_embeddings,
     )
-    said: str = words.decode(np.asarray(ids)[0, 1 + len(prompt) :].tolist())
+    said: str = vocabulary.decode(np.asarray(ids)[0, 1 + len(prompt) :].tolist())
     return said
 
 

@@ -41,7 +41,7 @@ def config_from(tensors: Mapping[str, Array]) -> Config:
     (positions,) = axes(tensors, f"{TOWER}embeddings.position_embedding.weight", 0)
     (vision_hidden,) = axes(tensors, f"{TOWER}encoder.layers.0.mlp.fc1.bias", 0)
     vocabulary, D = axes(tensors, "git.embeddings.word_embeddings.weight", 0, 1)
-    (places,) = axes(tensors, "git.embeddings.position_embeddings.weight", 0)
+    (max_positions,) = axes(tensors, "git.embeddings.position_embeddings.weight", 0)
     (hidden,) = axes(tensors, "git.encoder.layer.0.intermediate.dense.bias", 0)
     if h % HEAD_WIDTH or D % HEAD_WIDTH:
         raise UserError(
@@ -61,7 +61,7 @@ def config_from(tensors: Mapping[str, Array]) -> Config:
         num_hidden_layers=layers(tensors, "git.encoder.layer.{i}.output.dense.bias"),
         num_attention_heads=D // HEAD_WIDTH,
         intermediate_size=hidden,
-        max_position_embeddings=places,
+        max_position_embeddings=max_positions,
         num_image_with_embedding=layers(tensors, "git.img_temperal_embedding.{i}") or None,
     )
 
@@ -97,6 +97,6 @@ def check_parameters(config: Config, parameters: Parameters, *, source: str) -> 
             (vision.hidden_size, vision.patch_size) if width_and_patch else None,
         ),
     }
-    for name, (said, has) in sizes.items():
-        if said != has:
-            raise UserError(f"{name} is {said} in {source}, and {has} in the file of weights")
+    for name, (setting, shape) in sizes.items():
+        if setting != shape:
+            raise UserError(f"{name} is {setting} in {source}, and {shape} in the file of weights")

@@ -74,7 +74,7 @@ def check_config(config: Any, folder: Path | None) -> None:
 
 
 def whole_from(tensors: Mapping[str, Array], config: GitConfig, *, source: str) -> Git:
-    """Make the params of a whole GIT; pruned heads come back as heads that say nothing."""
+    """Make the params of a whole GIT; pruned heads come back with an output of 0."""
     named = {official_name(name): array for name, array in tensors.items()}
     return params_from(grow(named, config), config, source=source)
 

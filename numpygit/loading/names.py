@@ -233,7 +233,7 @@ def misfit(array: Array, shape: tuple[int, ...]) -> str:
     if array.shape != shape:
         return f"shape {array.shape}, its config says {shape}"
     if array.dtype != np.float32:
-        dtype = next(name for name, known in DTYPES.items() if known == array.dtype)
+        dtype = next(name for name, kind in DTYPES.items() if kind == array.dtype)
         return f"dtype {dtype}; expected one of {', '.join(FLOATS)}"
     return ""
 

@@ -53,13 +53,13 @@ CATALOGUE = [entry._replace(name=f"microsoft/{entry.name}") for entry in CATALOG
 
 def nearest(name: str) -> str:
     """Suggest official names for one that is none of them: "; did you mean ...?", or nothing."""
-    known = [entry.name for entry in CATALOGUE]
-    if name in known:
+    names = [entry.name for entry in CATALOGUE]
+    if name in names:
         return ""
     owner, _, model = name.rpartition("/")
     if owner not in ("", "microsoft") and not get_close_matches(owner, ["microsoft"]):
         return ""  # somebody else's model, which may well have a name like these
-    models = [official.removeprefix("microsoft/") for official in known]
+    models = [official.removeprefix("microsoft/") for official in names]
     near = get_close_matches(model.lower(), models, n=3, cutoff=0.8)
     if model.lower() in models:
         near = [model.lower()]

@@ -1,7 +1,7 @@
 """Heads that were pruned: a checkpoint lacks their rows and columns, the params here have zeros.
 
 transformers 4.37.2 cuts the rows of query, key and value that belong to a pruned head, and its
-columns of the output matrix. Here a pruned head stays in place and says nothing, because its
+columns of the output matrix. Here a pruned head stays in place and adds nothing, because its
 columns are zero: the same function, and every layer keeps one shape. `config.pruned_heads`,
 {layer: [head, ...]}, says which.
 """

@@ -1,6 +1,6 @@
 """Random parameters for a model that nobody has trained yet.
 
-Source: transformers 4.37.2, GitPreTrainedModel._init_weights: normal numbers of spread
+Source: transformers 4.37.2, GitPreTrainedModel._init_weights: normal numbers of standard deviation
 `initializer_range`, biases 0, norms 1 and 0, temporal embeddings 0, the pad token's vector 0.
 """
 
@@ -52,10 +52,10 @@ def drawing(config: GitConfig, seed: int) -> Take:
         if "norm" in name.lower() or "layrnorm" in name or "visual_projection.1" in name:
             return np.ones(shape, np.float32)
         in_tower = name.startswith("git.image_encoder.")
-        spread = (config.vision_config if in_tower else config).initializer_range
+        std = (config.vision_config if in_tower else config).initializer_range
         rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
         drawn: Array = rng.standard_normal(shape, np.float32)
-        drawn *= np.float32(spread)
+        drawn *= np.float32(std)
         return drawn
 
     return draw

@@ -112,9 +112,9 @@ class Playground:
         frames = frames_of(request.subject)
         yield {"event": "picture", "frames": [png(small(frame)) for frame in frames[:6]]}
         captioner = self.variant(request)
-        cache = captioner.see(as_subject(captioner, frames))
+        cache = captioner.prefill(as_subject(captioner, frames))
         looked = time.perf_counter() - began
-        for event in words.say(captioner, cache, request):
+        for event in words.events(captioner, cache, request):
             if event["event"] == "end":
                 event |= {"look": looked, "seconds": time.perf_counter() - began}
             yield event

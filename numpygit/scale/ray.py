@@ -135,11 +135,11 @@ def start(ray: Any, address: str | None) -> None:
     """Start Ray on this machine, or join the cluster; UserError where that does not work."""
     if ray.is_initialized():
         return
-    quiet = {"log_to_driver": False, "include_dashboard": False, "logging_level": logging.ERROR}
+    settings = {"log_to_driver": False, "include_dashboard": False, "logging_level": logging.ERROR}
     if address is not None:
-        del quiet["include_dashboard"]  # which is the cluster's
+        del settings["include_dashboard"]  # which is the cluster's
     try:
-        ray.init(address=address, **quiet)
+        ray.init(address=address, **settings)
     except Exception as error:  # of many kinds
         why = " ".join(str(error).split())[:300]
         raise UserError(f"Ray did not start: {why}") from None

@@ -116,7 +116,7 @@ def counted(storybook: numpygit.Captioner, pixels: np.ndarray) -> tuple[float, i
         for name in MODEL[1:]:
             room = importlib.import_module(f"numpygit.model.{name}")
             stack.enter_context(mock.patch.object(room, "scope", scope))
-        *_, _ = storybook.say(pixels, storybook.processor.prompt(), trace=trace)
+        *_, _ = storybook.generate(pixels, storybook.processor.prompt(), trace=trace)
     rounds = 100_000
     known = {"trace": layers.no_trace, "scope": layers.scope, "x": pixels, "i": 3}
     one_trace = min(timeit.repeat('trace("name", x)', globals=known, number=rounds)) / rounds

@@ -1,4 +1,7 @@
-"""The command line: what it prints, and that every mistake is one line and an exit code."""
+"""The command line: what it prints, and that every mistake is one line and an exit code.
+
+Checks __main__.py, cli/loading.py.
+"""
 
 from __future__ import annotations
 

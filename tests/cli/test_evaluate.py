@@ -1,4 +1,7 @@
-"""`numpygit evaluate`: the figures of the library, as a table, as JSON, for each picture."""
+"""`numpygit evaluate`: the figures of the library, as a table, as JSON, for each picture.
+
+Checks evaluation/scenes.py.
+"""
 
 from __future__ import annotations
 

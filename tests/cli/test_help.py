@@ -1,4 +1,7 @@
-"""The first ten minutes: help with examples, the command that was meant, completion, Ctrl-C."""
+"""The first ten minutes: help with examples, the command that was meant, completion, Ctrl-C.
+
+Checks cli/completion.py, cli/help_texts.py.
+"""
 
 import shlex
 import subprocess
@@ -47,11 +50,11 @@ def test_the_model_has_a_short_option(capsys):
 
 
 def test_interrupted_is_130(monkeypatch, capsys):
-    def interrupted(options: object) -> int:
+    def interrupted(**given: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "run_command", interrupted)
-    assert main(["models"]) == INTERRUPTED == 130
+    monkeypatch.setattr("numpygit.captioner.load", interrupted)
+    assert main(["caption", "-m", "storybook", PICTURE]) == INTERRUPTED == 130
     assert capsys.readouterr().err == "numpygit: stopped\n"
 
 

@@ -1,4 +1,7 @@
-"""How captions shall be, and what becomes of folders: the options of `numpygit caption`."""
+"""How captions shall be, and what becomes of folders: the options of `numpygit caption`.
+
+Checks decoding/wording.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Captions go where they should: each once, whole, and on from there after any kill."""
+"""Captions go where they should: each once, whole, and on from there after any kill.
+
+Checks data/sinks/files.py, data/sinks/hold.py, data/sinks/published.py, data/sinks/run.py,
+data/sinks/tars.py, data/sinks/texts.py, data/sinks/sidecars.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Every kind of source gives the same rows of pictures, texts, questions and answers."""
+"""Every kind of source gives the same rows of pictures, texts, questions and answers.
+
+Checks data/coco.py, data/folders.py, data/parquet.py, data/rows.py, data/shards.py, data/split.py,
+data/tables.py, data/tsv.py.
+"""
 
 from __future__ import annotations
 

@@ -101,8 +101,10 @@ def test_a_picture_is_encoded_once_for_questions_that_follow_each_other(
 ):
     made_sets.scenes(tmp_path / "p", 2)
     seen = []
-    see = storybook.see
-    monkeypatch.setattr(storybook, "see", lambda picture: seen.append(picture) or see(picture))
+    prefill = storybook.prefill
+    monkeypatch.setattr(
+        storybook, "prefill", lambda picture: seen.append(picture) or prefill(picture)
+    )
     questions = ["is it day or night?", "how many things are there?", "is it day or night?"]
     rows = [
         Row(f"{i} {question}", tmp_path / f"p/{i:03}.png", question=question)

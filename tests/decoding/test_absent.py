@@ -1,4 +1,7 @@
-"""Options of transformers that are not here: the values that change nothing, written by hand."""
+"""Options of transformers that are not here: the values that change nothing, written by hand.
+
+Checks decoding/options/absent.py.
+"""
 
 import pytest
 

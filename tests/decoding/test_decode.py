@@ -1,5 +1,9 @@
 """Properties of generation: cached == uncached, batch == single, left == right padding, and what
-each option means. That ids are the official ones: `golden/test_golden_generation.py`."""
+each option means. That ids are the official ones: `golden/test_golden_generation.py`.
+
+Checks decoding/attentions.py, decoding/beams.py, decoding/contrastive.py, decoding/logits.py,
+decoding/sampling.py, decoding/scores.py.
+"""
 
 import itertools
 import math

@@ -1,4 +1,8 @@
-"""generation_config.json, and what config.json says of generation: read, obeyed, written."""
+"""generation_config.json, and what config.json says of generation: read, obeyed, written.
+
+Checks decoding/options/checks.py, decoding/options/config.py, decoding/options/kinds.py,
+decoding/options/files.py.
+"""
 
 import json
 import warnings
@@ -210,18 +214,18 @@ def test_captions_and_answers_follow_the_file(tiny_folder: Path, picture: Image.
                "return_dict_in_generate": True, "suppress_tokens": [50]}  # fmt: skip
     (tiny_folder / "generation_config.json").write_text(json.dumps(options))
     captioner = numpygit.load(tiny_folder)
-    words = captioner.processor.words
+    vocabulary = captioner.processor.vocabulary
     pixels = captioner.pixels(picture)
-    quiet = {"suppress_tokens": [50, *words.unused()]}
+    quiet = {"suppress_tokens": [50, *vocabulary.unused()]}
     best = captioner.model.generate(pixel_values=pixels, **quiet).sequences[0, 1:]
-    assert captioner.caption(picture) == words.decode(best.tolist())
-    assert captioner.captions([picture, picture]) == [words.decode(best.tolist())] * 2
+    assert captioner.caption(picture) == vocabulary.decode(best.tolist())
+    assert captioner.captions([picture, picture]) == [vocabulary.decode(best.tolist())] * 2
     longer = captioner.model.generate(
         pixel_values=pixels, **quiet, max_new_tokens=None, max_length=9
     )
-    expected = words.decode(longer.sequences[0, 1:].tolist())
+    expected = vocabulary.decode(longer.sequences[0, 1:].tolist())
     assert captioner.caption(picture, max_length=9) == expected  # the caller has the last word
-    question = words.tokenizer.id_to_token(60)
+    question = vocabulary.tokenizer.id_to_token(60)
     (answer,) = answers(captioner, picture, [question])
     assert answer == captioner.answer(picture, question)
     found = captions(captioner, picture, num_return_sequences=2)
@@ -230,7 +234,7 @@ def test_captions_and_answers_follow_the_file(tiny_folder: Path, picture: Image.
 
 def test_asking_the_authors_way_is_their_search(tiny_folder: Path, picture: Image.Image) -> None:
     captioner = numpygit.load(tiny_folder, preprocessing="original")
-    question = captioner.processor.words.tokenizer.id_to_token(60)
+    question = captioner.processor.vocabulary.tokenizer.id_to_token(60)
     (found,) = captions(captioner, picture)
     assert found.text == captioner.caption(picture)
     assert list(answers(captioner, picture, [question])) == [captioner.answer(picture, question)]

@@ -1,4 +1,7 @@
-"""Results are matched with references, refused where they do not fit, and scored one by one."""
+"""Results are matched with references, refused where they do not fit, and scored one by one.
+
+Checks evaluation/confusions.py, evaluation/pairs.py, evaluation/report.py.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from numpygit.fast import products
-from numpygit.fast.threads import OpenBlas, find_openblas, multiplies_small_directly
 
 CLOSE = 2e-6  # in units of the largest number
 
@@ -43,21 +42,3 @@ def test_products_smaller_than_a_slice_and_with_rows_left_over(monkeypatch):
         found = np.full((50, 3), np.nan, np.float32)
         products.multiply_stacked(weight, columns, out=found)
         assert_close(found, weight @ columns)
-
-
-@pytest.mark.parametrize(
-    ("core", "direct"), [("SkylakeX", True), ("Haswell", False), ("Zen", False), (None, False)]
-)
-def test_which_openblas_multiplies_small_matrices_directly(core, direct, monkeypatch):
-    blas = None if core is None else OpenBlas(lambda: 1, lambda number: None, core)
-    monkeypatch.setattr("numpygit.fast.threads.find_openblas", lambda: blas)
-    multiplies_small_directly.cache_clear()
-    try:
-        assert multiplies_small_directly() is direct
-    finally:
-        multiplies_small_directly.cache_clear()
-
-
-def test_openblas_names_the_processor_it_is_written_for():
-    blas = find_openblas()
-    assert blas is None or blas.core.isalnum()

@@ -14,12 +14,16 @@ from numpygit import cli
 from numpygit.errors import UserError
 from numpygit.fast import threads, towers
 from numpygit.fast.threads import (
+    OpenBlas,
     blas_threads,
     cores,
     default_threads,
     find_openblas,
     limited,
+    multiplies_small_directly,
 )
+from numpygit.huggingface.call import towers_of
+from numpygit.model.generate import greedy
 
 PICTURE = Path(numpygit.__file__).parent / "storybook" / "examples" / "count.png"
 BLAS = find_openblas()
@@ -84,15 +88,23 @@ def test_between_the_words_of_a_stream_the_old_number_holds(storybook):
 
 
 @needs_openblas
-def test_models_use_what_they_are_told_and_put_it_back(monkeypatch):
+def test_models_use_what_they_are_told_and_put_it_back():
     captioner = numpygit.load("storybook", threads=2)
-    used = []
-    read = towers.decode_step
-    monkeypatch.setattr(
-        towers, "decode_step", lambda *a, **k: (used.append(BLAS.get()), read(*a, **k))[1]
-    )
-    captioner.caption(PICTURE)
-    captioner.model.generate(pixel_values=captioner.pixels(PICTURE), max_length=4, num_beams=2)
+    model, used = captioner.model, []
+
+    def choose(logits, ids):
+        used.append(BLAS.get())
+        return greedy(logits, ids)
+
+    def processor(ids, scores):
+        used.append(BLAS.get())
+        return scores
+
+    pixels, prompt = captioner.pixels(PICTURE), captioner.processor.prompt()
+    steps = list(model.steps(pixels, prompt, choose=choose))
+    assert used == [2] * len(steps)
+    model.generate(pixel_values=pixels, max_length=4, num_beams=2, logits_processor=[processor])
+    assert len(used) > len(steps)
     assert set(used) == {2}
 
 
@@ -147,18 +159,14 @@ def test_without_a_blas_the_plain_functions_run(found, storybook, monkeypatch):
     built = {"Build Dependencies": {"blas": told}}
     monkeypatch.setattr(np, "show_config", lambda mode: built)
     threads.has_blas.cache_clear()
-    ran = []
-    image_tokens = towers.vision_tower
-    monkeypatch.setattr(
-        towers, "vision_tower", lambda *a, **k: (ran.append(1), image_tokens(*a, **k))[1]
-    )
     try:
+        chosen = towers_of(storybook.model)
         caption = storybook.caption(PICTURE)
     finally:
         monkeypatch.undo()
         threads.has_blas.cache_clear()
     assert caption == storybook.caption(PICTURE)
-    assert bool(ran) is bool(found)
+    assert (chosen != towers.PLAIN["absolute"]) is bool(found)
     assert threads.has_blas() is bool(
         np.show_config(mode="dicts")["Build Dependencies"]["blas"]["found"]
     )
@@ -200,6 +208,24 @@ def test_cores_of_a_system_without_affinity(monkeypatch, counted, limit, expecte
     monkeypatch.setattr(os, "cpu_count", lambda: counted)
     monkeypatch.setattr(threads, "cpu_limit", lambda: limit)
     assert cores() == expected
+
+
+@pytest.mark.parametrize(
+    ("core", "direct"), [("SkylakeX", True), ("Haswell", False), ("Zen", False), (None, False)]
+)
+def test_which_openblas_multiplies_small_matrices_directly(core, direct, monkeypatch):
+    blas = None if core is None else OpenBlas(lambda: 1, lambda number: None, core)
+    monkeypatch.setattr(threads, "find_openblas", lambda: blas)
+    multiplies_small_directly.cache_clear()
+    try:
+        assert multiplies_small_directly() is direct
+    finally:
+        multiplies_small_directly.cache_clear()
+
+
+def test_openblas_names_the_processor_it_is_written_for():
+    blas = find_openblas()
+    assert blas is None or blas.core.isalnum()
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, "20"), ("26", "26")])

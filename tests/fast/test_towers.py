@@ -1,4 +1,7 @@
-"""The fast room beside the five files: the same numbers, tensor by tensor, and the same words."""
+"""The fast room beside the five files: the same numbers, tensor by tensor, and the same words.
+
+Checks fast/teams.py.
+"""
 
 from pathlib import Path
 
@@ -112,7 +115,7 @@ def test_the_official_answers(kind):
     memory = model.memory(golden["input/pixel_values"])
     exact, rounded = golden["float64/memory"], golden["float32/memory"]
     assert np.abs(memory - exact).max() < 8 * max(1e-6, np.abs(rounded - exact).max())
-    cache = model.see(golden["input/pixel_values"])
+    cache = model.prefill(golden["input/pixel_values"])
     ids, mask = golden["input/input_ids"], golden["input/attention_mask"]
     logits, _ = towers.decode_step(
         ids, cache, model.params.text, config=model.config, attention_mask=mask
@@ -231,10 +234,10 @@ def test_a_trace_is_answered_by_the_plain_functions():
 def test_a_trace_runs_the_plain_functions_and_names_everything(storybook):
     pixels = storybook.pixels(EXAMPLES[0])
     recorder, plain = Recorder(), Recorder()
-    storybook.model.see(pixels, trace=recorder)
+    storybook.model.prefill(pixels, trace=recorder)
     storybook.model.plain = True
     try:
-        storybook.model.see(pixels, trace=plain)
+        storybook.model.prefill(pixels, trace=plain)
         untraced = storybook.model.memory(pixels)
     finally:
         storybook.model.plain = False

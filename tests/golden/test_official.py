@@ -136,10 +136,14 @@ def prepare(captioner: Captioner, pictures: list[Image.Image], case: dict) -> np
 
 def check_case(captioner: Captioner, pictures: list[Image.Image], case: dict) -> None:
     """Compare one published figure with ours."""
-    words, model = captioner.processor.words, captioner.model
+    vocabulary, model = captioner.processor.vocabulary, captioner.model
     pixels = prepare(captioner, pictures, case)
-    tokens = words.encode(case["text"]) if "text" in case else []
-    tokens = [words.start_id, *tokens, *([words.end_id] if case.get("special_tokens") else [])]
+    tokens = vocabulary.encode(case["text"]) if "text" in case else []
+    tokens = [
+        vocabulary.start_id,
+        *tokens,
+        *([vocabulary.end_id] if case.get("special_tokens") else []),
+    ]
     prompt = np.array([tokens] * len(pixels))
     close = functools.partial(
         np.testing.assert_allclose, rtol=case.get("rtol", 0), atol=case.get("atol", 0)
@@ -156,7 +160,7 @@ def check_case(captioner: Captioner, pictures: list[Image.Image], case: dict) ->
         close(found[0, :3, :3], case[kind])
         return
     *_, last = model.steps(pixels, prompt, max_length=case["max_length"])
-    assert [words.decode(row.tolist()) for row in last.ids] == [case["answer"]] * len(pixels)
+    assert [vocabulary.decode(row.tolist()) for row in last.ids] == [case["answer"]] * len(pixels)
     assert "length" not in case or last.ids.shape[1] == case["length"]
     if "last_scores" in case:
         close(last.logits[0, :3], case["last_scores"])
@@ -282,7 +286,7 @@ def test_figures_are_compared() -> None:
     figure = captured["last_logits"][:3].tolist()
     check_case(captioner, pictures, {**case, "last_logits": figure})
     ids = captured["ids"][0].tolist()
-    answer = {"answer": captioner.processor.words.decode(ids), "max_length": 20, "copies": 2}
+    answer = {"answer": captioner.processor.vocabulary.decode(ids), "max_length": 20, "copies": 2}
     check_case(captioner, pictures, {**case, **answer, "length": 20})
     wrong = [
         {"last_logits": [figure[0], figure[1], figure[2] + 1e-3]},

@@ -139,7 +139,7 @@ def checkpoint(folder: Path) -> dict[str, dict[str, Any]]:
         "generation_config.json": {"max_length": 5},
         "tokenizer_config.json": {"do_lower_case": True},
     }  # fmt: skip
-    tokenizer = numpygit.GitTokenizer.from_pretrained(write(folder, files)).words.tokenizer
+    tokenizer = numpygit.GitTokenizer.from_pretrained(write(folder, files)).vocabulary.tokenizer
     files["tokenizer.json"] = json.loads(tokenizer.to_str())
     return files
 

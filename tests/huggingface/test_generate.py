@@ -1,4 +1,8 @@
-"""`generate` as documented: its arguments, what None means, what it returns, who takes part."""
+"""`generate` as documented: its arguments, what None means, what it returns, who takes part.
+
+Checks huggingface/models/searches.py, huggingface/models/transition_scores.py,
+huggingface/streamers.py.
+"""
 
 from __future__ import annotations
 

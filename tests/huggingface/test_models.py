@@ -1,4 +1,9 @@
-"""The three classes: arguments, outputs, continuing from a cache, and what they refuse."""
+"""The three classes: arguments, outputs, continuing from a cache, and what they refuse.
+
+Checks huggingface/arguments.py, huggingface/call.py, huggingface/edit_params.py,
+huggingface/outputs.py, huggingface/models/causal_lm.py, huggingface/models/towers.py,
+loading/random_weights.py.
+"""
 
 import inspect
 import warnings

@@ -1,4 +1,7 @@
-"""Pipelines: the inputs and outputs of transformers', texts as the captioner's."""
+"""Pipelines: the inputs and outputs of transformers', texts as the captioner's.
+
+Checks huggingface/pipeline/tasks.py, huggingface/pipeline/inputs.py.
+"""
 
 from __future__ import annotations
 

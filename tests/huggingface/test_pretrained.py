@@ -2,6 +2,9 @@
 
 That transformers reads these folders, and numpygit those of transformers, is checked by
 golden/check_saved.py.
+
+Checks huggingface/auto.py, huggingface/tensors.py, huggingface/models/opened.py,
+loading/write_whole.py.
 """
 
 import json

@@ -2,6 +2,8 @@
 
 `golden/signatures.json` has them, read off transformers 4.37.2 and 5.23.0 by
 `golden/make_signatures.py`. Never a bare TypeError or AttributeError, never silence.
+
+Checks loading/hub/keywords.py.
 """
 
 from __future__ import annotations

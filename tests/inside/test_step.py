@@ -1,4 +1,7 @@
-"""Stepping through a run in the terminal: every command, by a pipe, as a person would type."""
+"""Stepping through a run in the terminal: every command, by a pipe, as a person would type.
+
+Checks inside/card.py, inside/character_pictures.py, inside/source_line.py, inside/stops.py.
+"""
 
 import io
 import re

@@ -1,4 +1,8 @@
-"""The fast forward and backward against the definition, and what only they can do."""
+"""The fast forward and backward against the definition, and what only they can do.
+
+Checks learning/fast/layers.py, learning/fast/model.py, learning/fast/text.py,
+learning/fast/vision.py.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,7 @@
-"""The authors' own folders: model.pt, and their settings, built in or from a parameter.yaml."""
+"""The authors' own folders: model.pt, and their settings, built in or from a parameter.yaml.
+
+Checks loading/authors.py, loading/formats/authors_settings.py.
+"""
 
 import json
 import shutil

@@ -1,4 +1,7 @@
-"""The table of the official checkpoints, `numpygit models`, and names that are nearly right."""
+"""The table of the official checkpoints, `numpygit models`, and names that are nearly right.
+
+Checks loading/official_models.py.
+"""
 
 import json
 import math

@@ -1,4 +1,7 @@
-"""A name or a folder -> config and params, and what is said where that cannot be."""
+"""A name or a folder -> config and params, and what is said where that cannot be.
+
+Checks loading/find.py, loading/names.py, loading/formats/safetensors_file.py.
+"""
 
 from __future__ import annotations
 

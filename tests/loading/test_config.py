@@ -1,4 +1,7 @@
-"""Fields and defaults of the config, and what follows from them."""
+"""Fields and defaults of the config, and what follows from them.
+
+Checks loading/config/configs.py, loading/config/settings.py, model/config.py.
+"""
 
 import math
 

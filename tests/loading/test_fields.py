@@ -1,4 +1,8 @@
-"""One table of types and ranges: every field of every JSON file, and what becomes of odd values."""
+"""One table of types and ranges: every field of every JSON file, and what becomes of odd values.
+
+Checks huggingface/processing/texts/tokenizer_json.py, loading/formats/small_files.py,
+loading/fields/check.py, loading/fields/kinds.py, loading/fields/tables.py.
+"""
 
 from __future__ import annotations
 

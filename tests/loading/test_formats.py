@@ -1,4 +1,8 @@
-"""Every kind of file, as torch and transformers wrote it (`golden/files`), number by number."""
+"""Every kind of file, as torch and transformers wrote it (`golden/files`), number by number.
+
+Checks loading/formats/archive.py, loading/formats/authors_names.py, loading/formats/mapped.py,
+loading/formats/pickled.py, loading/formats/torch_file.py.
+"""
 
 import ast
 import json

@@ -1,4 +1,7 @@
-"""Checkpoints from the Hub: against a small server that answers as the Hub does, and offline."""
+"""Checkpoints from the Hub: against a small server that answers as the Hub does, and offline.
+
+Checks loading/hub/download.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The plain definitions, each against its textbook formula in float64."""
+"""The plain definitions, each against its textbook formula in float64.
+
+Checks model/params.py, model/variants/activations.py.
+"""
 
 import math
 

@@ -1,6 +1,8 @@
 """Pictures of other sizes: places stretched as torch stretches them, and the whole model on them.
 
 The goldens come from golden/make_positions.py: torch, and transformers 5.23.
+
+Checks model/variants/other_sizes.py.
 """
 
 import importlib.util

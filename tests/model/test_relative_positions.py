@@ -1,4 +1,8 @@
-"""Relative positions: the definition in loops, and what they must not depend on."""
+"""Relative positions: the definition in loops, and what they must not depend on.
+
+Checks model/variants/choose.py, model/variants/relative_positions.py,
+model/variants/relative_text.py.
+"""
 
 import math
 

@@ -1,4 +1,7 @@
-"""The text tower: cached == uncached, masks, positions, who depends on whom."""
+"""The text tower: cached == uncached, masks, positions, who depends on whom.
+
+Checks model/checks.py.
+"""
 
 import numpy as np
 import pytest

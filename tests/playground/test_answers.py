@@ -1,4 +1,8 @@
-"""What the playground answers: the words of `caption`, and numbers that are those of the trace."""
+"""What the playground answers: the words of `caption`, and numbers that are those of the trace.
+
+Checks playground/answering/code.py, playground/answering/measuring.py,
+playground/answering/pictures.py, playground/answering/variants.py, playground/answering/words.py.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +126,7 @@ def test_heads_that_are_off_add_nothing(playground: Playground, storybook: Any) 
     found = storybook.model.generate(
         pixel_values=pixels, input_ids=prompt, head_mask=mask, generation_config=options
     )
-    expected = storybook.processor.words.decode(found[0, 1:].tolist())
+    expected = storybook.processor.vocabulary.decode(found[0, 1:].tolist())
     said = text(playground, {"example": "row.png"}, heads_off=[[2, 0], [2, 3]])
     assert said == expected
 
@@ -153,7 +157,7 @@ def test_beams_are_those_of_generate(playground: Playground, storybook: Any) -> 
     found = storybook.model.generate(
         pixel_values=pixels, input_ids=prompt, generation_config=options
     )
-    texts = [storybook.processor.words.decode(row[1:].tolist()) for row in found]
+    texts = [storybook.processor.vocabulary.decode(row[1:].tolist()) for row in found]
     assert [one["text"] for one in tree["texts"]] == texts
     assert events[-1]["text"] == texts[0] != text(playground, picture)
     assert tree["texts"][0]["log_probability"] == pytest.approx(

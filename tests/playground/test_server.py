@@ -1,4 +1,7 @@
-"""What a hostile page, name, message, flood or slow client can do to the local server: nothing."""
+"""What a hostile page, name, message, flood or slow client can do to the local server: nothing.
+
+Checks cli/play.py, playground/notebook.py.
+"""
 
 from __future__ import annotations
 
@@ -272,7 +275,7 @@ def test_a_run_has_an_end(live: Live, slow: Slow, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_fault_is_told_and_the_server_lives(
-    live: Live, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    live: Live, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(message: Any) -> Iterator[Event]:
         raise ZeroDivisionError("by hand")
@@ -281,7 +284,7 @@ def test_a_fault_is_told_and_the_server_lives(
     with monkeypatch.context() as patch:
         patch.setattr(live.server.playground, "handle", broken)
         assert "ZeroDivisionError" in ask(live, HELLO)[1][-1]["text"]
-    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert "ZeroDivisionError" in caplog.text
     assert ask(live, HELLO)[1][0]["event"] == "ready"
 
 

@@ -10,24 +10,30 @@ import pytest
 import numpygit
 from numpygit.trace import Recorder
 
-MODULES = (
-    "numpygit.captioner.captioner",
-    "numpygit.captioner.ask",
-    "numpygit.trace",
-    "numpygit.inside.debug",
-    "numpygit.huggingface.models.causal_lm",
-    "numpygit.huggingface.processing.processor",
-    "numpygit.loading.config.configs",
-)
 DOCUMENTED = (
     numpygit.Captioner,
+    numpygit.GenerationConfig,
+    numpygit.GitConfig,
     numpygit.GitForCausalLM,
+    numpygit.GitImageProcessor,
+    numpygit.GitModel,
+    numpygit.GitProcessor,
+    numpygit.GitTokenizer,
+    numpygit.GitVisionConfig,
+    numpygit.GitVisionModel,
+    numpygit.PictureOptions,
     numpygit.classify,
     numpygit.debug,
     numpygit.load,
+    numpygit.pipeline,
     Recorder,
 )
+FUNCTIONS = (numpygit.classify, numpygit.debug, numpygit.load, numpygit.pipeline)
+NEVER_RAISE = (numpygit.debug, Recorder)
+OF_OUR_OWN = (numpygit.PictureOptions, numpygit.debug, numpygit.load, Recorder)  # no source
+MODULES = sorted({public.__module__ for public in DOCUMENTED})
 HEADING = re.compile(r"^(\w+)\n-+$", re.MULTILINE)
+by_name = pytest.mark.parametrize("public", DOCUMENTED, ids=lambda public: public.__name__)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -37,17 +43,31 @@ def test_examples_run(name):
     assert found.failed == 0
 
 
-@pytest.mark.parametrize("public", DOCUMENTED, ids=lambda public: public.__name__)
-def test_parameters_are_those_of_the_signature(public):
+@by_name
+def test_a_docstring_has_its_sections_and_first_says_what_the_thing_is(public):
     text = inspect.getdoc(public)
-    assert "Examples" in HEADING.findall(text)
-    signature = inspect.signature(public)
-    if not signature.parameters:
+    wanted = {"Examples"}
+    wanted |= {"Parameters"} if inspect.signature(public).parameters else set()
+    wanted |= {"Returns"} if public in FUNCTIONS else set()
+    wanted |= {"Raises"} if public not in NEVER_RAISE else set()
+    assert wanted <= set(HEADING.findall(text))
+    assert re.search(r"^Source: ", text, re.MULTILINE) or public in OF_OUR_OWN
+    assert re.match(r"[A-Z].*?\.(\s|$)", text, re.DOTALL)
+
+
+@by_name
+def test_parameters_are_those_of_the_signature_each_with_its_type(public):
+    parameters = inspect.signature(public).parameters
+    if not parameters:
         return
-    section = text.split("Parameters\n----------\n")[1]
+    section = inspect.getdoc(public).split("Parameters\n----------\n")[1]
     section = HEADING.split(section)[0]
-    named = [name.lstrip("*") for name in re.findall(r"^(\*?\w+) :", section, re.MULTILINE)]
-    assert named == list(signature.parameters)
+    named = set()
+    for line in re.findall(r"^\S.*(?=\n    )", section, re.MULTILINE):
+        names, _, kind = line.partition(" : ")
+        assert kind or names.startswith("**"), line
+        named |= {name.lstrip("*") for name in names.split(", ")}
+    assert named == set(parameters)
 
 
 def test_what_is_shown_of_a_captioner_and_a_recorder_is_short():

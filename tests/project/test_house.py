@@ -71,7 +71,7 @@ def test_there_is_no_circle_between_files():
 PRINTING = {
     "errors.py: complain",  # the one line of a command that fails
     "trace.py: __call__",  # a Printer, whose trade it is
-    "inside/step.py: say",  # a conversation in the terminal
+    "inside/step.py: write",  # a conversation in the terminal
     "inside/show.py: show",  # tutorials
     "data/sinks/files.py: write",  # the standard output as a place for captions
     "scale/ray.py: write",

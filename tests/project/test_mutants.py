@@ -41,9 +41,7 @@ def test_every_change_of_the_model_is_python_and_has_tests():
     files = list(mutants.files_of(mutants.TARGETS))
     assert len(files) > 20
     for file in files:
-        assert any(file.startswith(room) for room in mutants.TESTS), file
-    for tests in mutants.TESTS.values():
-        assert all((ROOT / test).exists() for test in tests)
+        assert all((ROOT / test).exists() for test in mutants.tests_for(file)), file
     text = (ROOT / "numpygit/model/text.py").read_bytes()
     changes = list(mutants.mutants_of("numpygit/model/text.py"))
     assert len(changes) > 30
@@ -51,3 +49,27 @@ def test_every_change_of_the_model_is_python_and_has_tests():
         changed = text[: mutant.start] + mutant.new.encode() + text[mutant.end :]
         assert changed != text
         ast.parse(changed)
+
+
+def test_changes_that_change_nothing_are_changes_and_have_a_reason():
+    equal = mutants.equal_changes()
+    assert equal
+    for (file, shown), reason in equal.items():
+        assert shown in {mutant.shown for mutant in mutants.mutants_of(file)}, shown
+        assert len(reason) > 10
+
+
+def test_the_share_leaves_out_what_changes_nothing(capsys):
+    mutant = mutants.Mutant("numpygit/model/text.py", 1, 0, 1, "x", "x = 2")
+    results = [
+        mutants.Result(mutant, survived, reason)
+        for survived, reason in ((False, ""), (False, ""), (True, ""), (True, "a larger block"))
+    ]
+    mutants.report(results)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "2 of 3 changes were noticed, 66.7%; 1 change nothing"
+    assert lines[1:] == [
+        "SURVIVED numpygit/model/text.py:1  x = 2",
+        "EQUAL numpygit/model/text.py:1  x = 2",
+        "      a larger block",
+    ]

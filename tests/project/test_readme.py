@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hostile_files import HOSTILE
 
 from numpygit.loading.official_models import CATALOGUE
 from numpygit.trace import Recorder
@@ -113,6 +114,20 @@ def test_the_counts_it_gives_are_true():
     assert f"the {len(CATALOGUE)} official checkpoints" in README
     assert f"official ids on {len(asked['cases'])} recorded cases" in README
     assert f"checks {len(published['cases'])} published figures" in README
+
+
+def test_the_counts_in_words_are_true():
+    assert "Five files hold the whole model" in README
+    assert len(rows("Read it in this order, in `numpygit/model/`")) == 5
+    breakpoints = README.split("Five breakpoints that matter:\n\n")[1].split("\n\n")[0]
+    assert len(re.findall("^- `", breakpoints, re.MULTILINE)) == 5
+    assert "In all six geometries" in README
+    assert len(list((ROOT / "golden/geometries").glob("*.npz"))) == 6
+    lessons = (ROOT / "numpygit/playground/page/lessons.js").read_text(encoding="utf-8")
+    assert "six lessons" in README
+    assert len(re.findall('^    title: "', lessons, re.MULTILINE)) == 6
+    assert "hundreds of hostile" in README
+    assert len(HOSTILE) >= 200
 
 
 @pytest.mark.slow

@@ -1,4 +1,7 @@
-"""The tutorials run as they are, offline; their numbers are asserted, their exercises judge."""
+"""The tutorials run as they are, offline; their numbers are asserted, their exercises judge.
+
+Checks inside/show.py.
+"""
 
 import ast
 import re

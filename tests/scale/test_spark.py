@@ -1,4 +1,7 @@
-"""The ten lines of docs/scale.md on a real local Spark: `pytest -m spark`."""
+"""The ten lines of docs/scale.md on a real local Spark: `pytest -m spark`.
+
+Checks scale/each.py.
+"""
 
 from __future__ import annotations
 

@@ -68,10 +68,10 @@ class Shard:
                 raise UserError(f"{error}; give another file for the output") from None
         return end
 
-    def key_of(self, name: str, told: Member) -> str:
+    def key_of(self, name: str, member: Member) -> str:
         """Read which row a sample is of; ForeignError for one of another model."""
         try:
-            values = json.loads(text_of(self.path, told))
+            values = json.loads(text_of(self.path, member))
             key, model = str(values["picture"]), values["model"]
         except (ValueError, KeyError, TypeError):
             raise ForeignError(f"its sample {name!a} is not of numpygit") from None
@@ -92,9 +92,9 @@ class Shard:
 
     def write(self, spoken: Sequence[Spoken]) -> None:
         """Add samples, and wait until they are on the disk."""
-        told = [one for one in spoken if one.text is not None]
-        write_durably(self.path, b"".join(self.sample(one) for one in told))
-        self.keys |= {one.row.key for one in told}
+        captioned = [one for one in spoken if one.text is not None]
+        write_durably(self.path, b"".join(self.sample(one) for one in captioned))
+        self.keys |= {one.row.key for one in captioned}
 
     def sample(self, spoken: Spoken) -> bytes:
         """Write one sample as the bytes of its members."""
@@ -104,8 +104,8 @@ class Shard:
         name = self.free_name(row.key)
         asked = {} if row.question is None else {"question": row.question}
         values = {"picture": row.key, **asked, "caption": text, "model": self.model}
-        told = json.dumps(values).encode()
-        parts = {"json": told, ending_of(row, data): data, "txt": text.encode()}
+        facts = json.dumps(values).encode()
+        parts = {"json": facts, ending_of(row, data): data, "txt": text.encode()}
         return b"".join(member(f"{name}.{ending}", part) for ending, part in parts.items())
 
     def free_name(self, key: str) -> str:

@@ -1,6 +1,6 @@
 """Every option of `generate`.
 
-config.py   GenerationConfig: names, defaults, files, and what cannot be
+config.py   GenerationConfig: names, defaults      checks.py   what cannot be
 absent.py   options of transformers that GIT does not have here
 kinds.py    options against the table of their kinds                 files.py   the file
 """
@@ -9,14 +9,14 @@ from .absent import ABSENT as ABSENT
 from .absent import check_absent as check_absent
 from .absent import is_neutral as is_neutral
 from .absent import unknown_option as unknown_option
+from .checks import as_tuple as as_tuple
+from .checks import check as check
+from .checks import check_ids as check_ids
+from .checks import leaves as leaves
 from .config import AUTHORS as AUTHORS
 from .config import DEFAULT_MAX_LENGTH as DEFAULT_MAX_LENGTH
 from .config import END_PADS as END_PADS
 from .config import GenerationConfig as GenerationConfig
-from .config import as_tuple as as_tuple
-from .config import check as check
-from .config import check_ids as check_ids
-from .config import leaves as leaves
 from .config import noted_options as noted_options
 from .files import load_options as load_options
 from .files import save_options as save_options

@@ -85,10 +85,10 @@ def check_absent(**given: Any) -> None:
             raise UserError(unknown_option(name, set()))
 
 
-def unknown_option(name: str, known: set[str]) -> str:
+def unknown_option(name: str, names: set[str]) -> str:
     """Say that there is no such option, and which one may have been meant."""
     if name in ABSENT:
         return f"generate has no {name}: numpygit does not do this kind of generation"
-    near = get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(known))}"
+    near = get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(names))}"
     return f"generate has no option {name!r}{hint}"

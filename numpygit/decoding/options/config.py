@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import UserError, expect
 from ...loading.config import GitConfig
-from ...loading.fields import MOST_BEAMS, brief, check_name
+from ...loading.fields import check_name
 from ...loading.find import find
 from ...loading.formats import read_json
 from ...loading.hub import GENERATION_FILES
@@ -22,6 +22,7 @@ from ...loading.hub.keywords import sort_keywords
 from ...loading.hub.push import check_saving, made_folder, push, push_folder
 from ...loading.write_whole import write_text
 from .absent import ABSENT, NO_FIELDS, is_neutral, unknown_option
+from .checks import as_tuple, check, warn_of_idle
 from .kinds import taken
 
 GENERATION = "generation_config.json"
@@ -32,18 +33,84 @@ NONE_SET = {"eos_token_id": (), "pad_token_id": END_PADS}  # what None, set by h
 NOT_OPTIONS = ("output_attentions", "output_hidden_states")  # of a config: they are for calls
 NEW_HERE = ("seed", "generator", "beam_form", "per_node_beam_size", "output_log_probabilities")
 TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
-TOKEN_OPTIONS = ("bad_words_ids", "sequence_bias", "suppress_tokens", "begin_suppress_tokens",
-                 "forced_bos_token_id", "forced_eos_token_id")  # fmt: skip
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class GenerationConfig:
     """How to generate: `model.generate(..., num_beams=4)`. `None` stands for "off", or for what the
-    model's config says. Every field is a parameter, with its default.
+    model's config says.
 
-    Source: transformers 4.37.2, `generation/configuration_utils.py`. `min_p` is from 5.x; new
-    here are `seed`, `generator`, `beam_form`, `per_node_beam_size`, `output_logits` and
-    `output_log_probabilities`. `max_length` defaults to 50, or to all positions of a smaller model.
+    Parameters
+    ----------
+    max_length, max_new_tokens : int, optional
+        The most tokens of prompt and text together, or of the text alone. By default 50 together,
+        or all positions of a smaller model.
+    min_length, min_new_tokens : int, optional
+        The fewest, counted alike: the end token is suppressed until then.
+    max_time : float, optional
+        Seconds, after which no further token is begun.
+    do_sample : bool
+        Draw tokens, instead of taking the likeliest.
+    num_beams, num_beam_groups : int
+        Beam search with so many beams, in so many groups that avoid each other's tokens.
+    diversity_penalty : float
+        How much a token loses that another group has just chosen.
+    length_penalty : float
+        The power of the length that a hypothesis' log-probability is divided by.
+    early_stopping : bool or "never"
+        When a beam search stops: as soon as there are enough hypotheses, or by a guess, or when
+        none can be better.
+    beam_form : "transformers" or "authors"
+        Whose beam search: see `decoding/beams.py`.
+    per_node_beam_size : int
+        Candidates for each beam.
+    penalty_alpha : float, optional
+        Contrastive search, with top_k: the weight of unlikeness, from 0 to 1.
+    num_return_sequences : int
+        Texts for each prompt.
+    temperature : float
+        Divides logits before a draw: above 1 flatter, below 1 sharper.
+    top_k, top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff : float, optional
+        Filters of a draw: the k likeliest tokens, nucleus, share of the likeliest, typical mass,
+        least probability, and that adapted to the entropy. See `decoding/sampling.py`.
+    seed, generator : int, numpy.random.Generator, optional
+        Where a draw takes its random numbers from.
+    repetition_penalty, no_repeat_ngram_size : float, int
+        Against tokens, and sequences of so many, that come again.
+    bad_words_ids, sequence_bias : lists of token ids, dict of tuples to float, optional
+        Sequences that never come, or whose last token's logit is raised or lowered.
+    suppress_tokens, begin_suppress_tokens : list of int, optional
+        Tokens that never come, or not as the first one.
+    forced_bos_token_id, forced_eos_token_id : int, optional
+        The token that comes first, and the one that comes at max_length.
+    exponential_decay_length_penalty : (int, float), optional
+        From which new token on, and with which factor, the end token grows likelier.
+    remove_invalid_values, renormalize_logits : bool
+        Replace what is not finite; log-softmax after all processors.
+    return_dict_in_generate : bool
+        Return a GenerateOutput, not ids alone.
+    output_scores, output_logits, output_attentions, output_hidden_states : bool
+        What it holds beside the ids, for each new token.
+    output_log_probabilities : bool
+        Also how likely the model finds each text, whatever chose its tokens.
+    use_cache : bool
+        Accepted; with the KV cache or without, the tokens are the same.
+    bos_token_id, eos_token_id, pad_token_id : int, optional
+        Special tokens; None takes the model's, and () for the end token never stops.
+
+    Raises
+    ------
+    UserError
+        For an option that there is not, and for values that cannot be, when it is used.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> numpygit.GenerationConfig(num_beams=4, max_new_tokens=12)
+    GenerationConfig(max_new_tokens=12, num_beams=4)
+
+    Source: transformers 4.37.2, `generation/configuration_utils.py`; `min_p` is from 5.x. New here
+    are `seed`, `generator`, `beam_form`, `per_node_beam_size` and `output_log_probabilities`.
     """
 
     # how long: lengths count text tokens, the prompt and its padding included; "new" ones do not
@@ -109,8 +176,14 @@ class GenerationConfig:
             raise AttributeError(name)
         if name in ABSENT and name not in NO_FIELDS:
             return ABSENT[name][0]
-        known = {field.name for field in fields(GenerationConfig)}
-        raise AttributeError(f"GenerationConfig has no {name!r}: {unknown_option(name, known)}")
+        names = {field.name for field in fields(GenerationConfig)}
+        raise AttributeError(f"GenerationConfig has no {name!r}: {unknown_option(name, names)}")
+
+    def __repr__(self) -> str:
+        plain = ((field.name, field.default) for field in fields(self))
+        named = [(name, getattr(self, name), default) for name, default in plain]
+        changed = ", ".join(f"{name}={value!r}" for name, value, plain in named if value != plain)
+        return f"{type(self).__name__}({changed})"
 
     @classmethod
     def from_dict(cls, config_dict: Mapping[str, Any], **options: Any) -> Any:
@@ -131,11 +204,11 @@ class GenerationConfig:
             if not is_neutral(name, given[name]):
                 warnings.warn(f"{unknown_option(name, set())}; it is ignored", stacklevel=2)
         given |= taken(given, by_hand=False)
-        known = {field.name for field in fields(cls)}
-        config = cls(**{name: value for name, value in given.items() if name in known})
+        names = {field.name for field in fields(cls)}
+        config = cls(**{name: value for name, value in given.items() if name in names})
         check(config)
         wants_unused = options.pop("return_unused_kwargs", False)
-        unused = {n: v for n, v in options.items() if n not in known and n not in ABSENT}
+        unused = {n: v for n, v in options.items() if n not in names and n not in ABSENT}
         if wants_unused:
             options = {name: value for name, value in options.items() if name not in unused}
         config = config.change(options) if options else config
@@ -235,10 +308,10 @@ class GenerationConfig:
 
     def update(self, **options: Any) -> dict[str, Any]:
         """Set the options that there are: -> those that there are not."""
-        known = {field.name for field in fields(self)}
-        for name, value in self.change({n: v for n, v in options.items() if n in known}).items():
+        names = {field.name for field in fields(self)}
+        for name, value in self.change({n: v for n, v in options.items() if n in names}).items():
             setattr(self, name, value)
-        return {name: value for name, value in options.items() if name not in known}
+        return {name: value for name, value in options.items() if name not in names}
 
     def items(self) -> Iterable[tuple[str, Any]]:
         """Go through all options and their values."""
@@ -250,21 +323,20 @@ class GenerationConfig:
         `eos_token_id=None` means that no token ends a text, as in transformers; a pad token of
         None is the end token.
         """
-        known = {field.name for field in fields(self)}
+        names = {field.name for field in fields(self)}
         for name, value in options.items():
-            if name not in known and not is_neutral(name, value):
-                raise UserError(unknown_option(name, known))
-        plain: dict[str, Any] = {
-            field.name: field.default for field in fields(self)
-        }  # what None stands for
+            if name not in names and not is_neutral(name, value):
+                raise UserError(unknown_option(name, names))
+        # what None stands for
+        plain: dict[str, Any] = {field.name: field.default for field in fields(self)}
         plain |= NONE_SET
-        given = {n: plain[n] if v is None else v for n, v in options.items() if n in known}
+        given = {n: plain[n] if v is None else v for n, v in options.items() if n in names}
         empty = {n for n, v in given.items() if type(v) is list and not v}
         others = {n: v for n, v in given.items() if type(v) is not type(plain[n])}
         others = {n: v for n, v in others.items() if n not in empty}
         given |= taken(others, by_hand=True) if others else {}
         changed = object.__new__(type(self))  # what is not given was checked when it was set
-        for name in known:
+        for name in names:
             object.__setattr__(changed, name, given[name] if name in given else getattr(self, name))
         check(changed)
         warn_of_idle(changed)
@@ -307,94 +379,6 @@ def noted_options(config: GitConfig) -> dict[str, Any]:
     names = {field.name for field in fields(GenerationConfig)} - {"use_cache", *NEW_HERE}
     found = {n: v for n, v in vars(config).items() if n in names and n not in NOT_OPTIONS}
     return {name: v for name, v in found.items() if v is not None or name in TOKENS}
-
-
-# ---------------------------------------------------------------- checks
-
-
-def check(options: Any) -> None:
-    """Refuse options that cannot be, before any work."""
-    beams, groups, texts = options.num_beams, options.num_beam_groups, options.num_return_sequences
-    require("num_beams", beams, beams >= 1, "at least 1")
-    require("num_beams", beams, beams <= MOST_BEAMS, f"at most {MOST_BEAMS}")
-    fits = groups >= 1 and beams % groups == 0
-    require("num_beam_groups", groups, fits, f"a divisor of num_beams, {beams}")
-    require("num_return_sequences", texts, texts >= 1, "at least 1")
-    require("num_return_sequences", texts, texts <= MOST_BEAMS, f"at most {MOST_BEAMS}")
-    most = texts if options.do_sample and beams == 1 else beams
-    require("num_return_sequences", texts, texts <= most, f"at most num_beams, {beams}")
-    early = options.early_stopping in (True, False, "never")
-    require("early_stopping", options.early_stopping, early, "True, False or 'never'")
-    form = options.beam_form in ("transformers", "authors")
-    require("beam_form", options.beam_form, form, "'transformers' or 'authors'")
-    nodes = options.per_node_beam_size
-    require("per_node_beam_size", nodes, nodes >= 2, "at least 2")
-    if groups > 1 and options.do_sample:
-        raise UserError("num_beam_groups and do_sample do not go together; leave one out")
-    check_filters(options)
-    check_penalties(options)
-
-
-def check_filters(options: Any) -> None:
-    """Refuse filters that cannot be."""
-    require("temperature", options.temperature, options.temperature > 0, "more than 0")
-    require("top_p", options.top_p, 0 <= options.top_p <= 1, "from 0 to 1")
-    typical = 0 < options.typical_p <= 1
-    require("typical_p", options.typical_p, typical, "more than 0, at most 1")
-    if options.top_k is not None:
-        require("top_k", options.top_k, options.top_k >= 0, "at least 0, and 0 for no limit")
-    if options.min_p is not None:
-        require("min_p", options.min_p, 0 <= options.min_p <= 1, "from 0 to 1")
-
-
-def warn_of_idle(options: Any) -> None:
-    """Warn of filters that do nothing, as transformers does."""
-    plain = {field.name: field.default for field in fields(options)}
-    if not options.do_sample:
-        for name in ("temperature", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"):
-            if getattr(options, name) != plain[name]:
-                warnings.warn(f"{name} does nothing without do_sample=True", stacklevel=4)
-
-
-def check_penalties(options: Any) -> None:
-    """Refuse penalties that cannot be."""
-    penalty = options.repetition_penalty
-    require("repetition_penalty", penalty, penalty > 0, "more than 0")
-    size = options.no_repeat_ngram_size
-    require("no_repeat_ngram_size", size, size >= 0, "at least 0")
-    for words in options.bad_words_ids or ():
-        fine = not isinstance(words, int) and len(words) > 0
-        require("bad_words_ids", words, fine, "lists of token ids, none of them empty")
-
-
-def as_tuple(words: int | Sequence[int] | None) -> tuple[int, ...]:
-    """Take one token, several, or none."""
-    if words is None:
-        return ()
-    return tuple(int(word) for word in leaves(words))
-
-
-def check_ids(options: Any, V: int) -> None:
-    """Refuse options that name tokens beyond the vocabulary."""
-    for name in TOKEN_OPTIONS:
-        ids = leaves(getattr(options, name))
-        if not all(0 <= token_id < V for token_id in ids):
-            raise UserError(f"{name} must name tokens from 0 to {V - 1}, the vocabulary; got {ids}")
-
-
-def leaves(value: object) -> list[Any]:
-    """List the token ids in an option: one, a list, a list of lists, or the keys of a bias."""
-    if value is None:
-        return []
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return [leaf for each in value for leaf in leaves(each)]
-    return [value]
-
-
-def require(name: str, value: object, is_fine: bool, expected: str) -> None:
-    """Raise the error that says which option is wrong, and how it should be."""
-    if not is_fine:
-        raise UserError(f"{name} is {brief(value)}; it must be {expected}")
 
 
 GENERATION = "generation_config.json"

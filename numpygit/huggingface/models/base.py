@@ -334,7 +334,7 @@ class HasWords:
         self.silence_pruned()
 
     def silence_pruned(self) -> None:
-        """Make the heads that the config calls pruned say nothing."""
+        """Make the output of the heads that the config calls pruned zero."""
         gone = pruned_heads(self.config)
         if gone:
             layers, heads = self.config.num_hidden_layers, self.config.num_attention_heads
@@ -373,7 +373,7 @@ class HasWords:
             size = -(-least // pad_to_multiple_of) * pad_to_multiple_of
         if size is not None and size != len(self.params.text.word_embedding):
             self.params = edit_params.resize_words(
-                self.params, size, spread=self.config.initializer_range, seed=seed
+                self.params, size, std=self.config.initializer_range, seed=seed
             )
         if size is not None:
             self.config.vocab_size = size

@@ -14,7 +14,7 @@ import numpy as np
 from ... import loading
 from ...decoding.decode import decode, lazily
 from ...decoding.options import GenerationConfig, check_absent, noted_options
-from ...decoding.plan import Calls, Plan, make_plan
+from ...decoding.plan import Calls, Plan, as_ids, make_plan
 from ...errors import NotFiniteError, UserError, expect
 from ...fast.threads import blas_threads, limited
 from ...loading.config import GitConfig
@@ -28,18 +28,16 @@ from .. import edit_params, pretrained
 from ..arguments import (
     Pixels,
     Prompt,
-    as_ids,
     as_vectors,
     calls_of,
     check_finite,
     chosen,
-    count_rows,
     refuse_more,
     same_rows,
     step_inputs,
     why_not_finite,
 )
-from ..call import Given, memory_of, scored, show_heads, threads_of, towers_of
+from ..call import Given, count_rows, memory_of, scored, show_heads, threads_of, towers_of
 from ..outputs import GenerateOutput, Outputs
 from ..processing.encoding import warn_once
 from . import searches
@@ -47,7 +45,7 @@ from .base import HasWords, PretrainedModel
 from .matrix import Matrix
 from .opened import opened_whole
 from .towers import GitModel
-from .transition_scores import transition_scores
+from .transition_scores import compute_transition_scores
 
 
 class GitForCausalLM(HasWords, PretrainedModel):
@@ -64,8 +62,12 @@ class GitForCausalLM(HasWords, PretrainedModel):
     seed : int
         Of the random parameters.
 
-    `threads`: cores to use; `plain`: run the five files of `model/` alone. Every method raises
-    UserError, a ValueError, for arguments that do not fit, before any work.
+    Attributes: `threads`, cores to use; `plain`, whether the five files of `model/` run alone.
+
+    Raises
+    ------
+    UserError
+        From every method, for arguments that do not fit, before any work. It is a ValueError.
 
     Examples
     --------
@@ -74,6 +76,8 @@ class GitForCausalLM(HasWords, PretrainedModel):
     >>> outputs = model([[2, 5, 6]], output_attentions=True)
     >>> outputs.logits.shape, len(outputs.attentions)
     ((1, 3, 154), 4)
+
+    Source: transformers 4.37.2, `modeling_git.py`; arXiv 2205.14100.
     """
 
     config_class = GitConfig
@@ -139,6 +143,8 @@ class GitForCausalLM(HasWords, PretrainedModel):
         """The same model without its vocabulary head."""
         return GitModel(self.config, self.params)
 
+    base_model = git
+
     def tensors(self) -> dict[str, Array]:
         """List all parameters by their official names."""
         return pretrained.whole_tensors(self.params, self.config)
@@ -146,11 +152,6 @@ class GitForCausalLM(HasWords, PretrainedModel):
     def put(self, tensors: dict[str, Array]) -> None:
         """Make params of all tensors, called as `tensors` calls them."""
         self.params = loading.whole_from(tensors, self.config, source="state_dict")
-
-    @property
-    def base_model(self) -> GitModel:
-        """The model without its vocabulary head."""
-        return self.git
 
     def get_output_embeddings(self) -> Matrix:
         """Return the matrix of the vocabulary head (V, D), with its bias."""
@@ -179,7 +180,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
             towers=towers_of(self), trace=trace,
         )  # fmt: skip
 
-    def see(
+    def prefill(
         self,
         pixel_values: Pixels | None,
         *,
@@ -193,6 +194,8 @@ class GitForCausalLM(HasWords, PretrainedModel):
         return towers_of(self).prefill(
             memory, self.params.text, config=self.config, trace=scope(trace, "image")
         )
+
+    see = prefill  # its earlier name
 
     def logits(
         self,
@@ -229,7 +232,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
     ) -> Iterator[Step]:
         """Continue a prompt word by word; arguments and options as for `generate`.
 
-        Pictures that `see` has looked at may be given as its Cache. `choose` replaces the
+        Pictures that `prefill` has encoded may be given as its Cache. `choose` replaces the
         likeliest word, or the draw, by a choice of your own.
         """
         chosen = generation_config or self.options()
@@ -304,21 +307,6 @@ class GitForCausalLM(HasWords, PretrainedModel):
                       "model.generation_config, or pass them to generate")  # fmt: skip
         return self.generation_config.change(changed)
 
-    def compute_transition_scores(
-        self,
-        sequences: Array,
-        scores: Sequence[Array],
-        beam_indices: Array | None = None,
-        normalize_logits: bool = False,
-    ) -> Array:
-        """Look up the score of each new word: (R, new words); 0 after the end of a beam's text.
-
-        sequences, scores and beam_indices as `generate` returns them with
-        return_dict_in_generate and output_scores. `normalize_logits` makes scores
-        log-probabilities. Source: transformers 4.37.2, `generation/utils.py`.
-        """
-        return transition_scores(sequences, scores, beam_indices, normalise=normalize_logits)
-
     def prepare_inputs_for_generation(
         self, input_ids: Array, past_key_values: Any = None, attention_mask: Any = None,
         use_cache: bool | None = None, inputs_embeds: Any = None, **more: Any,
@@ -338,6 +326,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
     beam_sample = searches.beam_sample
     group_beam_search = searches.group_beam_search
     contrastive_search = searches.contrastive_search
+    compute_transition_scores = compute_transition_scores
 
     def prepared(
         self, head_mask: Array | None, inputs_embeds: Array | None

@@ -33,9 +33,9 @@ class Part:
         size = self.sizes().get(name)
         if size is not None:
             return size
-        known = ", ".join(self.children())
+        names = ", ".join(self.children())
         raise why_missing(self, name) or AttributeError(
-            f"{self.prefix} has no part {name!r}; it has: {known}"
+            f"{self.prefix} has no part {name!r}; it has: {names}"
         )
 
     def __setattr__(self, name: str, value: Any) -> None:

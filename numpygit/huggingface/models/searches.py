@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ...decoding.options import GenerationConfig
+from ...decoding.plan import as_ids
 from ...errors import UserError, expect
-from ..arguments import as_ids
 
 IDLE = ("synced_gpus", "sequential")
 

@@ -13,8 +13,8 @@ from ...model.params import Array, Git, Vision
 from ...model.text import Cache
 from ...trace import Recorder, together
 from .. import pretrained
-from ..arguments import Pixels, check_finite, chosen, pictures, refuse_more
-from ..call import Given, call, outputs_of, towers_of
+from ..arguments import Pixels, check_finite, chosen, refuse_more
+from ..call import Given, call, outputs_of, pictures, towers_of
 from ..outputs import ModelOutput, Outputs
 from .base import HasWords, PretrainedModel
 from .matrix import Matrix
@@ -22,14 +22,30 @@ from .opened import opened_body, opened_tower
 
 
 class GitVisionModel(PretrainedModel):
-    """The vision encoder, a CLIP ViT: pixel_values -> image tokens.
+    """The vision encoder, a CLIP ViT: pixel_values (B, C, H, W) -> image tokens (B, P + 1, D).
 
     Parameters
     ----------
-    config
-        A GitVisionConfig.
-    params
-        `numpygit.model.params.Vision`; without it random ones are drawn from `seed`.
+    config : GitVisionConfig
+        Sizes and settings.
+    params : numpygit.model.params.Vision, optional
+        The learned numbers, float32; without them random ones are drawn.
+    seed : int
+        Of the random parameters.
+
+    Raises
+    ------
+    UserError
+        From a call, for pictures of another size or rank, before any work.
+
+    Examples
+    --------
+    >>> import numpy, numpygit
+    >>> model = numpygit.GitVisionModel.from_pretrained("storybook")
+    >>> model(numpy.zeros((1, 3, 96, 96), numpy.float32)).last_hidden_state.shape
+    (1, 65, 160)
+
+    Source: transformers 4.37.2, `modeling_git.py`; arXiv 2010.11929.
     """
 
     config_class = GitVisionConfig
@@ -100,14 +116,31 @@ class GitVisionModel(PretrainedModel):
 
 
 class GitModel(HasWords, PretrainedModel):
-    """Both towers, without the vocabulary head: pictures and words -> hidden states.
+    """Both towers, without the vocabulary head: pictures and words -> hidden states (B, M + T, D).
 
     Parameters
     ----------
-    config
-        A GitConfig.
-    params
-        `numpygit.model.params.Git`; without it random ones are drawn from `seed`.
+    config : GitConfig
+        Sizes and settings.
+    params : numpygit.model.params.Git, optional
+        The learned numbers, float32; without them random ones are drawn.
+    seed : int
+        Of the random parameters.
+
+    Raises
+    ------
+    UserError
+        From a call, for arguments that do not fit, before any work.
+
+    Examples
+    --------
+    >>> import numpy, numpygit
+    >>> model = numpygit.GitModel.from_pretrained("storybook")
+    >>> pixels = numpy.zeros((1, 3, 96, 96), numpy.float32)
+    >>> model([[2, 5, 6]], pixel_values=pixels).last_hidden_state.shape
+    (1, 68, 160)
+
+    Source: transformers 4.37.2, `modeling_git.py`; arXiv 2205.14100.
     """
 
     config_class = GitConfig

@@ -12,10 +12,19 @@ from ...model.params import Array
 from ..arguments import whole_numbers
 
 
-def transition_scores(
-    sequences: Array, scores: Sequence[Array], beam_indices: Array | None, *, normalise: bool
+def compute_transition_scores(
+    model: object,
+    sequences: Array,
+    scores: Sequence[Array],
+    beam_indices: Array | None = None,
+    normalize_logits: bool = False,
 ) -> Array:
-    """Look up the score of each new word: sequences (R, T), T steps of (rows, V) -> (R, new)."""
+    """Look up the score of each new word: (R, new words); 0 after the end of a beam's text.
+
+    sequences (R, T), scores, T steps of (rows, V), and beam_indices as `generate` returns them with
+    return_dict_in_generate and output_scores. `normalize_logits` makes scores log-probabilities. A
+    method of GitForCausalLM. Source: transformers 4.37.2, `generation/utils.py`.
+    """
     if isinstance(scores, list | tuple) and not scores:
         raise UserError("scores is empty: call generate with output_scores and "
                         "return_dict_in_generate")  # fmt: skip
@@ -36,7 +45,7 @@ def transition_scores(
     found = np.zeros(rows.shape, np.float32)
     for step in range(length):
         of_step = np.asarray(scores[step], np.float32)
-        if normalise:
+        if normalize_logits:
             of_step = log_softmax(of_step)
         found[:, step] = of_step[rows[:, step], new[:, step]]
     return np.where(has_word, found, np.float32(0))

@@ -7,7 +7,7 @@ here; they differ so:
                original                                  on the Hub
     questions  the whole picture, its proportions kept,  the square in its middle
                on a grid of patches that is not square
-    clips      bicubic, CLIP's mean and spread           bilinear, mean and spread 1/2
+    clips      bicubic, CLIP's mean and std              bilinear, mean and std 1/2
     the rest   the same, but an odd rest of the crop is rounded to even, not down
     a prompt   the last 38 of its first 40 tokens        all of it
     words      normalised with epsilon 1e-8              1e-12

@@ -284,10 +284,10 @@ def array_of(name: str, value: Any) -> Any:
     return array.astype(np.int64) if array.size == 0 or array.dtype.kind in "iu" else array
 
 
-def check_names(given: Mapping[str, Any], known: set[str]) -> None:
+def check_names(given: Mapping[str, Any], names: set[str]) -> None:
     """Refuse keywords that nobody knows."""
-    unknown = sorted(set(given) - known)
+    unknown = sorted(set(given) - names)
     if unknown:
         raise UserError(
-            f"unknown settings {', '.join(unknown)}; known are: {', '.join(sorted(known))}"
+            f"unknown settings {', '.join(unknown)}; known are: {', '.join(sorted(names))}"
         )

@@ -66,14 +66,31 @@ KEPT = {
 
 
 class GitImageProcessor:
-    """Prepare pictures, or clips where the checkpoint is one for clips.
+    """Prepare pictures (B, C, H, W), or clips (B, frames, C, H, W) where a checkpoint is for clips.
 
     Parameters
     ----------
-    settings
-        Those of `preprocessor_config.json`, as keywords. What is not given is as in the official
-        class that the file names, for clips bilinear, with mean and standard deviation 0.5. They
-        are attributes too, and may be set: `processor.size = {"shortest_edge": 100}`.
+    **settings
+        Those of `preprocessor_config.json`: do_resize, size (pixels), resample, do_center_crop,
+        crop_size, do_rescale, rescale_factor, do_normalize, image_mean, image_std, do_convert_rgb.
+        What is not given is as in the official class that the file names, for clips bilinear, with
+        mean and standard deviation 0.5. They are attributes too, and may be set.
+
+    Raises
+    ------
+    UserError
+        For settings that cannot be, and from a call for what is no picture.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> from numpygit.storybook import EXAMPLES
+    >>> processor = numpygit.GitImageProcessor.from_pretrained("storybook")
+    >>> processor.crop_size = {"height": 48, "width": 64}
+    >>> processor(EXAMPLES / "sign.png", return_tensors="np").pixel_values.shape
+    (1, 3, 48, 64)
+
+    Source: transformers 4.37.2, `CLIPImageProcessor` and `VideoMAEImageProcessor`.
     """
 
     model_input_names = ("pixel_values",)
@@ -142,8 +159,8 @@ class GitImageProcessor:
         """
         where, settings = sort_keywords(settings)
         wants_unused = settings.pop("return_unused_kwargs", False)
-        known = SETTINGS | {"do_convert_rgb"} | KEPT
-        unused = {name: settings.pop(name) for name in set(settings) - known}
+        names = SETTINGS | {"do_convert_rgb"} | KEPT
+        unused = {name: settings.pop(name) for name in set(settings) - names}
         if unused and not wants_unused:
             check_names(unused, SETTINGS)
         folder = find(pretrained_model_name_or_path, files=PICTURE_FILES, **where)
@@ -194,8 +211,8 @@ class GitImageProcessor:
         """Take the settings from a dict; `settings` win. See `from_pretrained`."""
         expect("image_processor_dict", image_processor_dict, Mapping, "a dict of settings")
         wants_unused = settings.pop("return_unused_kwargs", False)
-        known = set(DEFAULTS) | KEPT | set(image_processor_dict)
-        unused = {name: settings.pop(name) for name in set(settings) - known}
+        names = set(DEFAULTS) | KEPT | set(image_processor_dict)
+        unused = {name: settings.pop(name) for name in set(settings) - names}
         if unused and not wants_unused:
             check_names(unused, SETTINGS)
         made = cls(**{**without_secrets(image_processor_dict), **settings})

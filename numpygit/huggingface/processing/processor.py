@@ -34,7 +34,7 @@ from .picture_steps import (
 )
 from .tokenizer import TEXT_SETTINGS, WORD_SETTINGS, GitTokenizer, Text
 from .video import read_clip
-from .vocabulary import Words
+from .vocabulary import Vocabulary
 
 PREPROCESSING = ("hf", "original")
 PICTURE_SETTINGS = SETTINGS | LAYOUTS | KEPT
@@ -42,14 +42,24 @@ GROUPS = ("text_kwargs", "images_kwargs", "videos_kwargs", "common_kwargs")  # o
 
 
 class GitProcessor:
-    """Everything that stands between a person's picture and text and the model's numbers.
+    """Prepare pictures and texts: an image processor and a tokenizer behind one call.
+
+    A call gives input_ids and attention_mask (B, T) and pixel_values, (B, C, H, W) for stills and
+    (B, frames, C, H, W) for clips, float32 around 0.
 
     Parameters
     ----------
-    image_processor
-        A GitImageProcessor, or bare settings, the authors' too.
-    tokenizer
-        A GitTokenizer, or a bare vocabulary.
+    image_processor : GitImageProcessor
+        Or bare settings, the authors' too.
+    tokenizer : GitTokenizer
+        Or a bare vocabulary.
+    stills_are_clips : bool
+        Make a clip of one frame of every still.
+
+    Raises
+    ------
+    UserError
+        For neither pictures nor texts, and for pictures that cannot be read.
 
     Examples
     --------
@@ -73,11 +83,11 @@ class GitProcessor:
     def __init__(
         self,
         image_processor: GitImageProcessor | ImageProcessor | OriginalImageProcessor,
-        tokenizer: GitTokenizer | Words,
+        tokenizer: GitTokenizer | Vocabulary,
         *,
         stills_are_clips: bool = False,
     ) -> None:
-        if isinstance(tokenizer, Words):
+        if isinstance(tokenizer, Vocabulary):
             tokenizer = GitTokenizer(tokenizer)
         if isinstance(image_processor, ImageProcessor):
             image_processor = GitImageProcessor(**image_processor.as_settings())
@@ -86,9 +96,11 @@ class GitProcessor:
         self.stills_are_clips = stills_are_clips  # a still is a clip of one frame
 
     @property
-    def words(self) -> Words:
+    def vocabulary(self) -> Vocabulary:
         """The vocabulary."""
-        return self.tokenizer.words
+        return self.tokenizer.vocabulary
+
+    words = vocabulary  # its earlier name
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **settings: Any) -> Any:
@@ -275,10 +287,10 @@ class GitProcessor:
         asked: Any = question or begin
         if not isinstance(asked, str):
             raise UserError(f"{shown(repr(asked))} is no text to begin with")
-        ids = self.words.encode(asked) if asked else []
+        ids = self.vocabulary.encode(asked) if asked else []
         if self.original and question:
             ids = cut_question(ids)
-        return np.array([[self.words.start_id, *ids]], np.int64)
+        return np.array([[self.vocabulary.start_id, *ids]], np.int64)
 
 
 def authors_settings(folder: Path, config: GitConfig) -> OriginalImageProcessor:

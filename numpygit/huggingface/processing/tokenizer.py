@@ -21,9 +21,9 @@ from ..arguments import whole_numbers
 from .encoding import BatchEncoding, check_names, wants_arrays
 from .texts.encode import Limits, columns_of, limits_of, padded, set_limits, texts_of
 from .texts.plain import encode_plain
-from .texts.special_tokens import ADDITIONAL, DEFAULT_TOKENS, Vocabulary, text_of, texts_in
+from .texts.special_tokens import ADDITIONAL, DEFAULT_TOKENS, SpecialTokens, text_of, texts_in
 from .texts.tokenizer_files import SETTINGS, read_tokenizer, write_tokenizer, write_vocabulary
-from .vocabulary import CLEAN_UP, Words, from_vocabulary
+from .vocabulary import Vocabulary, from_vocabulary
 
 Text = str | Sequence[str] | Sequence[Sequence[str]]
 WORD_SETTINGS = set(SETTINGS) | set(DEFAULT_TOKENS) | {ADDITIONAL}
@@ -36,21 +36,45 @@ TEXT_SETTINGS = {
 }  # fmt: skip
 
 
-class GitTokenizer(Vocabulary):
+class GitTokenizer(SpecialTokens):
     """Text to token ids and back, for one text or many.
+
+    A call gives input_ids and attention_mask, lists of numbers, or arrays (B, T) with
+    `return_tensors="np"`. All settings are attributes and may be set: they hold for the next call
+    and are saved.
 
     Parameters
     ----------
-    words
-        The vocabulary. Instead of it `vocab_file`, the path of a `vocab.txt`, will do.
-    padding_side, truncation_side
+    vocabulary, vocab_file : Vocabulary, str or Path, optional
+        The vocabulary, or the path of a `vocab.txt`.
+    padding_side, truncation_side : str
         "right" or "left": where padding goes, and where a text is cut.
-    model_max_length
+    model_max_length : int
         The most tokens of a text where a call says no other; beyond 10^20 there is no limit.
-    tokens
+    do_lower_case, strip_accents, tokenize_chinese_chars : bool
+        How a text is normalised before it is cut into pieces of words.
+    name_or_path, model_input_names : str, sequence of str, optional
+        Where it came from, and what a call returns.
+    clean_up_tokenization_spaces : bool
+        Whether `decode` takes spaces before punctuation away.
+    **tokens : str
         Special tokens by their names, `pad_token="[PAD]"`, and `additional_special_tokens`.
 
-    All settings are attributes and may be set; they hold for the next call and are saved.
+    Raises
+    ------
+    UserError
+        For no vocabulary, one that is not BERT's, and settings that there are not.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> tokenizer = numpygit.GitTokenizer.from_pretrained("storybook")
+    >>> tokenizer("an orange fish").input_ids
+    [2, 80, 127, 136, 3]
+    >>> tokenizer.decode([2, 80, 127, 136, 3], skip_special_tokens=True)
+    'an orange fish'
+
+    Source: transformers 4.37.2, `BertTokenizerFast`.
     """
 
     model_input_names: Sequence[str] = ("input_ids", "attention_mask")
@@ -61,7 +85,7 @@ class GitTokenizer(Vocabulary):
 
     def __init__(
         self,
-        words: Words | str | Path | None = None,
+        vocabulary: Vocabulary | str | Path | None = None,
         *,
         vocab_file: str | Path | None = None,
         padding_side: str = "right",
@@ -76,14 +100,14 @@ class GitTokenizer(Vocabulary):
         **tokens: Any,
     ) -> None:
         check_names(tokens, {*DEFAULT_TOKENS, ADDITIONAL})
-        if not isinstance(words, Words):
-            path = vocab_file or words
+        if not isinstance(vocabulary, Vocabulary):
+            path = vocab_file or vocabulary
             if path is None:
                 raise UserError(
                     "a tokenizer needs words: give vocab_file=, the path of a vocab.txt"
                 )
-            words = from_vocabulary(Path(path), lower_case=do_lower_case)
-        self.words = words
+            vocabulary = from_vocabulary(Path(path), lower_case=do_lower_case)
+        self.vocabulary = vocabulary
         self.padding_side, self.truncation_side = padding_side, truncation_side
         self.model_max_length, self.name_or_path = model_max_length, name_or_path
         self.do_lower_case, self.strip_accents = do_lower_case, strip_accents
@@ -116,12 +140,14 @@ class GitTokenizer(Vocabulary):
     @classmethod
     def from_folder(cls, folder: Path, **settings: Any) -> GitTokenizer:
         """Read the vocabulary and settings of a checkpoint folder; `settings` win."""
-        words, values, added = read_tokenizer(folder, settings)
-        made = cls(words, **values)
+        vocabulary, values, added = read_tokenizer(folder, settings)
+        made = cls(vocabulary, **values)
         for token, is_special in added:
             made.add_tokens([token], special_tokens=is_special)
-        known = {*made.added_tokens_encoder, *made.get_vocab()}
-        made.add_tokens([t for t in made.all_special_tokens if t not in known], special_tokens=True)
+        tokens = {*made.added_tokens_encoder, *made.get_vocab()}
+        made.add_tokens(
+            [t for t in made.all_special_tokens if t not in tokens], special_tokens=True
+        )
         return made
 
     def save_pretrained(
@@ -304,21 +330,6 @@ class GitTokenizer(Vocabulary):
             found = {name: value[0] for name, value in found.items()}
         return BatchEncoding(found, tensor_type=return_tensors)
 
-    @property
-    def max_len_single_sentence(self) -> int:
-        """The most tokens of a text, special ones left out."""
-        return self.model_max_length - self.num_special_tokens_to_add(pair=False)
-
-    @property
-    def max_len_sentences_pair(self) -> int:
-        """The most tokens of a pair of texts, special ones left out."""
-        return self.model_max_length - self.num_special_tokens_to_add(pair=True)
-
-    @property
-    def decoder(self) -> Any:
-        """The backend's decoder."""
-        return self.backend_tokenizer.decoder
-
     # ---------------------------------------------------------------- ids -> texts
 
     def decode(
@@ -340,17 +351,9 @@ class GitTokenizer(Vocabulary):
         clean = clean_up_tokenization_spaces
         clean = self.clean_up_tokenization_spaces if clean is None else clean
         if clean:
-            return self.words.decode(ids, skip_special=skip_special_tokens)
+            return self.vocabulary.decode(ids, skip_special=skip_special_tokens)
         text = self.backend_tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
         return str(text)
-
-    @staticmethod
-    def clean_up_tokenization(out_string: str) -> str:
-        """Take spaces before punctuation away."""
-        expect("out_string", out_string, str, "a text")
-        for spaced, clean in CLEAN_UP:
-            out_string = out_string.replace(spaced, clean)
-        return out_string
 
     def prepare_for_model(
         self, ids: Sequence[int], pair_ids: Sequence[int] | None = None, **options: Any

@@ -39,7 +39,7 @@ MOST_DAMAGE = 10_000  # packets; then the rest of a video is given up
 Seed = int | np.random.Generator | np.random.RandomState
 
 
-class Seen(NamedTuple):
+class Gathered(NamedTuple):
     """What came out of a file: the frames that were wanted, and how many there were at all."""
 
     kept: dict[int, Image.Image]
@@ -131,13 +131,13 @@ def read_frames(
         raise UserError(f"frames {wanted} cannot be read; ask for one or more, counted from 0")
     source, name = source_of(given, options)
     with reading(source, name):
-        seen = gather(source, wanted, options)
-    if max(wanted) >= seen.total:
-        broken = f", and {seen.damage} damaged packets" if seen.damage else ""
+        frames = gather(source, wanted, options)
+    if max(wanted) >= frames.total:
+        broken = f", and {frames.damage} damaged packets" if frames.damage else ""
         raise UserError(
-            f"{name} has {seen.total} frames{broken}; there is no frame {max(wanted)}, from 0 on"
+            f"{name} has {frames.total} frames{broken}; there is no frame {max(wanted)}, from 0 on"
         )
-    return [seen.kept[index] for index in wanted]
+    return [frames.kept[index] for index in wanted]
 
 
 def read_clip(given: Any, clip_len: int, options: PictureOptions = DEFAULT) -> list[Image.Image]:
@@ -152,22 +152,22 @@ def read_clip(given: Any, clip_len: int, options: PictureOptions = DEFAULT) -> l
             raise UserError(f"{name} is damaged or cut short: it has no frames")
         by_time = options.sample == "time"
         wanted = evenly_in_time(clip_len, times) if by_time else evenly_spaced(clip_len, len(times))
-        seen = gather(source, wanted.tolist(), options)
-        if seen.total <= max(wanted):  # some cannot be decoded: take them from the others
-            if not seen.total:
+        frames = gather(source, wanted.tolist(), options)
+        if frames.total <= max(wanted):  # some cannot be decoded: take them from the others
+            if not frames.total:
                 raise UserError(f"{name} is damaged or cut short: no frame of it can be decoded")
-            wanted = evenly_spaced(clip_len, seen.total)
-            seen = gather(source, wanted.tolist(), options)
-    if seen.damage:
+            wanted = evenly_spaced(clip_len, frames.total)
+            frames = gather(source, wanted.tolist(), options)
+    if frames.damage:
         warnings.warn(
-            f"{name} is damaged: {seen.damage} of its packets cannot be decoded; the frames are "
-            f"taken from the {seen.total} that can",
+            f"{name} is damaged: {frames.damage} of its packets cannot be decoded; the frames are "
+            f"taken from the {frames.total} that can",
             stacklevel=2,
         )
-    return [seen.kept[index] for index in wanted]
+    return [frames.kept[index] for index in wanted]
 
 
-def gather(source: Source, wanted: Sequence[int], options: PictureOptions) -> Seen:
+def gather(source: Source, wanted: Sequence[int], options: PictureOptions) -> Gathered:
     """Go through a file up to the last frame that is wanted."""
     kept: dict[int, Image.Image] = {}
     count, damage = 0, [0]
@@ -177,7 +177,7 @@ def gather(source: Source, wanted: Sequence[int], options: PictureOptions) -> Se
         count += 1
         if count > max(wanted):
             break
-    return Seen(kept, count, damage[0])
+    return Gathered(kept, count, damage[0])
 
 
 def decode(source: Source, damage: list[int], options: PictureOptions) -> Iterator[Any]:
@@ -197,8 +197,8 @@ def decode(source: Source, damage: list[int], options: PictureOptions) -> Iterat
             for canvas in composed(animation):
                 yield lambda canvas=canvas: finished(turned(canvas.copy(), orientation), options)
             return
-        for place in places(picture):
-            picture.seek(place)
+        for number in frame_numbers(picture):
+            picture.seek(number)
             yield lambda: finished(loaded(picture), options)
 
 
@@ -255,11 +255,11 @@ def times_of(source: Source) -> list[float]:
         return [sum(milliseconds[:i]) / 1000 for i in range(len(milliseconds))]
     times, now = [], 0.0
     with opened(source) as picture:
-        found = places(picture)
-        for place in found:
+        found = frame_numbers(picture)
+        for number in found:
             times.append(now)
             if len(found) > 1:
-                picture.seek(place)
+                picture.seek(number)
                 now += float(picture.info.get("duration", 0)) / 1000
     return times
 
@@ -280,7 +280,7 @@ def times_of_packets(container: Any) -> list[float]:
     return sorted(times)
 
 
-def places(picture: Image.Image) -> range:
+def frame_numbers(picture: Image.Image) -> range:
     """List where the frames of an animation stand; a still has one."""
     frames = getattr(picture, "n_frames", 1) if picture.format in ANIMATED else 1
     return range(frames)

@@ -26,8 +26,8 @@ CLEAN_UP = (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" 
     " 'm", "'m"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re")  # fmt: skip
 
 
-class Words:
-    """The vocabulary of a checkpoint, and the way between text and its numbers."""
+class Vocabulary:
+    """The vocabulary of a checkpoint: text to token ids and back, and the ids of special tokens."""
 
     def __init__(self, tokenizer: Tokenizer | WordPiece) -> None:
         self.tokenizer = tokenizer
@@ -50,7 +50,7 @@ class Words:
     def unused(self) -> list[int]:
         """List the ids of the placeholders [unused0], [unused1], ... of a BERT vocabulary.
 
-        They mean nothing, but were trained on by accident: `git-large` says them at times.
+        They mean nothing, but were trained on by accident: `git-large` generates them at times.
         """
         return self.placeholders
 
@@ -62,11 +62,11 @@ class Words:
         return text
 
 
-def read_words(folder: Path) -> Words:
+def read_vocabulary(folder: Path) -> Vocabulary:
     """Read the vocabulary of a checkpoint folder: `tokenizer.json`, or else `vocab.txt`."""
     path = folder / "tokenizer.json"
     if os.path.lexists(path):
-        return Words(from_tokenizer_file(path))
+        return Vocabulary(from_tokenizer_file(path))
     if not os.path.lexists(folder / "vocab.txt"):
         raise NotFoundError(
             f"{folder} has neither tokenizer.json nor vocab.txt; the official models have the "
@@ -111,7 +111,7 @@ def reads_lower_case(folder: Path) -> bool:
     return bool(settings.get("do_lower_case", True))
 
 
-def from_vocabulary(path: Path, *, lower_case: bool = True) -> Words:
+def from_vocabulary(path: Path, *, lower_case: bool = True) -> Vocabulary:
     """Build the BERT tokenizer around a `vocab.txt`, one token a line."""
     lines = [line.removesuffix("\r") for line in read_text(path, longest=LONGEST).split("\n")]
     if len(lines) > MOST_WORDS:
@@ -121,7 +121,7 @@ def from_vocabulary(path: Path, *, lower_case: bool = True) -> Words:
     vocabulary = {token: i for i, token in enumerate(lines) if token or i < len(lines) - 1}
     special = [token for token in SPECIAL if token in vocabulary]
     if not has_tokenizers():
-        return Words(WordPiece(vocabulary, special, lower_case=lower_case))
+        return Vocabulary(WordPiece(vocabulary, special, lower_case=lower_case))
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
@@ -129,4 +129,4 @@ def from_vocabulary(path: Path, *, lower_case: bool = True) -> Words:
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=True)
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
-    return Words(tokenizer)
+    return Vocabulary(tokenizer)

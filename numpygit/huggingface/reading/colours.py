@@ -108,6 +108,6 @@ def padded(
     """Bring a whole picture into a frame, in proportion, in the middle of a plain colour."""
     size = size_within(rgb.size, width, height)
     ground = Image.new("RGB", (width, height), tuple(colour))
-    place = ((width - size[0]) // 2, (height - size[1]) // 2)
-    ground.paste(rgb.resize(size, resample), place)
+    corner = ((width - size[0]) // 2, (height - size[1]) // 2)
+    ground.paste(rgb.resize(size, resample), corner)
     return ground

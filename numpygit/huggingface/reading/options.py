@@ -36,6 +36,17 @@ class PictureOptions:
         Refuse addresses (http, https).
     timeout : float
         Seconds to wait for the server of an address.
+
+    Raises
+    ------
+    UserError
+        For another word than these, and for what is no colour.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> whole = numpygit.PictureOptions(fit="pad", background="white")
+    >>> storybook = numpygit.load("storybook", pictures=whole)
     """
 
     turn: bool = True
@@ -48,11 +59,11 @@ class PictureOptions:
     timeout: float = 30
 
     def __post_init__(self) -> None:
-        for name, value, known in (
+        for name, value, choices in (
             ("fit", self.fit, FITS), ("sample", self.sample, SAMPLES), ("depth", self.depth, DEPTHS)
         ):  # fmt: skip
-            if value not in known:
-                raise UserError(f"{name} is {value!r}, expected one of {', '.join(known)}")
+            if value not in choices:
+                raise UserError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
         self.background_colour()
 
     def background_colour(self) -> tuple[int, int, int] | None:

@@ -165,10 +165,10 @@ NAMES = {
 
 def letters_of(name: str, axes: int) -> list[str]:
     """Name the axes of a tensor by letters; none where they do not fit, as a clip's pixels."""
-    place = find(name)
-    if place is None:
+    location = find(name)
+    if location is None:
         return []
-    letters = [part.strip() for part in place.row.shape.strip("()").split(",") if part.strip()]
+    letters = [part.strip() for part in location.row.shape.strip("()").split(",") if part.strip()]
     return letters if len(letters) == axes else []
 
 
@@ -231,8 +231,8 @@ def where_apart(name: str, apart: Array, letters: list[str], image: int | None) 
         size = apart.shape[axis]
         if 0 < len(differing) < size:
             text = f"{along(letter)}, {len(differing)} of {size} places differ: {ranges(differing)}"
-            place = find(name)
-            is_text = place is not None and place.row.name.startswith(("text.", "logits"))
+            location = find(name)
+            is_text = location is not None and location.row.name.startswith(("text.", "logits"))
             if is_text and letter in "TS" and image is not None and size > image:
                 text += image_or_words(differing, image)
             yield text + "."
@@ -288,8 +288,8 @@ SUSPECTS |= {"x": SUSPECTS["after_attention"], "k": SUSPECTS["q"], "v": SUSPECTS
 
 def usual_suspects(name: str) -> str:
     """Say what is usually wrong where a tensor is computed."""
-    place = find(name)
-    if place is None:
+    location = find(name)
+    if location is None:
         return LINEAR
-    last = place.row.name.rpartition(".")[2]
-    return SUSPECTS.get(place.row.name, SUSPECTS.get(last, LINEAR))
+    last = location.row.name.rpartition(".")[2]
+    return SUSPECTS.get(location.row.name, SUSPECTS.get(last, LINEAR))

@@ -79,14 +79,14 @@ def class_and_patches(at: At) -> Array:
 
 
 def picture_places(at: At) -> Array:
-    """Get the places of a picture, stretched over one of another size: (P + 1, D)."""
+    """Get the positions of a picture, stretched over one of another size: (P + 1, D)."""
     params, config = at.model()
-    places = params.vision.position_embedding
+    positions = params.vision.position_embedding
     H, W = at.tensors["pixels"].shape[-2:]
     patch = config.vision_config.patch_size
-    if (H // patch) * (W // patch) + 1 == len(places):
-        return places
-    return resize_positions(places, rows=H // patch, columns=W // patch)
+    if (H // patch) * (W // patch) + 1 == len(positions):
+        return positions
+    return resize_positions(positions, rows=H // patch, columns=W // patch)
 
 
 def last_picture_layer(at: At) -> Array:
@@ -255,10 +255,10 @@ OPERATIONS: dict[str, Operation] = {
 
 def row_of(name: str) -> str:
     """Name the row of the table, with `{i}` for the layer."""
-    place = find(name)
-    if place is None:
+    location = find(name)
+    if location is None:
         raise KeyError(name)
-    return place.row.name
+    return location.row.name
 
 
 def operation_of(name: str) -> Operation:

@@ -73,8 +73,8 @@ def where_missing(row: Row) -> str:
 
 def group_of(name: str) -> str:
     """Name the layer that a tensor belongs to, or else the tensor itself."""
-    place = find(name)
-    if place is None or place.layer is None:
+    location = find(name)
+    if location is None or location.layer is None:
         return name
     return f"{name.rpartition('.')[0]}.*"
 
@@ -123,15 +123,15 @@ def verdict_lines(report: Report, first: Row) -> Iterator[str]:
             "in our file, to compare the rest.", "  "
         )  # fmt: skip
         return
-    place = find(first.name)
-    if place is None:
+    location = find(first.name)
+    if location is None:
         raise AssertionError("only names of the table are compared")
-    yield f"  {place.row.meaning} {place.row.shape}"
-    yield f"  computed by {where(place.row)}"
-    if place.row.official:
-        layer = "" if place.layer is None else str(place.layer)
+    yield f"  {location.row.meaning} {location.row.shape}"
+    yield f"  computed by {where(location.row)}"
+    if location.row.official:
+        layer = "" if location.layer is None else str(location.layer)
         yield "  in the official code the module"
-        yield f"    {place.row.official.replace('{i}', layer)}"
+        yield f"    {location.row.official.replace('{i}', layer)}"
     if first.how:
         yield from paragraph(f"Theirs was read {first.how}.", "  ")
     if first.is_aside:

@@ -30,7 +30,7 @@ from .gradient import gradient_maps
 from .importance import Progress, measured, no_progress, regions
 from .map import whole_model
 from .panels import TEMPERATURES, all_words, asked, attention, cache, vision
-from .pictures import seen
+from .pictures import as_seen
 from .stages import followed
 from .traced_run import Run, watch
 
@@ -118,13 +118,13 @@ def gather(
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Collect all that the page shows."""
-    words, model = traced.captioner.processor.words, traced.captioner.name
+    vocabulary, model = traced.captioner.processor.vocabulary, traced.captioner.name
     importance = measured(traced, progress) if measure else None
     gradient = None
     if importance is not None:
         gradient = gradient_maps(traced, np.array(importance["drops"]), regions(traced))
     return {
-        "caption": words.decode(traced.said),
+        "caption": vocabulary.decode(traced.token_ids),
         "question": question,
         "name": name,
         "model": model if not os.path.isdir(model) else Path(model).resolve().name,
@@ -133,7 +133,7 @@ def gather(
         "memory": traced.memory,
         "layers": traced.layers,
         "temperatures": TEMPERATURES,
-        "seen": seen(traced),
+        "seen": as_seen(traced),
         "words": all_words(traced),
         "importance": importance,
         "gradient": gradient,
@@ -152,13 +152,13 @@ def page(data: dict[str, Any]) -> str:
     for letter in "<>&":
         numbers = numbers.replace(letter, f"\\u{ord(letter):04x}")
     whole = (files / "page.html").read_text(encoding="utf-8")
-    for place, text in (
+    for slot, text in (
         ("{{title}}", html.escape(data["caption"] or "(no words)")),
         ("{{style}}", parts["page.css"]),
         ("{{data}}", numbers),  # before the program, and found nowhere in it
         ("{{program}}", parts["page.js"]),
     ):
-        before, _, after = whole.rpartition(place)
+        before, _, after = whole.rpartition(slot)
         whole = before + text + after
     return whole
 

@@ -47,7 +47,7 @@ def is_possible(run: Run) -> bool:
     sizes = {run.pixels.shape[-2], run.pixels.shape[-1]}
     if config.position_embedding_type != "absolute" or sizes != {vision.image_size}:
         return False
-    S, frame = run.memory + len(run.prompt) + len(run.said), run.grid[0] * run.grid[1] + 1
+    S, frame = run.memory + len(run.prompt) + len(run.token_ids), run.grid[0] * run.grid[1] + 1
     kept = config.num_hidden_layers * config.num_attention_heads * S * S
     frames = run.memory // frame
     kept += vision.num_hidden_layers * vision.num_attention_heads * frames * frame * frame
@@ -61,11 +61,11 @@ def faded(run: Run) -> Array:
     its pixels. Forwards once, then backwards once a word.
     """
     model = run.captioner.model
-    ids = np.array([run.prompt + run.said[:-1]], np.int64)
+    ids = np.array([run.prompt + run.token_ids[:-1]], np.int64)
     logits, tape = forward(model.params, model.config, run.pixels, ids, np.ones_like(ids))
-    logits[:, :, run.captioner.processor.words.unused()] = -np.inf  # as the choice does
+    logits[:, :, run.captioner.processor.vocabulary.unused()] = -np.inf  # as the choice does
     maps = []
-    for number, word in enumerate(run.said):
+    for number, word in enumerate(run.token_ids):
         at = run.memory + len(run.prompt) - 1 + number  # the token after which the word came
         dlogits = np.zeros_like(logits)
         dlogits[:, at] = -cross_entropy_backward(logits[:, at], np.array([word]), count=1)

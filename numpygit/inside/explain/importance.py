@@ -58,9 +58,9 @@ def measured(run: Run, progress: Progress = no_progress) -> dict[str, Any]:
         "drops": exact(near.T),
         "masked": exact(masked.T),
         "whole": exact(far[wide.index((0, run.grid[0], 0, run.grid[1]))]),
-        "best": [best(far[:, number], wide, run.grid) for number in range(len(run.said))],
+        "best": [best(far[:, number], wide, run.grid) for number in range(len(run.token_ids))],
         "agreement": [
-            agreement(run, number, near[:, number], boxes) for number in range(len(run.said))
+            agreement(run, number, near[:, number], boxes) for number in range(len(run.token_ids))
         ],
     }
 
@@ -120,14 +120,14 @@ def hide(run: Run, box: Box) -> Array:
 
 def chances(run: Run, pixels: Array) -> Array:
     """Score the words that were said, for each of several pictures: -> (B, words)."""
-    seen = look(run, pixels)
-    return scored_words(run, seen)
+    cache = look(run, pixels)
+    return scored_words(run, cache)
 
 
 def look(run: Run, pixels: Array) -> Cache:
     """Encode pictures for the text tower."""
     model, stretch = run.captioner.model, run.captioner.processor.original
-    return model.see(pixels, interpolate_pos_encoding=stretch)
+    return model.prefill(pixels, interpolate_pos_encoding=stretch)
 
 
 def without_tokens(run: Run, box: Box) -> Array:
@@ -141,22 +141,24 @@ def without_tokens(run: Run, box: Box) -> Array:
     kept[box[0] : box[1], box[2] : box[3]] = False
     by_frame = np.concatenate([[True], kept.reshape(-1)])  # the class token stays
     keep = np.tile(by_frame, run.memory // len(by_frame))
-    seen = look(run, run.pixels)
-    image_kv = tuple(KeyValue(layer.k[:, :, keep], layer.v[:, :, keep]) for layer in seen.image_kv)
-    return scored_words(run, seen._replace(image_kv=image_kv))[0]
+    cache = look(run, run.pixels)
+    image_kv = tuple(KeyValue(layer.k[:, :, keep], layer.v[:, :, keep]) for layer in cache.image_kv)
+    return scored_words(run, cache._replace(image_kv=image_kv))[0]
 
 
-def scored_words(run: Run, seen: Cache) -> Array:
+def scored_words(run: Run, cache: Cache) -> Array:
     """Read the words that were said after pictures: -> log-probabilities (B, words)."""
     model = run.captioner.model
-    pictures = len(seen.attention_mask)
-    ids = np.array([run.prompt + run.said[:-1]] * pictures, np.int64)
-    logits, _ = text_of(model.config).decode_step(ids, seen, model.params.text, config=model.config)
+    pictures = len(cache.attention_mask)
+    ids = np.array([run.prompt + run.token_ids[:-1]] * pictures, np.int64)
+    logits, _ = text_of(model.config).decode_step(
+        ids, cache, model.params.text, config=model.config
+    )
     logits = logits[:, len(run.prompt) - 1 :]
-    logits[:, :, run.captioner.processor.words.unused()] = -np.inf
+    logits[:, :, run.captioner.processor.vocabulary.unused()] = -np.inf
     found = log_softmax(logits.astype(np.float64))
-    places = np.array(run.said)[None, :, None]
-    return np.take_along_axis(found, places, axis=2)[:, :, 0]
+    chosen = np.array(run.token_ids)[None, :, None]
+    return np.take_along_axis(found, chosen, axis=2)[:, :, 0]
 
 
 def agreement(run: Run, number: int, drops: Array, boxes: list[Box]) -> float | None:

@@ -19,14 +19,14 @@ RIVALS = 10
 
 def all_words(run: Run) -> list[dict[str, Any]]:
     """List the words that were said, in order, each with its panels' numbers."""
-    return [word(run, number) for number in range(len(run.said))]
+    return [word(run, number) for number in range(len(run.token_ids))]
 
 
 def word(run: Run, number: int) -> dict[str, Any]:
     """Gather what one word's choice was made from."""
     return {
-        "token": run.token(run.said[number]),
-        "is_end": run.finished and number == len(run.said) - 1,
+        "token": run.token(run.token_ids[number]),
+        "is_end": run.finished and number == len(run.token_ids) - 1,
         **rivals(run, number),
         "lens": lens(run, number),
         "by_hand": by_hand(run, number),
@@ -37,7 +37,7 @@ def word(run: Run, number: int) -> dict[str, Any]:
 def scored(run: Run, logits: Array) -> Array:
     """Leave the placeholders of the vocabulary out, as the choice does: (V,) -> (V,) float32."""
     kept = logits.copy()
-    kept[run.captioner.processor.words.unused()] = -np.inf
+    kept[run.captioner.processor.vocabulary.unused()] = -np.inf
     return kept
 
 
@@ -48,7 +48,7 @@ def rivals(run: Run, number: int) -> dict[str, Any]:
     wide = logits.astype(np.float64)
     highest = wide.max()
     sums = [float(highest / t + np.log(np.exp((wide - highest) / t).sum())) for t in TEMPERATURES]
-    chosen = run.said[number]
+    chosen = run.token_ids[number]
     return {
         "rivals": [{"token": run.token(int(i)), "logit": exact(logits[i])} for i in best],
         "log_sums": sums,  # log of the sum of exp(logit / t), for each temperature
@@ -72,7 +72,7 @@ def lens(run: Run, number: int) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "best": [[run.token(int(i)), float(np.exp(chances[i]))] for i in best],
-                "chosen": float(np.exp(chances[run.said[number]])),
+                "chosen": float(np.exp(chances[run.token_ids[number]])),
             }
         )
     return rows
@@ -90,9 +90,9 @@ def attention(run: Run, *, most: int) -> dict[str, Any]:
     `most` weights fit; where none do, the page has means only.
     Every row is filled with zeros up to the longest: to (L, words, S) and (L, N, words, S).
     """
-    longest = weights_of(run, len(run.said) - 1).shape[-1]
+    longest = weights_of(run, len(run.token_ids) - 1).shape[-1]
     rows = []
-    for number in range(len(run.said)):
+    for number in range(len(run.token_ids)):
         weights = weights_of(run, number)
         rows.append(np.pad(weights, ((0, 0), (0, 0), (0, longest - weights.shape[-1]))))
     heads = np.stack(rows, axis=2)  # (L, N, words, S)
@@ -154,7 +154,7 @@ def cache(run: Run) -> dict[str, Any]:
     """Count what is remembered: image tokens, and words before each step."""
     blocks = run.captioner.model.params.text.blocks
     N, A = run.tensors["image.text.0.k"].shape[1], run.tensors["image.text.0.k"].shape[3]
-    now = [run.tensors[f"word.{n}.text.0.k"].shape[2] for n in range(len(run.said))]
+    now = [run.tensors[f"word.{n}.text.0.k"].shape[2] for n in range(len(run.token_ids))]
     return {
         "image": run.memory,
         "now": now,

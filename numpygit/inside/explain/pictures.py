@@ -19,7 +19,7 @@ LONGEST = 720  # of the original in the page
 FRAMES_LONGEST = 360  # the same where there are several
 
 
-def seen(run: Run) -> dict[str, Any]:
+def as_seen(run: Run) -> dict[str, Any]:
     """Show every frame as it was given and as the model has it, with the border that was lost."""
     longest = LONGEST if len(run.frames) == 1 else FRAMES_LONGEST
     return {

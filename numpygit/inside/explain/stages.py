@@ -55,7 +55,7 @@ def followed(run: Run) -> dict[str, Any]:
         "picture": [follow(run, stage, stage.name) for stage in picture],
         "words": [
             [follow(run, stage, f"word.{number}.{stage.name}") for stage in word_stages(run)]
-            for number in range(len(run.said))
+            for number in range(len(run.token_ids))
         ],
     }
 
@@ -77,7 +77,7 @@ def follow(run: Run, stage: Stage, name: str) -> dict[str, Any]:
         "shape": list(tensor.shape),
         "letters": row[0],
         "sentence": stage.sentence,
-        "where": place(stage.function or row[1]),
+        "where": source_line(stage.function or row[1]),
         "low": exact(finite.min()),
         "high": exact(finite.max()),
         "corner": exact(flat[:CORNER, :CORNER]),
@@ -103,7 +103,7 @@ def matrix(tensor: Array) -> Array:
 
 
 @cache
-def place(function: str) -> str:
+def source_line(function: str) -> str:
     """Say where a function stands: "vision.cut_patches" -> "vision.py, line 104: cut_patches"."""
     file, _, name = function.partition(".")
     if not name:

@@ -40,7 +40,7 @@ class Run(NamedTuple):
     frames: list[Image.Image]  # as they were given, RGB
     pixels: Array  # (1, C, H, W) or (1, frames, C, H, W)
     prompt: list[int]
-    said: list[int]  # the end token among them, if it came
+    token_ids: list[int]  # the end token among them, if it came
     finished: bool
     tensors: dict[str, Array]
 
@@ -62,7 +62,7 @@ class Run(NamedTuple):
 
     def token(self, word: int) -> str:
         """Name a token of the vocabulary."""
-        return self.captioner.processor.words.tokenizer.id_to_token(word) or f"[{word}]"
+        return self.captioner.processor.vocabulary.tokenizer.id_to_token(word) or f"[{word}]"
 
 
 class Watcher:
@@ -97,8 +97,8 @@ def watch(
     pixels = processor.pixels(frames[0] if is_still else frames)
     prompt = processor.prompt(question)
     if max_length is None:
-        places = model.config.max_position_embeddings
-        max_length = min(prompt.shape[1] + MOST_WORDS, places)
+        positions = model.config.max_position_embeddings
+        max_length = min(prompt.shape[1] + MOST_WORDS, positions)
     watcher = Watcher()
     steps = list(
         model.steps(
@@ -107,7 +107,7 @@ def watch(
             max_length=max_length,
             num_beams=1,
             do_sample=False,
-            suppress_tokens=processor.words.unused(),
+            suppress_tokens=processor.vocabulary.unused(),
             interpolate_pos_encoding=processor.original,
             trace=watcher,
         )
@@ -115,9 +115,9 @@ def watch(
     if not steps:
         raise UserError(f"max_length is {max_length}, which leaves no room for a word")
     step = steps[-1]
-    said = step.ids[0, prompt.shape[1] :].tolist()
+    token_ids = step.ids[0, prompt.shape[1] :].tolist()
     finished = bool(step.finished[0])
-    return Run(captioner, frames, pixels, prompt[0].tolist(), said, finished, watcher.tensors)
+    return Run(captioner, frames, pixels, prompt[0].tolist(), token_ids, finished, watcher.tensors)
 
 
 def frames_of(captioner: Captioner, picture: Picture | Sequence[Picture]) -> list[Image.Image]:

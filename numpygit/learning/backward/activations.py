@@ -23,8 +23,8 @@ def activate_backward(dactivated: Array, hidden: Array, *, name: Activation) -> 
     Raises UserError for a function that is not among those here: its slope is not known.
     """
     if name not in SLOPES:
-        known = ", ".join(key for key in SLOPES if isinstance(key, str))
-        raise UserError(f"hidden_act is {name!r}; the slopes known here are those of: {known}")
+        names = ", ".join(key for key in SLOPES if isinstance(key, str))
+        raise UserError(f"hidden_act is {name!r}; the slopes known here are those of: {names}")
     return dactivated * SLOPES[name](hidden)
 
 

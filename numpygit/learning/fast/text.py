@@ -45,8 +45,8 @@ def allowed_of(text: Array, image: int, dtype: Any) -> Array:
     M = image
     allowed = np.zeros((B, 1, M + T, M + T), dtype)  # (B, 1, M + T, M + T)
     allowed[:, :, :, :M] = 1
-    place = np.arange(T)
-    earlier = place[:, None] >= place[None, :]  # (T, T)
+    position = np.arange(T)
+    earlier = position[:, None] >= position[None, :]  # (T, T)
     allowed[:, 0, M:, M:] = (text[:, :, None] == text[:, None, :]) & earlier
     return allowed
 
@@ -153,8 +153,8 @@ def head_backward(
     logits -= logits.max(axis=1, keepdims=True)
     rest = smoothing / (V - 1)
     first = 1 - smoothing
-    place = np.arange(n)
-    of_label = logits[place, asked]  # (n,)
+    row = np.arange(n)
+    of_label = logits[row, asked]  # (n,)
     total_logits = logits.sum(axis=1) if smoothing else of_label
     shares = np.exp(logits, out=logits)
     sums = shares.sum(axis=1)  # (n,)
@@ -167,7 +167,7 @@ def head_backward(
     shares /= sums[:, None]
     if smoothing:
         shares -= rest
-    shares[place, asked] -= first - rest
+    shares[row, asked] -= first - rest
     shares /= count
     rows, D = x.shape
     dx = np.zeros_like(x)  # (rows, D)

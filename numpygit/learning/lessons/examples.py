@@ -6,20 +6,19 @@ answer and [SEP] are, as in the authors' code (`need_predict`).
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ...data.rows import Row
 from ...errors import UserError
 from ...huggingface.loss import IGNORED
+from ...huggingface.processing.picture_steps import opened, opened_still, reading, source_of
 from ...huggingface.processing.processor import GitProcessor
-from ...huggingface.processing.vocabulary import Words
+from ...huggingface.processing.vocabulary import Vocabulary
 from ...model.params import Array
 from ..fast.text import Batch
 
@@ -54,7 +53,7 @@ def split_of(examples: list[Example], share: float, *, seed: int) -> Data:
     return Data(training, [examples[i] for i in sorted(held)])
 
 
-def examples_of(rows: Iterable[Row], words: Words, *, longest: int) -> list[Example]:
+def examples_of(rows: Iterable[Row], vocabulary: Vocabulary, *, longest: int) -> list[Example]:
     """Turn all rows into examples, or refuse them in one sentence before any training.
 
     Raises UserError naming the first row that is wrong and how many are: no picture, a picture that
@@ -63,7 +62,7 @@ def examples_of(rows: Iterable[Row], words: Words, *, longest: int) -> list[Exam
     found, wrong = [], []
     for row in rows:
         try:
-            found.append(example_of(row, words, longest=longest))
+            found.append(example_of(row, vocabulary, longest=longest))
         except UserError as error:
             wrong.append(str(error))
     if wrong:
@@ -74,7 +73,7 @@ def examples_of(rows: Iterable[Row], words: Words, *, longest: int) -> list[Exam
     return found
 
 
-def example_of(row: Row, words: Words, *, longest: int) -> Example:
+def example_of(row: Row, vocabulary: Vocabulary, *, longest: int) -> Example:
     """Turn one row into an example."""
     check_picture(row)
     if row.question is not None:
@@ -86,16 +85,16 @@ def example_of(row: Row, words: Words, *, longest: int) -> Example:
         pairs = [("", text) for text in row.texts]
     if not pairs:
         raise UserError(f"{row.key} has no text; give it a .txt file beside it, or a caption")
-    return Example(row, tuple(text_of(*pair, row, words, longest) for pair in pairs))
+    return Example(row, tuple(text_of(*pair, row, vocabulary, longest) for pair in pairs))
 
 
-def text_of(prompt: str, said: str, row: Row, words: Words, longest: int) -> Text:
+def text_of(prompt: str, said: str, row: Row, vocabulary: Vocabulary, longest: int) -> Text:
     """Turn a caption, or a question and its answer, into ids; refuse what cannot be said."""
     if not said.strip():
         raise UserError(f"{row.key} has an empty text")
-    asked = [words.encode(text) if text else [] for text in (prompt, said)]
+    asked = [vocabulary.encode(text) if text else [] for text in (prompt, said)]
     for text, ids in zip((prompt, said), asked, strict=True):
-        if words.unknown_id in ids:
+        if vocabulary.unknown_id in ids:
             raise UserError(
                 f"{row.key}: the vocabulary of this model has no tokens for {text!r}; "
                 "write it with letters and words that it has"
@@ -110,19 +109,12 @@ def text_of(prompt: str, said: str, row: Row, words: Words, longest: int) -> Tex
 
 def check_picture(row: Row) -> None:
     """Refuse a picture that is not there or does not open; its pixels are not read yet."""
-    content = row.read()
     try:
-        with Image.open(file_of(content)):
+        source, name = source_of(row.read())
+        with reading(source, name), opened(source):
             pass
-    except FileNotFoundError:
-        raise UserError(f"{row.key}: no such picture file: {content!s}") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{row.key} is no picture that opens: {error}") from None
-
-
-def file_of(content: Any) -> Any:
-    """Make of what a row reads, a path or bytes, something that Pillow opens."""
-    return io.BytesIO(content) if isinstance(content, bytes) else content
+    except UserError as error:
+        raise UserError(f"{row.key}: {error}") from None
 
 
 def pixels_of(
@@ -134,20 +126,12 @@ def pixels_of(
     """
     content: Any = row.read()
     try:
-        if isinstance(content, Path) and frames and is_animated(content):
-            return processor.pixels(content, frames=frames)[0]
-        with Image.open(file_of(content)) as picture:
-            picture.load()
-            shown = picture if crop is None else cropped(picture, crop)
-            return processor.pixels(shown)[0]
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{row.key} cannot be read to its end: {error}") from None
-
-
-def is_animated(path: Path) -> bool:
-    """Whether a file holds several frames."""
-    with Image.open(path) as picture:
-        return getattr(picture, "n_frames", 1) > 1
+        if crop is not None:  # a clip stays whole
+            content = opened_still(content, processor.options, clips=bool(frames))
+            content = cropped(content, crop) if isinstance(content, Image.Image) else content
+        return processor.pixels(content, frames=frames)[0]
+    except UserError as error:
+        raise UserError(f"{row.key}: {error}") from None
 
 
 def cropped(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -162,7 +146,7 @@ def cropped(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     return picture.crop((left, top, left + width, top + height))
 
 
-def words_in(texts: Sequence[Text], words: Words) -> dict[str, Array]:
+def words_in(texts: Sequence[Text], vocabulary: Vocabulary) -> dict[str, Array]:
     """Lay texts into the arrays of a Batch, padded to the longest: ids, targets, text, positions.
 
     What goes in is [CLS] prompt said; what should come after each word is the next one, and [SEP]
@@ -170,14 +154,14 @@ def words_in(texts: Sequence[Text], words: Words) -> dict[str, Array]:
     """
     B = len(texts)
     T = max(1 + len(text.prompt) + len(text.said) for text in texts)
-    ids = np.full((B, T), words.pad_id, np.int64)
+    ids = np.full((B, T), vocabulary.pad_id, np.int64)
     targets = np.full((B, T), IGNORED, np.int64)
     belongs = np.zeros((B, T), np.int64)
     for b, text in enumerate(texts):
-        row = [words.start_id, *text.prompt, *text.said]
+        row = [vocabulary.start_id, *text.prompt, *text.said]
         ids[b, : len(row)] = row
         belongs[b, : len(row)] = 1
-        targets[b, len(text.prompt) : len(row)] = [*text.said, words.end_id]
+        targets[b, len(text.prompt) : len(row)] = [*text.said, vocabulary.end_id]
     positions = np.broadcast_to(np.arange(T), (B, T))
     return {"ids": ids, "targets": targets, "text": belongs, "positions": positions}
 
@@ -190,11 +174,13 @@ def by_shape(arrays: Sequence[Array]) -> list[list[int]]:
     return list(groups.values())
 
 
-def batches_of(pixels: Sequence[Array], texts: Sequence[Text], words: Words) -> list[Batch]:
+def batches_of(
+    pixels: Sequence[Array], texts: Sequence[Text], vocabulary: Vocabulary
+) -> list[Batch]:
     """Make batches of pictures and their texts, one for each shape of pictures."""
     return [
         Batch(
-            **words_in([texts[i] for i in group], words),
+            **words_in([texts[i] for i in group], vocabulary),
             pixels=np.stack([pixels[i] for i in group]),
         )
         for group in by_shape(pixels)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...huggingface.processing.vocabulary import Words
+from ...huggingface.processing.vocabulary import Vocabulary
 from ...loading.config import GitConfig
 from ...loading.write_whole import write_whole
 from ...model import text, vision
@@ -53,13 +53,15 @@ def kept_in(
     return Kept(folder / digest.hexdigest()[:12], params, config, what)
 
 
-def make(kept: Kept, number: int, pixels: Array, said: Text, words: Words, *, which: int) -> Array:
+def make(
+    kept: Kept, number: int, pixels: Array, said: Text, vocabulary: Vocabulary, *, which: int
+) -> Array:
     """Find what is kept of an example, or make and keep it: tokens (M, D) or states (S, D)."""
     path = kept.folder / (f"{number}-{which}.npy" if kept.in_states else f"{number}.npy")
     if path.is_file():
         found: Array = np.load(path)
         return found
-    made = states_of(kept, pixels, said, words) if kept.in_states else tokens_of(kept, pixels)
+    made = states_of(kept, pixels, said, vocabulary) if kept.in_states else tokens_of(kept, pixels)
     kept.folder.mkdir(parents=True, exist_ok=True)
 
     def write(to: Path) -> None:
@@ -78,7 +80,7 @@ def tokens_of(kept: Kept, pixels: Array) -> Array:
     return found
 
 
-def states_of(kept: Kept, pixels: Array, said: Text, words: Words) -> Array:
+def states_of(kept: Kept, pixels: Array, said: Text, vocabulary: Vocabulary) -> Array:
     """States that go into the lowest trained layer: (M + T, D), for the head of the words alone."""
     p, config = kept.params.text, kept.config
     eps = config.vision_config.layer_norm_eps
@@ -86,14 +88,14 @@ def states_of(kept: Kept, pixels: Array, said: Text, words: Words) -> Array:
     lowest = lowest_block(kept.what, len(p.blocks))
     name = f"text.{lowest - 1}.x" if lowest else "text.x"
     recorder = Recorder(name)
-    ids = words_in([said], words)["ids"]
+    ids = words_in([said], vocabulary)["ids"]
     text.forward(memory, ids, p, config=config, keep=1, trace=recorder)
     states: Array = recorder.tensors[name][0]
     return states[-ids.shape[1] :] if kept.what == "head" else states
 
 
 def batch_of_kept(
-    kept: Kept, arrays: Sequence[Array], texts: Sequence[Text], words: Words
+    kept: Kept, arrays: Sequence[Array], texts: Sequence[Text], vocabulary: Vocabulary
 ) -> list[Batch]:
     """Make batches of what is kept, one for each number of image tokens."""
     lengths = [1 + len(text.prompt) + len(text.said) if kept.in_states else 0 for text in texts]
@@ -101,7 +103,7 @@ def batch_of_kept(
     batches = []
     for M in sorted(set(images)):
         group = [i for i, image in enumerate(images) if image == M]
-        laid = words_in([texts[i] for i in group], words)
+        laid = words_in([texts[i] for i in group], vocabulary)
         if not kept.in_states:
             batches.append(Batch(**laid, tokens=np.stack([arrays[i] for i in group])))
             continue

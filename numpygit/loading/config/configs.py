@@ -22,9 +22,35 @@ from .settings import Settings, keep_unknown
 @keep_unknown
 @dataclass(eq=False, repr=False)
 class GitVisionConfig(Settings, VisionConfig):
-    """The vision encoder, a CLIP ViT. The defaults are those of `microsoft/git-base`.
+    """Sizes and settings of the vision encoder, a CLIP ViT; by default those of git-base.
 
-    Any other keyword is kept as an attribute. Raises UserError for sizes that cannot be.
+    Parameters
+    ----------
+    hidden_size, intermediate_size, num_hidden_layers, num_attention_heads : int
+        Width D, MLP width F, layers L and heads N.
+    num_channels, image_size, patch_size : int
+        Colours C, and the sides of a picture and of a patch, in pixels.
+    hidden_act : str or function
+        The activation of the MLP: "quick_gelu", "gelu", "gelu_new", "relu", "silu", "selu".
+    layer_norm_eps : float
+        What layer normalisation adds to a variance.
+    attention_dropout, initializer_range : float
+        Of a training that has been, and the standard deviation of random weights.
+
+    Any other keyword is kept as an attribute.
+
+    Raises
+    ------
+    UserError
+        For sizes that cannot be.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> numpygit.GitVisionConfig(image_size=480).num_patches
+    900
+
+    Source: transformers 4.37.2, `configuration_git.py`.
     """
 
     model_type: ClassVar[str] = "git_vision_model"
@@ -44,18 +70,37 @@ class GitVisionConfig(Settings, VisionConfig):
 @keep_unknown
 @dataclass(eq=False, repr=False)
 class GitConfig(Settings, Config):
-    """The whole model: the text decoder's fields, and the vision encoder's in `vision_config`.
+    """Sizes and settings of a whole GIT: those of the text decoder, and a GitVisionConfig.
 
     Parameters
     ----------
-    vision_config
-        A GitVisionConfig, a dict, or nothing: then that of `microsoft/git-base`.
-    hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, vocab_size
-        Width D, layers L, heads N, MLP width F and words V of the text decoder.
-    max_position_embeddings, num_image_with_embedding
-        The most words of a text, and the most frames of a clip, None for stills alone.
+    vision_config : GitVisionConfig or dict, optional
+        The vision encoder; by default that of `microsoft/git-base`.
+    vocab_size, hidden_size, num_hidden_layers, num_attention_heads, intermediate_size : int
+        Words V, width D, layers L, heads N and MLP width F of the text decoder.
+    hidden_act : str or function
+        The activation of the MLP, "gelu".
+    hidden_dropout_prob, attention_probs_dropout_prob, initializer_range : float
+        Of a training that has been, and the standard deviation of random weights.
+    max_position_embeddings : int
+        The most tokens of a text.
+    layer_norm_eps, embedding_norm_eps : float
+        What layer normalisation adds to a variance; at the embeddings None is the same number.
+    pad_token_id, bos_token_id, eos_token_id : int
+        Token ids: padding, start, and the end, of which there may be several.
+    position_embedding_type : str
+        "absolute", as in all official models, or "relative_key", "relative_key_query".
+    use_cache, tie_word_embeddings : bool
+        Whether calls return a KV cache; whether the vocabulary head is the word embedding.
+    num_image_with_embedding : int, optional
+        The most frames of a clip; None for stills alone.
 
-    Any other keyword is kept as an attribute. Raises UserError for sizes and names that cannot be.
+    Any other keyword is kept as an attribute.
+
+    Raises
+    ------
+    UserError
+        For sizes and names that cannot be.
 
     Examples
     --------

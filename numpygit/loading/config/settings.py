@@ -128,8 +128,8 @@ class Settings:
         wants_unused = more.pop("return_unused_kwargs", False)
         unused: dict[str, Any] = {}
         if wants_unused:
-            known = {*cls.known(), *config_dict}
-            unused = {name: more.pop(name) for name in set(more) - known}
+            names = {*cls.field_names(), *config_dict}
+            unused = {name: more.pop(name) for name in set(more) - names}
         given = without_secrets({**config_dict, **more})
         given.pop("model_type", None)
         for name in given:
@@ -138,7 +138,7 @@ class Settings:
         return (made, unused) if wants_unused else made
 
     @classmethod
-    def known(cls) -> set[str]:
+    def field_names(cls) -> set[str]:
         """List the names of all settings."""
         own = {field.name for field in fields(cls)}  # type: ignore[arg-type]
         return own | set(OFFICIAL) | {"output_attentions", "output_hidden_states", "return_dict",
@@ -148,7 +148,7 @@ class Settings:
         """Return this config with some settings changed. Raises UserError for unknown ones."""
         if not settings:
             return self
-        unknown = sorted(set(settings) - self.known() - set(vars(self)))
+        unknown = sorted(set(settings) - self.field_names() - set(vars(self)))
         if unknown:
             raise UserError(
                 f"from_pretrained has no keyword, and {type(self).__name__} no setting called "
@@ -189,8 +189,8 @@ class Settings:
         wants_unused = rest.pop("return_unused_kwargs", False)
         folder = find(pretrained_model_name_or_path, files=CONFIG_FILES, **where)
         config = cls.from_folder(folder)
-        known = config.known() | set(vars(config))
-        settings = {n: v for n, v in rest.items() if n in known or not wants_unused}
+        names = config.field_names() | set(vars(config))
+        settings = {n: v for n, v in rest.items() if n in names or not wants_unused}
         config = config.changed(settings)
         config.name_or_path = pretrained_model_name_or_path
         unused = {name: v for name, v in rest.items() if name not in settings}

@@ -33,7 +33,7 @@ def taken(name: str, value: Any, kind: Kind, where: object) -> Any:
     """Take one value; the fields of an object are told of by their own names."""
     objects = [each for each in getattr(kind, "kinds", (kind,)) if isinstance(each, Object)]
     if isinstance(value, Mapping) and len(objects) == 1 and not objects[0].needed:
-        return checked(value, objects[0].known, where=told(where, name))
+        return checked(value, objects[0].fields, where=located(where, name))
     return kind.take(value)
 
 
@@ -41,15 +41,15 @@ def check_name(name: str, *, where: object = "") -> None:
     """Refuse names that Python keeps for itself, and such as no file needs."""
     is_own = name in OWN_NAMES or (name.startswith("__") and name.endswith("__"))
     if is_own or not name or len(name) > 200:
-        raise UserError(told(where, f"{shown(repr(name), 60)} cannot be the name of a setting"))
+        raise UserError(located(where, f"{shown(repr(name), 60)} cannot be the name of a setting"))
 
 
 def misfit(name: str, value: object, expected: str, where: object) -> UserError:
     """Say which field has which value, and what it should be."""
-    return UserError(told(where, f"{shown(name)} is {brief(value)}, expected {expected}"))
+    return UserError(located(where, f"{shown(name)} is {brief(value)}, expected {expected}"))
 
 
-def told(where: object, what: str) -> str:
+def located(where: object, what: str) -> str:
     """Write a message with the name of its file before it, if there is one."""
     return f"{where}: {what}" if where else what
 

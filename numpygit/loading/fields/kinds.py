@@ -151,11 +151,11 @@ class Row:
 class Object:
     """An object {...} with all of `needed` and, of those in `known`, values that fit."""
 
-    known: Mapping[str, Kind]
+    fields: Mapping[str, Kind]
     needed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        inside = ", ".join(f'"{name}": {self.known[name]}' for name in self.needed)
+        inside = ", ".join(f'"{name}": {self.fields[name]}' for name in self.needed)
         return f"an object {{{inside or '...'}}}"
 
     def take(self, value: Any) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class Object:
         if not isinstance(value, Mapping) or any(name not in value for name in self.needed):
             raise MisfitError
         return {
-            name: self.known[name].take(each) if name in self.known else each
+            name: self.fields[name].take(each) if name in self.fields else each
             for name, each in value.items()
         }
 

@@ -91,10 +91,10 @@ def read_tensors(
 def read_shards(index: Path, *, look_only: bool = False) -> dict[str, Array]:
     """Read the files that an index lists."""
     tensors: dict[str, Array] = {}
-    places = read_json(index).get("weight_map")
-    if not isinstance(places, dict) or not all(isinstance(p, str) for p in places.values()):
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(p, str) for p in weight_map.values()):
         raise UserError(f"{index} has no 'weight_map' from tensor names to file names")
-    for shard in sorted(set(places.values())):
+    for shard in sorted(set(weight_map.values())):
         if Path(shard).name != shard or not is_file(index.parent / shard):
             raise NotFoundError(f"{index} lists {shard[:80]!r}, which is not in the folder")
         for name, array in read_file(index.parent / shard, look_only=look_only).items():

@@ -38,10 +38,10 @@ def entries(data: mmap) -> dict[str, tuple[int, int]]:
     for first, second in pairwise(sorted(found, key=by_start)):
         if first.start + first.size > second.start:
             raise UserError(f"in its archive {first.name!r} and {second.name!r} overlap")
-    places = {entry.name: (entry.start, entry.size) for entry in found}
-    if len(places) < len(found):
+    spans = {entry.name: (entry.start, entry.size) for entry in found}
+    if len(spans) < len(found):
         raise UserError("its archive has two entries of the same name")
-    return places
+    return spans
 
 
 def by_start(entry: Entry) -> int:

@@ -62,15 +62,15 @@ def parameters_of(folder: Path) -> tuple[Parameters, str] | None:
 
     None for a model that is not the authors' and has no parameter.yaml: its tensors must do.
     """
-    places = [folder.absolute()]
+    folders = [folder.absolute()]
     if folder.absolute().name == SNAPSHOT:
-        places.append(folder.absolute().parent)
-    for place in places:
-        if (place / FILE).is_file():
-            return read_parameters(place / FILE), str(place / FILE)
-    for place in places:
-        if place.name in BUILT_IN:
-            return BUILT_IN[place.name], f"the authors' settings of {place.name}"
+        folders.append(folder.absolute().parent)
+    for one in folders:
+        if (one / FILE).is_file():
+            return read_parameters(one / FILE), str(one / FILE)
+    for one in folders:
+        if one.name in BUILT_IN:
+            return BUILT_IN[one.name], f"the authors' settings of {one.name}"
     return None
 
 
@@ -79,24 +79,24 @@ def read_parameters(path: Path) -> Parameters:
 
     No YAML beyond that is understood: the authors' files have none. Other names are theirs alone.
     """
-    known = {field.name: type(field.default) for field in fields(Parameters)}
+    kinds = {field.name: type(field.default) for field in fields(Parameters)}
     found: dict[str, str | int] = {}
     for number, line in enumerate(lines_of(path), 1):
         name, colon, rest = line.partition(":")
         value = rest.split(" #")[0].strip().strip("\"'")
-        if not colon or name not in known or value in ("", "null", "~"):
+        if not colon or name not in kinds or value in ("", "null", "~"):
             continue
-        if known[name] is int and not (value.isdecimal() and len(value) < 5):
+        if kinds[name] is int and not (value.isdecimal() and len(value) < 5):
             raise UserError(
                 f"{path}, line {number}: {name} is {value[:40]!r}, expected a whole number "
                 "from 0 to 9999"
             )
-        if known[name] is str and value not in ENCODERS:
+        if kinds[name] is str and value not in ENCODERS:
             raise UserError(
                 f"{path}, line {number}: {name} is {value[:40]!r}, expected one of "
                 f"{', '.join(ENCODERS)}"
             )
-        found[name] = int(value) if known[name] is int else value
+        found[name] = int(value) if kinds[name] is int else value
     return Parameters(**found)  # type: ignore[arg-type]
 
 

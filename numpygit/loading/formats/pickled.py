@@ -139,10 +139,10 @@ class Machine:
         elif code == pickle.MEMOIZE:
             self.memo[len(self.memo)] = self.top()
         elif code in GETS:
-            place = self.number(GETS[code])
-            if place not in self.memo:
+            index = self.number(GETS[code])
+            if index not in self.memo:
                 raise UserError("its pickle recalls what it has not stored")
-            self.push(self.memo[place])
+            self.push(self.memo[index])
         elif code == pickle.PROTO:
             if self.number(1) > pickle.HIGHEST_PROTOCOL:
                 raise UserError("its pickle is of a version that is not known")
@@ -186,10 +186,10 @@ class Machine:
     def read_object(self, code: bytes) -> bool:
         """Names, calls, attributes and storages: all that could do harm elsewhere."""
         if code == pickle.GLOBAL:
-            self.push(known(self.line(), self.line()))
+            self.push(global_of(self.line(), self.line()))
         elif code == pickle.STACK_GLOBAL:
             name, module = self.pop(), self.pop()
-            self.push(known(module, name))
+            self.push(global_of(module, name))
         elif code == pickle.REDUCE:
             arguments, function = self.pop(), self.pop()
             self.count_work(weight_of(arguments))
@@ -281,7 +281,7 @@ def weight_of(arguments: object) -> int:
     return len(arguments) + sum(sizes)
 
 
-def known(module: object, name: object) -> Global:
+def global_of(module: object, name: object) -> Global:
     """Look a name up among those that a state dict needs. Nothing is imported."""
     full = f"{module}.{name}" if type(module) is str and type(name) is str else "no name"
     if full not in NAMES:
@@ -323,7 +323,7 @@ def view(storage: object, offset: Any, shape: object, steps: object) -> View:
 
 
 def storage_from(given: object) -> Storage:
-    """Read what stands for a storage: ("storage", type, key, place, size), in old files a sixth."""
+    """Read a storage: ("storage", type, key, location, size), in old files a sixth part."""
     match given:
         case ("storage", Global(name=name), str(key), str(), int(size), *rest) if (
             name in STORAGES and rest in ([], [None]) and 0 <= size < MOST_NUMBERS

@@ -41,7 +41,7 @@ def read(path: Path, *, look_only: bool = False) -> dict[str, Array]:
     header.pop("__metadata__", None)
     ends = [0]
     arrays = {}
-    for name, entry in sorted(header.items(), key=place):
+    for name, entry in sorted(header.items(), key=offsets_of):
         dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
         if dtype not in DTYPES:
             raise UserError(f"{name[:80]!r} has dtype {dtype[:20]!r}; known: {', '.join(DTYPES)}")
@@ -93,7 +93,7 @@ def describes_tensor(entry: object) -> bool:
     return False
 
 
-def place(item: tuple[str, dict[str, Any]]) -> tuple[int, int]:
+def offsets_of(item: tuple[str, dict[str, Any]]) -> tuple[int, int]:
     """Order tensors as they lie in the file."""
     begin, end = item[1]["data_offsets"]
     return begin, end

@@ -22,7 +22,7 @@ from .pickled import Machine, Storage, View
 
 MAGIC = 0x1950A86A20F9469CFC6C
 WRAPPERS = ("model", "state_dict")  # what training programs put around a state dict
-Places = dict[str, tuple[int, int]]  # key of a storage -> (start, size) in bytes
+Spans = dict[str, tuple[int, int]]  # key of a storage -> (start, size) in bytes
 
 
 def read_torch(path: Path, *, look_only: bool = False) -> dict[str, Array]:
@@ -37,9 +37,9 @@ def read(path: Path, *, look_only: bool = False) -> dict[str, Array]:
     """Read a state dict; complaints do not name the file."""
     data = map_file(path)
     if data[:4] == archive.LOCAL:
-        value, places = open_archive(data)
+        value, spans = open_archive(data)
     elif data[:1] == b"\x80":
-        value, places = open_legacy(data)
+        value, spans = open_legacy(data)
     else:
         raise UserError("it is no file that torch wrote")
     views = views_in(value)
@@ -51,12 +51,12 @@ def read(path: Path, *, look_only: bool = False) -> dict[str, Array]:
             arrays[view] = (
                 stand_in(view.storage.dtype, view.shape)
                 if look_only
-                else look(path, data, view, places)
+                else look(path, data, view, spans)
             )
     return {name: arrays[view] for name, view in views.items()}
 
 
-def open_archive(data: mmap) -> tuple[Any, Places]:
+def open_archive(data: mmap) -> tuple[Any, Spans]:
     """Read the pickle of a zip archive; list where its storages are."""
     entries = archive.entries(data)
     roots = [name.removesuffix("/data.pkl") for name in entries if name.endswith("/data.pkl")]
@@ -68,16 +68,16 @@ def open_archive(data: mmap) -> tuple[Any, Places]:
     start, size = entries[f"{roots[0]}/data.pkl"]
     machine = Machine(data, start, start + size)
     value = machine.run()
-    places = {}
+    spans = {}
     for key, storage in machine.storages.items():
         where = entries.get(f"{roots[0]}/data/{key}")
         if where is None or where[1] < bytes_of(storage):
             raise UserError(f"its archive lacks numbers of storage {key[:40]!r}")
-        places[key] = where
-    return value, places
+        spans[key] = where
+    return value, spans
 
 
-def open_legacy(data: mmap) -> tuple[Any, Places]:
+def open_legacy(data: mmap) -> tuple[Any, Spans]:
     """Read the five pickles of the older layout; list where its storages are."""
     machine = Machine(data)
     if machine.run() != MAGIC:
@@ -96,16 +96,16 @@ def open_legacy(data: mmap) -> tuple[Any, Places]:
         raise UserError("its list of storages is no list of keys")
     if sorted(keys) != sorted(storages):
         raise UserError("its list of storages is not that of its tensors")
-    places, at = {}, machine.at
+    spans, at = {}, machine.at
     for key in keys:
         size = bytes_of(storages[key])
         if int.from_bytes(data[at : at + 8], "little") != storages[key].size:
             raise UserError(f"storage {key[:40]!r} is missing or has another size")
         if at + 8 + size > len(data):
             raise UserError(f"it is cut short: storage {key[:40]!r} is not complete")
-        places[key] = (at + 8, size)
+        spans[key] = (at + 8, size)
         at += 8 + size
-    return value, places
+    return value, spans
 
 
 def views_in(value: Any) -> dict[str, View]:
@@ -131,10 +131,10 @@ def check_shares(views: dict[str, View]) -> None:
             raise UserError(f"its tensors take {count} numbers from a storage of {storage.size}")
 
 
-def look(path: Path, data: mmap, view: View, places: Places) -> Array:
+def look(path: Path, data: mmap, view: View, spans: Spans) -> Array:
     """Give the array that a view describes."""
     dtype = view.storage.dtype
-    start = places[view.storage.key][0] + view.offset * DTYPES[dtype].itemsize
+    start = spans[view.storage.key][0] + view.offset * DTYPES[dtype].itemsize
     return read_array(path, data, start=start, dtype=dtype, shape=view.shape, steps=view.steps)
 
 

@@ -117,10 +117,10 @@ def sort_keywords(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
     return where, rest
 
 
-def refuse_rest(rest: Mapping[str, Any], known: str) -> None:
+def refuse_rest(rest: Mapping[str, Any], hint: str) -> None:
     """Refuse what is left over and nobody knows."""
     if rest:
-        raise UserError(f"from_pretrained has no {', '.join(sorted(rest))}; {known}")
+        raise UserError(f"from_pretrained has no {', '.join(sorted(rest))}; {hint}")
 
 
 def without_secrets(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,11 +44,11 @@ def made_folder(save_directory: str | Path) -> Path:
 
 def check_saving(keywords: Mapping[str, Any], *, more: Sequence[str] = ()) -> None:
     """Refuse keywords of `save_pretrained` that nobody knows; None and False change nothing."""
-    known = UPLOAD | IDLE | set(more)
-    unknown = sorted(n for n, v in keywords.items() if n not in known and v not in (None, False))
+    accepted = UPLOAD | IDLE | set(more)
+    unknown = sorted(n for n, v in keywords.items() if n not in accepted and v not in (None, False))
     if unknown:
         raise UserError(f"save_pretrained has no {', '.join(unknown)}; it has "
-                        f"{', '.join(sorted(known | {'push_to_hub'}))}")  # fmt: skip
+                        f"{', '.join(sorted(accepted | {'push_to_hub'}))}")  # fmt: skip
 
 
 def push(thing: Saves, repo_id: str, **keywords: Any) -> str:

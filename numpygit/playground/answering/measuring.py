@@ -28,10 +28,10 @@ def measure(
 ) -> Iterator[Event]:
     """Say the words, then hide each part in turn: `progress` events with the drops so far."""
     prompt = captioner.processor.prompt(request.subject.question or None)
-    cache = captioner.model.see(pixels, interpolate_pos_encoding=captioner.processor.original)
-    *_, end = words.say(captioner, cache, request)
-    said: list[int] = end["ids"]
-    run = Run(captioner, list(frames), pixels, prompt[0].tolist(), said, True, {})
+    cache = captioner.model.prefill(pixels, interpolate_pos_encoding=captioner.processor.original)
+    *_, end = words.events(captioner, cache, request)
+    token_ids: list[int] = end["ids"]
+    run = Run(captioner, list(frames), pixels, prompt[0].tolist(), token_ids, True, {})
     rows, columns = (cuts(side) for side in run.grid)
     boxes = [(*down, *across) for down in around(rows) for across in around(columns)]
     whole = chances(run, pixels)[0]  # (words,)
@@ -57,8 +57,8 @@ def gradients(captioner: Captioner, pixels: Array, request: Request) -> Iterator
     Source: Shrikumar et al., arXiv 1605.01713.
     """
     prompt = captioner.processor.prompt(request.subject.question or None)
-    cache = captioner.model.see(pixels, interpolate_pos_encoding=captioner.processor.original)
-    *_, end = words.say(captioner, cache, request)
+    cache = captioner.model.prefill(pixels, interpolate_pos_encoding=captioner.processor.original)
+    *_, end = words.events(captioner, cache, request)
     ids = np.concatenate([prompt, [end["ids"]]], axis=1)  # (1, T)
     config, params = captioner.model.config, captioner.model.params
     patch = config.vision_config.patch_size

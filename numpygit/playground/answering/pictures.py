@@ -63,10 +63,10 @@ def sign_of(scene: Composed) -> Sign | None:
 
 def example(name: str) -> bytes:
     """Read one of the bundled pictures; the name is looked up, never joined to a path."""
-    known = {path.name: path for path in EXAMPLES.iterdir()}
-    if name not in known:
-        raise UserError(f"there is no example {name!r}; there are {', '.join(sorted(known))}")
-    return known[name].read_bytes()
+    examples = {path.name: path for path in EXAMPLES.iterdir()}
+    if name not in examples:
+        raise UserError(f"there is no example {name!r}; there are {', '.join(sorted(examples))}")
+    return examples[name].read_bytes()
 
 
 def open_frames(data: bytes) -> list[Image.Image]:

@@ -17,7 +17,7 @@ from ...model.text import Cache
 class Captioner(takes.Captioner, Protocol):
     """A captioner that looks at a picture once, and says how it chooses words."""
 
-    def see(self, picture: Picture | Sequence[Picture]) -> Cache:
+    def prefill(self, picture: Picture | Sequence[Picture]) -> Cache:
         """Look at a picture or a clip: the keys and values of its image tokens."""
 
     def options(self, max_length: int | None = None) -> GenerationConfig:

@@ -24,8 +24,8 @@ MOST_WORDS = 40
 CORNER = 8  # rows and columns of a tensor that are shown
 
 
-def say(captioner: Captioner, cache: Cache, request: Request) -> Iterator[Event]:
-    """Say a caption or an answer: with beams a `tree` first, then `word` events, then `end`."""
+def events(captioner: Captioner, cache: Cache, request: Request) -> Iterator[Event]:
+    """Generate a caption or an answer: with beams a `tree`, then `word` events, then `end`."""
     prompt = captioner.processor.prompt(request.subject.question or None)
     options = captioner.options(length(captioner, prompt))
     settings, forced = request.settings, None
@@ -47,12 +47,12 @@ def length(captioner: Captioner, prompt: Array) -> int:
     """Bound the text: as the model's own settings say, at most 40 words."""
     base = captioner.options()
     most = base.max_length or captioner.model.config.max_position_embeddings
-    places = captioner.model.config.max_position_embeddings
-    if prompt.shape[1] >= places:
+    positions = captioner.model.config.max_position_embeddings
+    if prompt.shape[1] >= positions:
         raise UserError(
-            f"the question has {prompt.shape[1]} tokens, there is room for {places - 1}"
+            f"the question has {prompt.shape[1]} tokens, there is room for {positions - 1}"
         )
-    return max(prompt.shape[1] + 1, min(most, prompt.shape[1] + MOST_WORDS, places))
+    return max(prompt.shape[1] + 1, min(most, prompt.shape[1] + MOST_WORDS, positions))
 
 
 def steps(
@@ -66,7 +66,7 @@ def steps(
     """Run word by word with everything about each word; `forced` are words chosen before."""
     watch = Watch()
     yield {"event": "prompt", "tokens": [token(captioner, i) for i in prompt[0].tolist()]}
-    total, said = 0.0, []
+    total, token_ids = 0.0, []
     for step in captioner.model.steps(
         cache,
         prompt,
@@ -74,33 +74,35 @@ def steps(
         choose=None if forced is None else following(forced),
         trace=watch,
     ):
-        known = log_probabilities(captioner, step.logits[0])
-        said.append(int(step.word[0]))
-        total += float(known[said[-1]])
-        event = word_event(captioner, said, known, is_end=bool(step.finished[0]))
+        log_probability = log_probabilities(captioner, step.logits[0])
+        token_ids.append(int(step.word[0]))
+        total += float(log_probability[token_ids[-1]])
+        event = word_event(captioner, token_ids, log_probability, is_end=bool(step.finished[0]))
         yield event | watch.looked(settings, prompt.shape[1])
-        if forced is not None and len(said) == len(forced):
+        if forced is not None and len(token_ids) == len(forced):
             break
-    text = captioner.processor.words.decode(said)
-    end = {"text": text, "ids": said, "log_probability": total, "shapes": watch.shapes}
+    text = captioner.processor.vocabulary.decode(token_ids)
+    end = {"text": text, "ids": token_ids, "log_probability": total, "shapes": watch.shapes}
     yield {"event": "end", **end}
 
 
-def word_event(captioner: Captioner, said: list[int], known: Array, *, is_end: bool) -> Event:
+def word_event(
+    captioner: Captioner, token_ids: list[int], log_probability: Array, *, is_end: bool
+) -> Event:
     """Tell of the newest word: its name, the text so far, how likely it and its rivals were."""
     return {
         "event": "word",
-        "index": len(said) - 1,
-        "token": token(captioner, said[-1]),
+        "index": len(token_ids) - 1,
+        "token": token(captioner, token_ids[-1]),
         "is_end": is_end,
-        "text": captioner.processor.words.decode(said),
-        "probability": float(np.exp(known[said[-1]])),
-        "rivals": rivals(captioner, known),
+        "text": captioner.processor.vocabulary.decode(token_ids),
+        "probability": float(np.exp(log_probability[token_ids[-1]])),
+        "rivals": rivals(captioner, log_probability),
     }
 
 
 def following(words: list[int]) -> Choose:
-    """Choose words that are known before."""
+    """Choose given words."""
     ahead = iter(words)
 
     def choose(logits: Array, ids: Array) -> Choice:
@@ -112,7 +114,7 @@ def following(words: list[int]) -> Choose:
 def log_probabilities(captioner: Captioner, logits: Array) -> Array:
     """Turn scores (V,) into log-probabilities; placeholders of the vocabulary do not count."""
     scores = logits.astype(np.float64)
-    scores[captioner.processor.words.unused()] = -np.inf
+    scores[captioner.processor.vocabulary.unused()] = -np.inf
     found: Array = log_softmax(scores[None])[0]
     return found
 
@@ -145,15 +147,15 @@ class Watch:
         }
 
 
-def rivals(captioner: Captioner, known: Array) -> list[list[Any]]:
+def rivals(captioner: Captioner, log_probability: Array) -> list[list[Any]]:
     """List the likeliest tokens with their probabilities."""
-    best = np.argsort(-known, kind="stable")[:RIVALS]
-    return [[token(captioner, int(i)), float(np.exp(known[i]))] for i in best]
+    best = np.argsort(-log_probability, kind="stable")[:RIVALS]
+    return [[token(captioner, int(i)), float(np.exp(log_probability[i]))] for i in best]
 
 
 def token(captioner: Captioner, number: int) -> str:
     """Name a token."""
-    return captioner.processor.words.tokenizer.id_to_token(number) or f"[{number}]"
+    return captioner.processor.vocabulary.tokenizer.id_to_token(number) or f"[{number}]"
 
 
 def search(
@@ -166,23 +168,23 @@ def search(
     found: Any = captioner.model.generate(
         input_ids=prompt, past_key_values=cache, generation_config=options.change(asked)
     )
-    T = prompt.shape[1]
+    vocabulary, T = captioner.processor.vocabulary, prompt.shape[1]
     root: dict[str, Any] = {"token": "", "children": []}
     texts = []
     for row, (ids, from_rows) in enumerate(zip(found.sequences, found.beam_indices, strict=True)):
-        node, said, total = root, [], 0.0
+        node, token_ids, total = root, [], 0.0
         for number, (word, beam) in enumerate(
             zip(ids[T:].tolist(), from_rows.tolist(), strict=False)
         ):
             if beam < 0:
                 break
             score = float(found.scores[number][beam, word])
-            said.append(word)
+            token_ids.append(word)
             total += score
             node = branch(node, token(captioner, word), float(np.exp(score)))
         node["rank"] = row
-        texts.append({"text": captioner.processor.words.decode(said), "log_probability": total,
-                      "score": float(found.sequences_scores[row]), "ids": said})  # fmt: skip
+        texts.append({"text": vocabulary.decode(token_ids), "log_probability": total,
+                      "score": float(found.sequences_scores[row]), "ids": token_ids})  # fmt: skip
     tree = {"event": "tree", "root": root, "texts": texts, "beams": K}
     return {"ids": texts[0]["ids"], "tree": tree}
 
@@ -218,7 +220,7 @@ def tensor(captioner: Captioner, pixels: Array, request: Request) -> Event:
 
 def described(name: str, value: Array) -> Event:
     """Say of a tensor what a person can take in."""
-    place = find(name)
+    location = find(name)
     finite = value[np.isfinite(value)]
     flat = value.reshape(-1, value.shape[-1]) if value.ndim else value.reshape(1, 1)
     corner = flat[:CORNER, :CORNER]
@@ -226,9 +228,9 @@ def described(name: str, value: Array) -> Event:
     return {
         "event": "tensor",
         "name": name,
-        "letters": place.row.shape if place else "",
-        "meaning": place.row.meaning if place else "",
-        "function": place.row.function if place else "",
+        "letters": location.row.shape if location else "",
+        "meaning": location.row.meaning if location else "",
+        "function": location.row.function if location else "",
         "shape": list(value.shape),
         "low": float(finite.min()) if finite.size else None,
         "high": float(finite.max()) if finite.size else None,

@@ -1,4 +1,8 @@
-"""What the three models have in common: parameters by name, sizes, files, pruned heads."""
+"""What the three models have in common: parameters by name, sizes, files, pruned heads.
+
+Checks huggingface/models/matrix.py, huggingface/models/parts.py, huggingface/models/torch_only.py,
+loading/pruned_heads.py.
+"""
 
 from __future__ import annotations
 

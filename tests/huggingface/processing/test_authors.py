@@ -179,10 +179,10 @@ def test_whole_pictures_go_through_the_model(tiny_folder, monkeypatch):
         pixel_values=pixels,
         generation_config=AUTHORS,
         max_length=8,
-        suppress_tokens=captioner.processor.words.unused(),
+        suppress_tokens=captioner.processor.vocabulary.unused(),
         interpolate_pos_encoding=True,
     )
-    assert words == captioner.processor.words.decode(ids[0, prompt.shape[1] :].tolist())
+    assert words == captioner.processor.vocabulary.decode(ids[0, prompt.shape[1] :].tolist())
     with pytest.raises(UserError, match="frames of a clip must all be of one size"):
         captioner.caption([drawn(60, 40), drawn(40, 60)])
 
@@ -196,17 +196,17 @@ def test_decoding_is_the_authors_own(tiny_folder):
         still = drawn(30 + seed, 20)
         prompt = ours.processor.prompt("red ?")
         asked = {
-            "suppress_tokens": ours.processor.words.unused(),
+            "suppress_tokens": ours.processor.vocabulary.unused(),
             "max_length": 12,
             "interpolate_pos_encoding": True,
         }
         ids = ours.model.generate(
             prompt, pixel_values=ours.pixels(still), generation_config=AUTHORS, **asked
         )
-        text = ours.processor.words.decode(ids[0, prompt.shape[1] :].tolist())
+        text = ours.processor.vocabulary.decode(ids[0, prompt.shape[1] :].tolist())
         pieces = list(ours.stream(still, "red ?", max_length=12))
         assert pieces == ([text] if text else [])  # the whole text at once
-        assert ours.answer(ours.see(still), "red ?", max_length=12) == text
+        assert ours.answer(ours.prefill(still), "red ?", max_length=12) == text
         greedy = ours.model.generate(prompt, pixel_values=ours.pixels(still), **asked)
         differs += not np.array_equal(ids, greedy)
     assert differs

@@ -1,4 +1,8 @@
-"""Settings of the processor: one place holds them, whoever sets them; transformers 5's files."""
+"""Settings of the processor: one place holds them, whoever sets them; transformers 5's files.
+
+Checks huggingface/processing/array_steps.py, huggingface/processing/encoding.py,
+huggingface/processing/image_processor.py, loading/config/picture_settings.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The tokenizer answers as transformers 4.37.2 did: golden/make_tokenizer.py."""
+"""The tokenizer answers as transformers 4.37.2 did: golden/make_tokenizer.py.
+
+Checks huggingface/processing/tokenizer.py, huggingface/processing/texts/encode.py,
+huggingface/processing/texts/special_tokens.py, huggingface/processing/texts/tokenizer_files.py.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import pytest
 from numpygit.errors import NotFoundError, UserError
 from numpygit.huggingface.processing.picture_steps import ImageProcessor
 from numpygit.huggingface.processing.processor import GitProcessor
-from numpygit.huggingface.processing.vocabulary import Words, from_vocabulary, read_words
+from numpygit.huggingface.processing.vocabulary import Vocabulary, from_vocabulary, read_vocabulary
 
 ROOT = Path(__file__).parents[3]
 SMALL = ROOT / "golden" / "words"
@@ -27,7 +27,7 @@ SHARED = ROOT.parent / "shared" / "data" / "bert-base-uncased" / "vocab.txt"
 BERT = Path(os.environ.get("NUMPYGIT_BERT_VOCAB", SHARED))
 
 
-def bert_words() -> Words:
+def bert_vocabulary() -> Vocabulary:
     if not BERT.is_file():
         pytest.skip(
             f"no {BERT}: put the vocab.txt of bert-base-uncased there, or set NUMPYGIT_BERT_VOCAB"
@@ -54,12 +54,12 @@ def folder_with_tokenizer_json(tmp_path_factory: pytest.TempPathFactory) -> Path
 )
 def pair(
     request: pytest.FixtureRequest, folder_with_tokenizer_json: Path
-) -> tuple[Words, dict[str, Any]]:
+) -> tuple[Vocabulary, dict[str, Any]]:
     """Our words, and the official answers for them."""
     if request.param == "tokenizer.json":
-        return read_words(folder_with_tokenizer_json), GOLDEN["small"]
+        return read_vocabulary(folder_with_tokenizer_json), GOLDEN["small"]
     if request.param == "bert-base-uncased":
-        return bert_words(), GOLDEN[request.param]
+        return bert_vocabulary(), GOLDEN[request.param]
     if request.param == "punctuation":
         return from_vocabulary(SMALL / "punctuation.txt"), GOLDEN[request.param]
     lower_case = request.param == "small"
@@ -70,45 +70,54 @@ def differences(asked: list[Any], ours: list[Any], official: list[Any]) -> list[
     return [row for row in zip(asked, ours, official, strict=True) if row[1] != row[2]]
 
 
-def test_ids_equal_the_official_ones(pair: tuple[Words, dict[str, Any]]) -> None:
-    words, golden = pair
+def test_ids_equal_the_official_ones(pair: tuple[Vocabulary, dict[str, Any]]) -> None:
+    vocabulary, golden = pair
     texts = [row["text"] for row in golden["encode"]]
     assert len(texts) > 60
-    ours = [words.encode(text) for text in texts]
+    ours = [vocabulary.encode(text) for text in texts]
     assert not differences(texts, ours, [row["ids"] for row in golden["encode"]])
 
 
 @pytest.mark.parametrize("skip_special", [True, False])
 def test_texts_equal_the_official_ones(
-    pair: tuple[Words, dict[str, Any]], skip_special: bool
+    pair: tuple[Vocabulary, dict[str, Any]], skip_special: bool
 ) -> None:
-    words, golden = pair
+    vocabulary, golden = pair
     rows = [row["ids"] for row in golden["decode"]]
     assert len(rows) > 70
-    ours = [words.decode(ids, skip_special=skip_special) for ids in rows]
+    ours = [vocabulary.decode(ids, skip_special=skip_special) for ids in rows]
     official = [row["text" if skip_special else "with_special"] for row in golden["decode"]]
     assert not differences(rows, ours, official)
 
 
 def test_special_tokens_have_their_official_numbers() -> None:
-    words = bert_words()
-    numbers = words.pad_id, words.unknown_id, words.start_id, words.end_id, words.mask_id
+    vocabulary = bert_vocabulary()
+    numbers = (
+        vocabulary.pad_id,
+        vocabulary.unknown_id,
+        vocabulary.start_id,
+        vocabulary.end_id,
+        vocabulary.mask_id,
+    )
     assert numbers == (0, 100, 101, 102, 103)
 
 
 def test_a_caption_reads_as_a_person_writes() -> None:
-    words = from_vocabulary(SMALL / "vocab.txt")
-    ids = words.encode("how many stars , and what?")
-    assert words.decode([words.start_id, *ids, words.end_id]) == "how many stars, and what?"
+    vocabulary = from_vocabulary(SMALL / "vocab.txt")
+    ids = vocabulary.encode("how many stars , and what?")
+    assert (
+        vocabulary.decode([vocabulary.start_id, *ids, vocabulary.end_id])
+        == "how many stars, and what?"
+    )
 
 
 def test_a_prompt_is_the_start_token_and_the_question() -> None:
-    words = from_vocabulary(SMALL / "vocab.txt")
-    processor = GitProcessor(ImageProcessor(), words)
-    assert processor.prompt().tolist() == [[words.start_id]]
+    vocabulary = from_vocabulary(SMALL / "vocab.txt")
+    processor = GitProcessor(ImageProcessor(), vocabulary)
+    assert processor.prompt().tolist() == [[vocabulary.start_id]]
     asked = processor.prompt("how many moons?")
-    assert asked.tolist() == [[words.start_id, *words.encode("how many moons?")]]
-    assert words.end_id not in asked
+    assert asked.tolist() == [[vocabulary.start_id, *vocabulary.encode("how many moons?")]]
+    assert vocabulary.end_id not in asked
 
 
 # ---------------------------------------------------------------- files
@@ -126,7 +135,7 @@ def copy_small(folder: Path, **files: str | bytes) -> Path:
 def test_tokenizer_json_comes_before_vocab_txt(tmp_path: Path) -> None:
     copy_small(tmp_path, vocab_txt="[PAD]\n")
     shutil.copy(SMALL / "tokenizer.json", tmp_path)
-    assert read_words(tmp_path).encode("two stars")
+    assert read_vocabulary(tmp_path).encode("two stars")
 
 
 def test_padding_and_truncation_of_a_saved_tokenizer_are_switched_off(tmp_path: Path) -> None:
@@ -140,16 +149,16 @@ def test_padding_and_truncation_of_a_saved_tokenizer_are_switched_off(tmp_path: 
     }  # fmt: skip
     (tmp_path / "tokenizer.json").write_text(json.dumps(saved))
     text = "how many stars are there, and what is above the moon?"
-    assert len(read_words(tmp_path).encode(text)) == 13
+    assert len(read_vocabulary(tmp_path).encode(text)) == 13
 
 
 @pytest.mark.parametrize("end", ["\n", "", "\r\n"])
 def test_line_ends_of_the_vocabulary_do_not_matter(tmp_path: Path, end: str) -> None:
     lines = (SMALL / "vocab.txt").read_text(encoding="utf-8").split()
     text = (end or "\n").join(lines) + end
-    words = read_words(copy_small(tmp_path, vocab_txt=text))
-    assert words.tokenizer.get_vocab_size() == len(lines)
-    assert words.encode("six hearts") == [lines.index("six"), lines.index("hearts")]
+    vocabulary = read_vocabulary(copy_small(tmp_path, vocab_txt=text))
+    assert vocabulary.tokenizer.get_vocab_size() == len(lines)
+    assert vocabulary.encode("six hearts") == [lines.index("six"), lines.index("hearts")]
 
 
 @pytest.mark.parametrize(
@@ -157,13 +166,13 @@ def test_line_ends_of_the_vocabulary_do_not_matter(tmp_path: Path, end: str) -> 
                            ({}, True)]
 )  # fmt: skip
 def test_capitals_follow_tokenizer_config(tmp_path: Path, settings: dict, same: bool) -> None:
-    words = read_words(copy_small(tmp_path, tokenizer_config_json=json.dumps(settings)))
-    assert (words.encode("Two") == words.encode("two")) == same
+    vocabulary = read_vocabulary(copy_small(tmp_path, tokenizer_config_json=json.dumps(settings)))
+    assert (vocabulary.encode("Two") == vocabulary.encode("two")) == same
 
 
 def test_no_vocabulary_at_all(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"neither tokenizer\.json nor vocab\.txt"):
-        read_words(tmp_path)
+        read_vocabulary(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -181,4 +190,4 @@ def test_no_vocabulary_at_all(tmp_path: Path) -> None:
 )
 def test_damaged_files_are_named(tmp_path: Path, files: dict, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        read_words(copy_small(tmp_path, **files))
+        read_vocabulary(copy_small(tmp_path, **files))

@@ -1,4 +1,7 @@
-"""WordPiece in Python: the ids and texts of the package `tokenizers`, on goldens and on chance."""
+"""WordPiece in Python: the ids and texts of the package `tokenizers`, on goldens and on chance.
+
+Checks huggingface/processing/texts/plain.py.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from numpygit.errors import UserError
-from numpygit.huggingface.processing.vocabulary import SPECIAL, Words, from_vocabulary
+from numpygit.huggingface.processing.vocabulary import SPECIAL, Vocabulary, from_vocabulary
 from numpygit.huggingface.processing.wordpiece import WordPiece
 from numpygit.storybook import CHECKPOINT
 
@@ -53,12 +56,12 @@ TEXTS = st.lists(st.one_of(st.text(LETTERS, max_size=12), WORDS), max_size=6).ma
 
 @pytest.mark.parametrize("name", ["small", "small, capitals kept", "punctuation"])
 def test_ids_and_texts_equal_the_goldens(name: str) -> None:
-    words = Words(PYTHON[name])  # type: ignore[arg-type]
+    vocabulary = Vocabulary(PYTHON[name])  # type: ignore[arg-type]
     for row in GOLDEN[name]["encode"]:
-        assert words.encode(row["text"]) == row["ids"], row["text"]
+        assert vocabulary.encode(row["text"]) == row["ids"], row["text"]
     for row in GOLDEN[name]["decode"]:
-        assert words.decode(row["ids"]) == row["text"]
-        assert words.decode(row["ids"], skip_special=False) == row["with_special"]
+        assert vocabulary.decode(row["ids"]) == row["text"]
+        assert vocabulary.decode(row["ids"], skip_special=False) == row["with_special"]
 
 
 @pytest.mark.parametrize("name", VOCABULARIES)

@@ -1,4 +1,8 @@
-"""Whatever holds a picture -> an RGB picture."""
+"""Whatever holds a picture -> an RGB picture.
+
+Checks huggingface/processing/picture_steps.py, huggingface/reading/colours.py,
+huggingface/reading/content.py, huggingface/reading/mistakes.py, huggingface/reading/options.py.
+"""
 
 from __future__ import annotations
 

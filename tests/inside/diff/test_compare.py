@@ -1,4 +1,8 @@
-"""`diff` points at the tensor where two programs part, and says which mistake it is."""
+"""`diff` points at the tensor where two programs part, and says which mistake it is.
+
+Checks inside/diff/evidence.py, inside/diff/report.py, inside/diff/theirs/comparable.py,
+inside/diff/numbers.py, inside/diff/rounding.py, inside/diff/rows.py.
+"""
 
 import json
 from pathlib import Path

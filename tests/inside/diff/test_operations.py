@@ -1,4 +1,7 @@
-"""Every operation of `diff` gives the tensor that the model traced."""
+"""Every operation of `diff` gives the tensor that the model traced.
+
+Checks inside/diff/search.py, inside/diff/scene.py, inside/diff/trying.py.
+"""
 
 import numpy as np
 import pytest

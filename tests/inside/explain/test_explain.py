@@ -1,4 +1,9 @@
-"""The explain page: its numbers are those of the run, it is one safe file, mistakes are told."""
+"""The explain page: its numbers are those of the run, it is one safe file, mistakes are told.
+
+Checks inside/explain/importance.py, inside/explain/map.py, inside/explain/pack.py,
+inside/explain/panels.py, inside/explain/pictures.py, inside/explain/stages.py,
+inside/explain/traced_run.py, inside/explain/gradient.py.
+"""
 
 from __future__ import annotations
 
@@ -160,7 +165,7 @@ def test_importance_is_a_repeated_experiment(data, storybook):
     assert importance["rows"] == importance["columns"] == list(range(9))
     pixels = storybook.pixels(PICTURE)
     ids = storybook.processor.prompt()
-    words = storybook.processor.words.tokenizer
+    words = storybook.processor.vocabulary.tokenizer
     said = [words.token_to_id(word["token"]) for word in data["words"]]
     ids = np.array([[*ids[0], *said[:-1]]])
     hidden = pixels.copy()
@@ -178,7 +183,7 @@ def test_importance_is_a_repeated_experiment(data, storybook):
 
 def chances_of(storybook, data: dict, pixels: np.ndarray) -> np.ndarray:
     """Score the words that were said, without a cache."""
-    words = storybook.processor.words.tokenizer
+    words = storybook.processor.vocabulary.tokenizer
     said = [words.token_to_id(word["token"]) for word in data["words"]]
     ids = np.array([[*storybook.processor.prompt()[0], *said[:-1]]])
     logits = storybook.model.logits(ids, pixels)[0, 65:].astype(np.float64)
@@ -210,7 +215,7 @@ def test_the_whole_picture_and_the_best_rectangle_are_hidden_again(data, storybo
 def test_masked_tokens_are_masked_again_by_the_definition(data, storybook):
     """No cache and no taken-away keys here: one mask over the whole sequence."""
     model, importance = storybook.model, data["importance"]
-    words = storybook.processor.words.tokenizer
+    words = storybook.processor.vocabulary.tokenizer
     said = [words.token_to_id(word["token"]) for word in data["words"]]
     ids = np.array([[*storybook.processor.prompt()[0], *said[:-1]]])
     memory = model.memory(storybook.pixels(PICTURE))
@@ -239,7 +244,7 @@ def test_nothing_is_correlated_where_nothing_was_measured(data):
 
 def test_gradient_times_input_is_what_a_little_fading_changes(data, storybook):
     """Patches fade by a thousandth, one at a time; the forward call scores the words again."""
-    config, words = storybook.model.config, storybook.processor.words
+    config, words = storybook.model.config, storybook.processor.vocabulary
     ids = np.array([[2, *words.encode(data["caption"]), 3]])
     params = astype(storybook.model.params, np.float64)
     pixels = storybook.pixels(PICTURE).astype(np.float64)
@@ -287,7 +292,9 @@ def test_words_of_a_question_have_their_shares(storybook):
     found = data_of(storybook.explain(PICTURE, asked, measure=False).html)
     shown = unpack_shares(found["asked"])
     ids = storybook.processor.prompt(asked)
-    assert found["prompt"] == [storybook.processor.words.tokenizer.id_to_token(i) for i in ids[0]]
+    assert found["prompt"] == [
+        storybook.processor.vocabulary.tokenizer.id_to_token(i) for i in ids[0]
+    ]
     recorder = Recorder("text.*.weights")
     storybook.model.logits(ids, storybook.pixels(PICTURE), trace=recorder)
     right = np.mean([recorder.tensors[f"text.{i}.weights"][0] for i in range(4)], axis=(0, 1))[65:]
@@ -553,8 +560,8 @@ def test_git_base_fits_into_a_page(size, frames, preprocessing, grid, tmp_path):
     steps = GitImageProcessor()
     if preprocessing == "original":
         steps = OriginalImageProcessor.for_size(size)
-    words = from_vocabulary(tmp_path / "vocab.txt")
-    captioner = Captioner(GitForCausalLM(config, params), GitProcessor(steps, words), "seeded")
+    vocabulary = from_vocabulary(tmp_path / "vocab.txt")
+    captioner = Captioner(GitForCausalLM(config, params), GitProcessor(steps, vocabulary), "seeded")
     noise = np.random.default_rng(0).integers(0, 256, (max(frames, 1), 600, 800, 3), np.uint8)
     pictures = [Image.fromarray(frame) for frame in noise]
     made = captioner.explain(pictures if frames else pictures[0], measure=False)

@@ -32,7 +32,7 @@ class Truth:
     """One picture or clip and the words about it, read at once."""
 
     def __init__(self, storybook: Any, pictures: list[Image.Image], question: str | None) -> None:
-        self.model, self.words = storybook.model, storybook.processor.words
+        self.model, self.words = storybook.model, storybook.processor.vocabulary
         subject = pictures[0] if len(pictures) == 1 else pictures
         said = storybook.answer(subject, question) if question else storybook.caption(subject)
         self.pixels = storybook.pixels(subject)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ....errors import UserError, expect, shown
 from ...arguments import whole_numbers
-from ..vocabulary import Words
+from ..vocabulary import CLEAN_UP, Vocabulary
 
 DEFAULT_TOKENS: dict[str, str | None] = {
     "bos_token": None, "eos_token": None, "unk_token": "[UNK]", "sep_token": "[SEP]",
@@ -52,10 +52,11 @@ ABSENT = {
 }
 
 
-class Vocabulary:
+class SpecialTokens:
     """Tokens and their ids, special tokens among them; the base of GitTokenizer."""
 
-    words: Words
+    vocabulary: Vocabulary
+    model_max_length: int
     tokens: dict[str, Any]
     SPECIAL_TOKENS_ATTRIBUTES = (*DEFAULT_TOKENS, ADDITIONAL)
 
@@ -82,10 +83,33 @@ class Vocabulary:
         else:
             object.__setattr__(self, name, value)
 
+    @staticmethod
+    def clean_up_tokenization(out_string: str) -> str:
+        """Take spaces before punctuation away."""
+        expect("out_string", out_string, str, "a text")
+        for spaced, clean in CLEAN_UP:
+            out_string = out_string.replace(spaced, clean)
+        return out_string
+
+    @property
+    def max_len_single_sentence(self) -> int:
+        """The most tokens of a text, special ones left out."""
+        return self.model_max_length - self.num_special_tokens_to_add(pair=False)
+
+    @property
+    def max_len_sentences_pair(self) -> int:
+        """The most tokens of a pair of texts, special ones left out."""
+        return self.model_max_length - self.num_special_tokens_to_add(pair=True)
+
+    @property
+    def decoder(self) -> Any:
+        """The backend's decoder."""
+        return self.backend_tokenizer.decoder
+
     @property
     def backend_tokenizer(self) -> Any:
         """The tokenizer of the package `tokenizers`, or the small one in its place."""
-        return self.words.tokenizer
+        return self.vocabulary.tokenizer
 
     def place_special_tokens(self) -> None:
         """Tell the backend where [CLS] and [SEP] go: before, between and after texts."""
@@ -110,7 +134,7 @@ class Vocabulary:
         if not isinstance(tokens, str) and not hasattr(tokens, "content"):
             return [self.convert_tokens_to_ids(token) for token in texts_in("tokens", tokens)]
         found = self.backend_tokenizer.token_to_id(text_of(tokens))
-        return self.words.unknown_id if found is None else found
+        return self.vocabulary.unknown_id if found is None else found
 
     def convert_ids_to_tokens(self, ids: Any, skip_special_tokens: bool = False) -> Any:
         """Look up one id or several."""

@@ -18,8 +18,8 @@ from ....errors import UserError
 from ....loading.fields import ADDED_TOKEN, TOKENIZER, brief, checked
 from ....loading.formats import read_json
 from ....loading.write_whole import write_whole
-from ..vocabulary import Words, read_words
-from .special_tokens import ADDITIONAL, DEFAULT_TOKENS, Vocabulary, is_whole, text_of, texts_in
+from ..vocabulary import Vocabulary, read_vocabulary
+from .special_tokens import ADDITIONAL, DEFAULT_TOKENS, SpecialTokens, is_whole, text_of, texts_in
 
 SETTINGS = (
     "padding_side", "truncation_side", "model_max_length", "do_lower_case", "strip_accents",
@@ -31,8 +31,8 @@ Added = list[tuple[Any, bool]]  # a token, and whether it is a special one
 
 def read_tokenizer(
     folder: Path, settings: Mapping[str, Any]
-) -> tuple[Words, dict[str, Any], Added]:
-    """Read a tokenizer: -> its words, the settings of a GitTokenizer, tokens that are yet to add.
+) -> tuple[Vocabulary, dict[str, Any], Added]:
+    """Read a tokenizer: -> its vocabulary, the settings of a GitTokenizer, tokens to add.
 
     `settings` go before those of the files.
     """
@@ -42,20 +42,20 @@ def read_tokenizer(
     if "added_tokens_decoder" not in values and special.is_file():
         values = {**values, **checked(read_json(special), TOKENIZER, where=special)}
     values = {**values, **settings}
-    words = read_words(folder)
-    apply_normaliser(words.tokenizer, values)
-    known = {n: v for n, v in values.items() if n in SETTINGS and v is not None}
+    vocabulary = read_vocabulary(folder)
+    apply_normaliser(vocabulary.tokenizer, values)
+    settled = {n: v for n, v in values.items() if n in SETTINGS and v is not None}
     tokens = {name: text_of(values[name]) for name in TOKENS if values.get(name) is not None}
     texts_in("special tokens", list(flat(tokens.values())))
-    length = known.get("model_max_length")
+    length = settled.get("model_max_length")
     if not isinstance(length, int):
-        known["model_max_length"] = int(length) if isinstance(length, float) else 512
-    names = known.get("model_input_names")
+        settled["model_max_length"] = int(length) if isinstance(length, float) else 512
+    names = settled.get("model_input_names")
     if names is not None:  # GIT takes no token_type_ids, whatever a BERT's file says
-        known["model_input_names"] = [n for n in names if n != "token_type_ids"]
+        settled["model_input_names"] = [n for n in names if n != "token_type_ids"]
     added = added_tokens(folder, values, set(flat(tokens.values())))
-    more = {"name_or_path": values.get("name_or_path", "")} | known | tokens
-    return words, more, added
+    more = {"name_or_path": values.get("name_or_path", "")} | settled | tokens
+    return vocabulary, more, added
 
 
 def flat(values: Any) -> list[str]:
@@ -136,7 +136,7 @@ def write_tokenizer(tokenizer: Any, folder: Path, prefix: str | None = None) -> 
 FLAGS = ("content", "lstrip", "normalized", "rstrip", "single_word", "special")
 
 
-def write_vocabulary(tokenizer: Vocabulary, folder: Path, prefix: str | None = None) -> Path:
+def write_vocabulary(tokenizer: SpecialTokens, folder: Path, prefix: str | None = None) -> Path:
     """Write `vocab.txt`, a token a line, added tokens left out."""
     backend = tokenizer.backend_tokenizer
     ids = backend.get_vocab(with_added_tokens=False) if is_whole(backend) else backend.get_vocab()

@@ -161,7 +161,7 @@ def added_tokens(given: object, vocabulary: dict[str, int], path: Path) -> list[
 
 
 def component(
-    name: str, values: Mapping[str, Any], known: Mapping[str, Table], path: Path
+    name: str, values: Mapping[str, Any], tables: Mapping[str, Table], path: Path
 ) -> dict[str, Any] | None:
     """Check one component, or a sequence of them; null stays null."""
     given = values.get(name)
@@ -175,19 +175,19 @@ def component(
         steps = given.get(inside)
         if not isinstance(steps, list) or len(steps) > MOST_STEPS:
             raise UserError(f"{where} is no list of at most {MOST_STEPS} {inside}")
-        return {"type": "Sequence", inside: [one_step(step, known, where) for step in steps]}
-    return one_step(given, known, where)
+        return {"type": "Sequence", inside: [one_step(step, tables, where) for step in steps]}
+    return one_step(given, tables, where)
 
 
-def one_step(given: object, known: Mapping[str, Table], where: str) -> dict[str, Any]:
+def one_step(given: object, tables: Mapping[str, Table], where: str) -> dict[str, Any]:
     """Check one component."""
     kind = given.get("type") if isinstance(given, dict) else given
-    if not isinstance(given, dict) or not isinstance(kind, str) or kind not in known:
+    if not isinstance(given, dict) or not isinstance(kind, str) or kind not in tables:
         raise UserError(
             f"{where} is {shown(repr(kind), 40)}, no part of a BERT tokenizer; known are: "
-            f"{', '.join(known)}"
+            f"{', '.join(tables)}"
         )
-    return {"type": kind, **complete(take_fields(given, known[kind], where), known[kind], where)}
+    return {"type": kind, **complete(take_fields(given, tables[kind], where), tables[kind], where)}
 
 
 DEFAULTS = {

@@ -90,10 +90,10 @@ def resized(name: str, ours: Array, now: int, wanted: int, words: int) -> Array:
 
 def axes_of_words(name: str, array: Array, now: int, words: int) -> list[int]:
     """Find the axes that count words: T and S in the table's letters; `now` is M + words."""
-    place = find(name)
-    if place is None or not is_of_words(name):
+    location = find(name)
+    if location is None or not is_of_words(name):
         return []
-    letters = [part.strip() for part in place.row.shape.strip("()").split(",") if part.strip()]
+    letters = [part.strip() for part in location.row.shape.strip("()").split(",") if part.strip()]
     if len(letters) != array.ndim:
         return []
     sizes = (now, words)
@@ -102,8 +102,8 @@ def axes_of_words(name: str, array: Array, now: int, words: int) -> list[int]:
 
 def is_of_words(name: str) -> bool:
     """Tell whether a tensor depends on the words."""
-    place = find(name)
-    row = "" if place is None else place.row.name
+    location = find(name)
+    row = "" if location is None else location.row.name
     return row in ("word_vectors", "place_vectors", "words", "logits") or row.startswith("text.")
 
 

@@ -1,4 +1,10 @@
-"""Candidates one by one: other ways to resize and cut, a stale cache, the layer before the last."""
+"""Candidates one by one: other ways to resize and cut, a stale cache, the layer before the last.
+
+Checks inside/diff/mistakes/attention.py, inside/diff/mistakes/blocks.py,
+inside/diff/mistakes/bridge.py, inside/diff/mistakes/heads.py, inside/diff/mistakes/masks.py,
+inside/diff/mistakes/parts.py, inside/diff/mistakes/picture_ends.py,
+inside/diff/mistakes/pictures.py, inside/diff/mistakes/sizes.py, inside/diff/mistakes/text_ends.py.
+"""
 
 from __future__ import annotations
 

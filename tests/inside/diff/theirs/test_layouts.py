@@ -1,4 +1,7 @@
-"""Tensors in other layouts are read as what they are; names and words of others are understood."""
+"""Tensors in other layouts are read as what they are; names and words of others are understood.
+
+Checks inside/diff/theirs/foreign_names.py, inside/diff/theirs/words.py.
+"""
 
 import json
 

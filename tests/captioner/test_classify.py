@@ -14,8 +14,7 @@ from numpygit.captioner import Captioner, classify
 from numpygit.cli.commands import main
 from numpygit.cli.wording import read_labels
 from numpygit.errors import NotFoundError, UserError
-from numpygit.huggingface import call
-from numpygit.huggingface.models import causal_lm
+from numpygit.huggingface.models import GitForCausalLM
 
 LABELS = ["a big moon", "a red star", "two hearts", "a moon", "blue"]
 
@@ -54,22 +53,22 @@ def test_the_command_prints_what_the_function_finds(tiny, picture, name, capsys)
 
 
 def test_a_clip_is_seen_whole(tiny, picture, monkeypatch):
-    shapes, encode = [], call.memory_of
+    shapes, memory = [], GitForCausalLM.memory
 
-    def watching(pixels, *arguments, **settings):
+    def watching(model, pixels, **settings):
         shapes.append(pixels.shape)
-        return encode(pixels, *arguments, **settings)
+        return memory(model, pixels, **settings)
 
-    monkeypatch.setattr(causal_lm, "memory_of", watching)
+    monkeypatch.setattr(GitForCausalLM, "memory", watching)
     classify(tiny, picture.with_name("clip.gif"), LABELS)
     assert shapes == [(1, 2, 3, 18, 18)]
 
 
 def test_a_picture_that_was_seen_is_not_looked_at_again(tiny, picture, monkeypatch):
     expected = classify(tiny, picture, LABELS)
-    seen = tiny.see(picture)
-    monkeypatch.delattr(causal_lm, "memory_of")
-    assert classify(tiny, seen, LABELS) == expected
+    cache = tiny.prefill(picture)
+    monkeypatch.delattr(GitForCausalLM, "memory")
+    assert classify(tiny, cache, LABELS) == expected
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])

@@ -1,4 +1,7 @@
-"""Classes from a list, scored captions, several questions: against the uncached definition."""
+"""Classes from a list, scored captions, several questions: against the uncached definition.
+
+Checks decoding/constrained.py.
+"""
 
 import math
 
@@ -101,7 +104,7 @@ def picture() -> Image.Image:
 
 
 def labels_of(captioner: Captioner) -> list[str]:
-    known = [captioner.processor.words.tokenizer.id_to_token(i) for i in range(40, 140)]
+    known = [captioner.processor.vocabulary.tokenizer.id_to_token(i) for i in range(40, 140)]
     plain = [word for word in known if word.isalpha()]
     return [*plain[:6], f"{plain[0]} {plain[7]}", f"{plain[8]} {plain[9]} {plain[1]}"]
 
@@ -160,9 +163,9 @@ def test_captions_with_scores(captioner, picture):
 def test_placeholders_are_not_said_in_captions(captioner, picture, monkeypatch):
     pixels = captioner.processor.pixels(picture)
     said = captioner.model.generate(pixel_values=pixels, max_length=4)[0, 1:].tolist()
-    monkeypatch.setattr(captioner.processor.words, "placeholders", said)
+    monkeypatch.setattr(captioner.processor.vocabulary, "placeholders", said)
     other = captions(captioner, picture, max_length=4)[0]
-    names = {captioner.processor.words.tokenizer.id_to_token(i) for i in said}
+    names = {captioner.processor.vocabulary.tokenizer.id_to_token(i) for i in said}
     assert not names & {word for word, _ in other.words}
     assert other.text == captioner.caption(picture, max_length=4)
     assert captioner.model.generate(pixel_values=pixels, max_length=4)[0, 1:].tolist() == said

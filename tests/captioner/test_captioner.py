@@ -14,8 +14,7 @@ import numpygit
 from numpygit.captioner import Captioner
 from numpygit.cli.commands import main
 from numpygit.errors import UserError
-from numpygit.huggingface import call
-from numpygit.huggingface.models import causal_lm
+from numpygit.huggingface.models import GitForCausalLM
 from numpygit.model.generate import Step
 from numpygit.trace import Recorder
 
@@ -58,15 +57,19 @@ def test_answers_about_a_clip(tiny):
 
 
 def test_the_picture_is_looked_at_once_for_all_questions(tiny, monkeypatch):
-    count, encode = Counter(), call.memory_of
-    monkeypatch.setattr(causal_lm, "memory_of", lambda *a, **k: encode(*a, **{**k, "trace": count}))
+    count, memory = Counter(), GitForCausalLM.memory
+    monkeypatch.setattr(
+        GitForCausalLM, "memory", lambda *a, **k: memory(*a, **{**k, "trace": count})
+    )
     tiny.answers(picture(1), QUESTIONS)
     assert count.times["vision.image_tokens"] == 1
 
 
 def test_the_command_looks_at_the_picture_once(tiny, tmp_path, monkeypatch, capsys):
-    count, encode = Counter(), call.memory_of
-    monkeypatch.setattr(causal_lm, "memory_of", lambda *a, **k: encode(*a, **{**k, "trace": count}))
+    count, memory = Counter(), GitForCausalLM.memory
+    monkeypatch.setattr(
+        GitForCausalLM, "memory", lambda *a, **k: memory(*a, **{**k, "trace": count})
+    )
     picture(1).save(tmp_path / "picture.png")
     assert main(["answer", "--model", tiny.name, str(tmp_path / "picture.png"), *QUESTIONS]) == 0
     assert count.times["vision.image_tokens"] == 1
@@ -77,28 +80,28 @@ def test_the_command_looks_at_the_picture_once(tiny, tmp_path, monkeypatch, caps
 
 def test_a_seen_picture_passes_no_tensor_of_the_picture_again(tiny):
     first, second = Counter(), Recorder()
-    seen = tiny.see(picture(1), trace=first)
-    words = "".join(tiny.stream(seen, QUESTIONS[0], trace=second))
+    cache = tiny.prefill(picture(1), trace=first)
+    words = "".join(tiny.stream(cache, QUESTIONS[0], trace=second))
     assert words == tiny.answer(picture(1), QUESTIONS[0])
     assert first.times["vision.image_tokens"] == first.times["image.text.0.weights"] == 1
     assert all(name.startswith("word.") for name in second.tensors)
 
 
 def test_asking_does_not_change_what_was_seen(tiny):
-    seen = tiny.see(picture(1))
-    before = [layer.k.copy() for layer in seen.image_kv]
-    assert tiny.answer(seen, QUESTIONS[0]) == tiny.answer(seen, QUESTIONS[0])
-    assert tiny.caption(seen) == tiny.caption(picture(1))
-    for layer, copy in zip(seen.image_kv, before, strict=True):
+    cache = tiny.prefill(picture(1))
+    before = [layer.k.copy() for layer in cache.image_kv]
+    assert tiny.answer(cache, QUESTIONS[0]) == tiny.answer(cache, QUESTIONS[0])
+    assert tiny.caption(cache) == tiny.caption(picture(1))
+    for layer, copy in zip(cache.image_kv, before, strict=True):
         np.testing.assert_array_equal(layer.k, copy)
 
 
 def test_the_cache_of_one_picture_serves_several_prompts(tiny):
-    seen = tiny.see(picture(1))
+    cache = tiny.prefill(picture(1))
     prompts = np.array([[2, 40, 41], [2, 42, 43]])
-    *_, together = tiny.model.steps(seen, prompts, max_length=9)
+    *_, together = tiny.model.steps(cache, prompts, max_length=9)
     for row, prompt in zip(together.ids, prompts, strict=True):
-        *_, alone = tiny.model.steps(seen, prompt[None], max_length=9)
+        *_, alone = tiny.model.steps(cache, prompt[None], max_length=9)
         np.testing.assert_array_equal(row, alone.ids[0])
 
 
@@ -143,14 +146,14 @@ def test_in_a_batch_each_caption_ends_at_its_own_end_token(tiny, monkeypatch):
     ids = np.array([[2, 40, 3, 0, 0], [2, 40, 41, 42, 3], [2, 3, 0, 0, 0]])
     last = Step(ids, ids, ids, ids, ids)
     monkeypatch.setattr(tiny.model, "steps", lambda *pixels, **settings: [last])
-    decode = tiny.processor.words.decode
+    decode = tiny.processor.vocabulary.decode
     expected = [decode([40]), decode([40, 41, 42]), ""]
     assert tiny.captions([picture(1), picture(2), picture(3)]) == expected
 
 
 def streamed(tiny: Captioner, monkeypatch, tokens: list[str]) -> tuple[list[str], list[int]]:
     """Stream these tokens: -> the pieces, and how many tokens had come when each was yielded."""
-    token_id = tiny.processor.words.tokenizer.token_to_id
+    token_id = tiny.processor.vocabulary.tokenizer.token_to_id
     ids, come = [token_id(token) for token in tokens], []
     assert None not in ids
 
@@ -188,5 +191,5 @@ def test_a_piece_waits_for_the_next_token_and_no_longer(tiny, monkeypatch):
 def test_what_a_later_token_changes_was_held_back(tiny, monkeypatch, tokens, expected):
     pieces, _ = streamed(tiny, monkeypatch, tokens)
     assert pieces == expected
-    ids = [tiny.processor.words.tokenizer.token_to_id(token) for token in tokens]
-    assert "".join(pieces) == tiny.processor.words.decode(ids)
+    ids = [tiny.processor.vocabulary.tokenizer.token_to_id(token) for token in tokens]
+    assert "".join(pieces) == tiny.processor.vocabulary.decode(ids)

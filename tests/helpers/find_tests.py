@@ -1,0 +1,46 @@
+"""Which tests check a module? Those of its name in the room of its name, or those that say so.
+
+    python tests/helpers/find_tests.py numpygit/data/tsv.py        # -> tests/data/test_sources.py
+
+A test file of several modules lists them at the end of its docstring: "Checks data/coco.py, ...".
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TESTS, PACKAGE = ROOT / "tests", ROOT / "numpygit"
+
+
+def main() -> None:
+    """Print the test files of the modules that are named."""
+    for name in sys.argv[1:]:
+        print(*tests_of(name), sep="\n")
+
+
+def tests_of(module: str) -> list[str]:
+    """Find the test files of `numpygit/room/file.py`: -> paths from the repository's root."""
+    name = module.removeprefix("numpygit/")
+    room, _, file = name.rpartition("/")
+    mirror = TESTS / room / f"test_{file}"
+    found = [mirror] if mirror.is_file() else []
+    found += [path for path, modules in listed().items() if name in modules and path != mirror]
+    return [path.relative_to(ROOT).as_posix() for path in found]
+
+
+def listed() -> dict[Path, list[str]]:
+    """Read which modules each test file lists in its docstring."""
+    found = {}
+    for path in sorted(TESTS.rglob("test_*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        sentence = re.search(r"^Checks (.*)\.\Z", text, re.MULTILINE | re.DOTALL)
+        found[path] = re.split(r",\s+", sentence[1]) if sentence else []
+    return found
+
+
+if __name__ == "__main__":
+    main()
