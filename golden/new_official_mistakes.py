@@ -16,6 +16,7 @@ from official_mistakes import (
     Official,
     after,
     forward_of,
+    given_out,
     mask_with,
     places,
     reading,
@@ -134,6 +135,13 @@ def residual_scaled(self, hidden, given):
     return self.LayerNorm(self.dropout(self.dense(hidden)) + 1.6 * given)
 
 
+def with_layer_scale(self, hidden, *given, **rest):
+    attended = self.self_attn(hidden_states=self.layer_norm1(hidden), attention_mask=None,
+                              causal_attention_mask=None)[0]  # fmt: skip
+    middle = hidden + 0.3 * attended
+    return given_out(middle + self.mlp(self.layer_norm2(middle)))
+
+
 def normed_new_part(self, hidden, given):
     return self.LayerNorm(self.LayerNorm(self.dense(hidden)) + given)
 
@@ -182,7 +190,7 @@ NEW = [
     Official("image tokens as they came, in every layer", "text.0.x", ("image tokens",), memory_in_every_layer),
     Official("residual times 1.6", "text.1.after_attention", ("residual", "1.6"), lambda m: forward_of(reading(m, 1).attention.output, residual_scaled)),
     Official("the new part normalised twice", "text.1.x", ("once more", "normalised"), lambda m: forward_of(reading(m, 1).output, normed_new_part)),
-    Official("attention times 0.3, as LayerScale does", "vision.2.after_attention", ("0.3",), lambda m: forward_of(seeing(m, 2), lambda s, x, *a, **k: (lambda y: (y + s.mlp(s.layer_norm2(y)),))(x + 0.3 * s.self_attn(hidden_states=s.layer_norm1(x), attention_mask=None, causal_attention_mask=None)[0]))),
+    Official("attention times 0.3, as LayerScale does", "vision.2.after_attention", ("0.3",), lambda m: forward_of(seeing(m, 2), with_layer_scale)),
     Official("heads of keys rolled", "vision.1.k", ("heads",), heads_of_keys_rolled),
     Official("rows of the value matrix in reverse", "text.1.v", ("reverse",), lambda m: (set_(reading(m, 1).attention.self.value.weight, reading(m, 1).attention.self.value.weight.data.flip(0)), set_(reading(m, 1).attention.self.value.bias, reading(m, 1).attention.self.value.bias.data.flip(0)))),
     Official("keys are zeros", "text.0.k", ("zeros",), lambda m: (reading(m, 0).attention.self.key.weight.data.zero_(), reading(m, 0).attention.self.key.bias.data.zero_())),

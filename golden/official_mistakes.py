@@ -13,6 +13,7 @@ from types import MethodType
 from typing import NamedTuple
 
 import torch
+import transformers
 from torch import nn
 from torch.nn import functional
 
@@ -131,11 +132,16 @@ def peeking(mask):
     return mask
 
 
+def given_out(x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor]:
+    """Give a layer's output out as this version of transformers does: alone from 5 on."""
+    return x if int(transformers.__version__.split(".")[0]) >= 5 else (x,)
+
+
 def parallel(self, hidden, *given, **rest):
     attended = self.self_attn(hidden_states=self.layer_norm1(hidden), attention_mask=None,
                               causal_attention_mask=None)  # fmt: skip
     other = self.mlp(self.layer_norm2(hidden))
-    return (hidden + attended[0] + other,)
+    return given_out(hidden + attended[0] + other)
 
 
 def no_residual(self, hidden, given):
@@ -153,23 +159,9 @@ def vision_without(first: bool) -> Callable:
         middle = attended if first else hidden + attended
         self.layer_norm2(middle)
         out = self.mlp(self.layer_norm2(middle))
-        return (middle + out if first else out,)
+        return given_out(middle + out if first else out)
 
     return forward
-
-
-class Passing(nn.Module):
-    """A layer that does nothing."""
-
-    def forward(self, hidden, *given, **rest):
-        return (hidden,)
-
-
-class Text(nn.Module):
-    """A layer of the text tower that is not there."""
-
-    def forward(self, hidden, *given, **rest):
-        return (hidden, None)
 
 
 def times(m: nn.Module) -> list[nn.Parameter]:

@@ -24,6 +24,7 @@ import numpy as np
 from ..model.params import Array
 
 FEW = 8  # so many numbers are shown themselves
+_chosen: list[Any] = [None]  # what `repr` says of arrays, as last chosen here
 MANY = 1_000_000  # of more than so many, evenly spread ones are looked at
 
 
@@ -31,7 +32,8 @@ class Shown:
     """Arrays are shown in one line from here on, until `undo`, or the end of a `with`."""
 
     def __init__(self) -> None:
-        self.before: Any = np.get_printoptions().get("override_repr")
+        options: Any = np.get_printoptions()  # NumPy 2.0 does not say it
+        self.before: Any = options.get("override_repr", _chosen[-1])
         show_arrays_by(describe_array)
 
     def undo(self) -> None:
@@ -73,6 +75,7 @@ def debug() -> Shown:
 
 def show_arrays_by(function: Callable[[Array], str] | None) -> None:
     """Choose what `repr` says of arrays; None for what NumPy says."""
+    _chosen[:] = [function]
     try:
         np.set_printoptions(override_repr=function)
     except TypeError:  # NumPy 2.0 can do it as well, but says that it is out of fashion

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ..errors import NotFoundError, UserError
+from ..errors import NotFoundError, UserError, shown
 from .adapter import base_of, is_adapter
 from .formats import ORIGINAL
 from .formats.authors_settings import SNAPSHOT
 from .hub.download import CONFIG_FILES, GENERATION_FILES, PICTURE_FILES, download
 from .official_models import nearest
 
+LONGEST_ID = 200  # of the Hub, which allows 96 letters
 VOCABULARY = ("tokenizer.json", "vocab.txt")
 BUNDLED = {"storybook": Path(__file__).parent.parent / "storybook" / "checkpoint"}
 
@@ -101,16 +103,17 @@ def find_folder(
         raise NotFoundError(f"the name of a model is a text or a path, got {type(name).__name__}")
     if str(name) in BUNDLED:
         return BUNDLED[str(name)]
-    if str(name) and Path(name).is_dir():  # Path("") is the current folder
+    if str(name) and os.path.isdir(name):  # Path("") is the current folder
         folder = Path(name) / subfolder
         if not folder.is_dir():
             raise NotFoundError(f"{name} has no folder {subfolder!r}")
         inside = folder / SNAPSHOT  # where the authors' programs put the weights
         return inside if (inside / ORIGINAL).is_file() else folder
     parts = str(name).split("/")
-    if len(parts) != 2 or not all(parts) or str(name).startswith((".", "/", "~")):
+    is_id = len(parts) == 2 and all(parts) and len(str(name)) < LONGEST_ID
+    if not is_id or str(name).startswith((".", "/", "~")):
         raise NotFoundError(
-            f"unknown model {str(name)!r}: no such folder, and not an id like "
+            f"unknown model {shown(repr(str(name)))}: no such folder, and not an id like "
             f"'microsoft/git-base-coco'; the bundled model is 'storybook'{nearest(str(name))}"
         )
     try:

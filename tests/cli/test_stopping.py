@@ -51,10 +51,15 @@ sys.exit(numpygit.cli.main())
 """
 
 
+def not_ignored() -> None:
+    """Take Ctrl-C as from a terminal, also where a shell in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run(program: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
-                          env=environment, timeout=60)  # fmt: skip
+                          env=environment, timeout=60, preexec_fn=not_ignored)  # fmt: skip
 
 
 @pytest.mark.parametrize(

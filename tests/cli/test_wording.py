@@ -278,6 +278,22 @@ def test_what_needs_more_is_told_and_counted(folder: Path, capsys: pytest.Captur
     assert told[-1].endswith(" s each, 0 had one already, 2 not readable here, 1 could not be read")
 
 
+def test_no_kind_of_picture_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    sign = Image.open(SIGN).convert("RGB")
+    sign.save(tmp_path / "stereo.MPO", "MPO", save_all=True, append_images=[sign])
+    sign.save(tmp_path / "old.jif", "JPEG", quality=100)
+    (tmp_path / "camera.NEF").write_bytes(b"MM\0*" + bytes(80))
+    (tmp_path / "camera.raf").write_bytes(b"FUJIFILMCCD-RAW 0201" + bytes(80))
+    (tmp_path / "drawing.svg").write_text("<svg/>", encoding="utf-8")
+    for other in ("Thumbs.db", "notes.txt", "photo.jpg.part", "photo.xmp", "._photo.jpg"):
+        (tmp_path / other).write_bytes(b"of another tool")
+    assert main(["caption", str(tmp_path), *MODEL]) == 1
+    read = capsys.readouterr()
+    assert read.out.count(SAID) == 2
+    assert read.err.splitlines()[-1].endswith("2 not readable here, 1 could not be read")
+    assert "Thumbs" not in read.err
+
+
 def test_lines_of_libraries_are_joined_to_the_one_of_the_picture(
     folder: Path, capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,7 @@ def kinds(rng: random.Random) -> dict[str, tuple[str, list[str], dict[str, Any]]
         ".msp": ("MSP", ["1"], {}),
         ".spi": ("SPIDER", ["F"], {}),
         ".mpo": ("MPO", ["RGB", "L"], photo),
+        ".jpeg": ("MPO", ["RGB", "L"], photo),  # as telephones call them
     }  # fmt: skip
     if features.check("avif"):
         found[".avif"] = ("AVIF", ["RGB", "RGBA", "L"], {})  # Pillow 13 dies of damaged profiles

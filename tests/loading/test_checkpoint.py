@@ -512,6 +512,13 @@ def test_a_folder_is_found(tmp_path: Path, kind: type) -> None:
     assert find(kind(tmp_path)) == tmp_path
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "a/" + "b" * 5000, "a\0b", "/" + "c" * 300])
+def test_names_longer_than_any_folder_are_refused_in_short(name: str) -> None:
+    with pytest.raises(NotFoundError, match="unknown model") as caught:
+        find(name)
+    assert len(str(caught.value)) < 400
+
+
 @pytest.mark.parametrize(
     "name", ["", "nothing", "a/b/c", "/a", "./a", "../a", "~/models", "a/", "storybook/"]
 )

@@ -265,7 +265,8 @@ def opened_still(given: Any, options: PictureOptions, *, clips: bool) -> Any:
     with reading(source, name):
         try:
             with opened(source) as picture:
-                has_signature = Image.OPEN[picture.format or ""][1] is not None
+                opener = Image.OPEN.get(picture.format or "")  # not MPO, which is found inside JPEG
+                has_signature = opener is None or opener[1] is not None
                 is_animated = picture.format in ANIMATED and getattr(picture, "is_animated", False)
                 if (clips and is_animated) or (not has_signature and is_video(source)):
                     return source

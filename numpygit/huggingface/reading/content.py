@@ -58,8 +58,9 @@ WHAT_HELPS = {
     "LFS": "only the pointer of git-lfs to a file; `git lfs pull` fetches that",
     VIDEO: "a video, which needs PyAV: pip install numpygit[video]",
 }
-# Endings of pictures that Pillow does not read by itself, or not at all: none is passed over
+# Endings of pictures that Pillow does not list, read by itself, or read at all: none is passed over
 OTHER_SUFFIXES = (
+    ".jfi", ".jif", ".jps", ".mpo", ".pjp", ".pjpeg",
     ".avif", ".heic", ".heif", ".hif", ".jxl", ".svg", ".xcf",
     ".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw",
 )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...learning.backward.layers import Tape, cross_entropy_backward
+from ...learning.backward.layers import Tape
 from ...learning.backward.model import forward
 from ...learning.backward.text import forward_backward, project_backward
 from ...learning.backward.vision import image_tokens_backward
@@ -68,10 +68,25 @@ def faded(run: Run) -> Array:
     for number, word in enumerate(run.token_ids):
         at = run.memory + len(run.prompt) - 1 + number  # the token after which the word came
         dlogits = np.zeros_like(logits)
-        dlogits[:, at] = -cross_entropy_backward(logits[:, at], np.array([word]), count=1)
+        dlogits[:, at] = of_log_probability(logits[:, at], word)
         dpatches = patches_backward(run, dlogits, ids, tape)
         maps.append((dpatches * tape["vision.patches"]).sum(axis=-1).reshape(-1))
     return np.stack(maps)
+
+
+def of_log_probability(logits: Array, word: int) -> Array:
+    """The gradient of a word's log-probability by its logits: (1, V) -> (1, V).
+
+    It is 1 - p for the word, and -p for the others. Where p is nearly 1, float32 has no digits left
+    for 1 - p: so it is the sum of the others, in float64.
+    """
+    wide = logits.astype(np.float64)
+    powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    others = powers / powers.sum(axis=-1, keepdims=True)
+    others[:, word] = 0
+    gradient = -others
+    gradient[:, word] = others.sum(axis=-1)
+    return gradient.astype(np.float32)
 
 
 def patches_backward(run: Run, dlogits: Array, ids: Array, tape: Tape) -> Array:

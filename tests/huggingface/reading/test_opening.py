@@ -348,3 +348,15 @@ def test_files_are_told_from_what_is_in_memory() -> None:
     assert is_one_picture(COLOURS)
     assert is_file(b"") is True
     assert is_file(PICTURE) is False
+
+
+@pytest.mark.parametrize("ending", ["jpg", "mpo"])
+def test_a_jpeg_of_several_pictures_is_its_first(
+    ending: str, tmp_path: Path, storybook: Captioner
+) -> None:
+    path = tmp_path / f"photo.{ending}"
+    PICTURE.save(path, "MPO", save_all=True, append_images=[PICTURE.resize((5, 5))], quality=95)
+    with Image.open(path) as opened:
+        assert opened.format == "MPO"
+    PICTURE.save(tmp_path / "plain.jpg", quality=95)
+    np.testing.assert_array_equal(storybook.pixels(path), storybook.pixels(tmp_path / "plain.jpg"))

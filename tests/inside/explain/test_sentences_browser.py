@@ -18,6 +18,8 @@ from explain_page import choose, open_all, resize, text, texts, visit
 from PIL import Image, ImageSequence
 from playground_page import open_browser
 
+from numpygit.huggingface.models import GitForCausalLM
+from numpygit.inside.record import in_float64
 from numpygit.storybook import EXAMPLES
 from numpygit.trace import Recorder
 
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.browser
 MINUS, BY = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"  # as the page writes them
 PERCENT = r"(?:[<>] )?[\d.]+ %"
 NUMBER = rf"{MINUS}?[\d.,]+(?:e[+{MINUS}]?\d+)?"
+FADING = 1e-4
 ASKED = "what is the color of the fish?"
 
 
@@ -98,8 +101,26 @@ class Truth:
             found[box] = whole - self.log_chances(pixels)
         return found
 
-    def log_chances(self, pixels: np.ndarray) -> np.ndarray:
-        logits = self.model.logits(self.ids, pixels)[0, self.row(0) :].astype(np.float64)
+    @cached_property
+    def faded(self) -> np.ndarray:
+        """What each word loses for each square that fades a little, in all frames: (64, words).
+
+        In float64: where a word is nearly certain, float32 would show its roundings.
+        """
+        exact = GitForCausalLM(self.model.config, in_float64(self.model.params))
+        given = self.pixels.astype(np.float64)
+        whole, found = self.log_chances(given, exact), []
+        for square in range(64):
+            top, left = square // 8 * 12, square % 8 * 12
+            pixels = given.copy()
+            pixels[..., top : top + 12, left : left + 12] *= 1 - FADING
+            found.append((whole - self.log_chances(pixels, exact)) / FADING)
+        return np.array(found)
+
+    def log_chances(self, pixels: np.ndarray, model: Any = None) -> np.ndarray:
+        plain = {} if model is None else {"trace": lambda name, value: None}
+        logits = (model or self.model).logits(self.ids, pixels, **plain)
+        logits = logits[0, self.row(0) :].astype(np.float64)
         logits[:, self.words.unused()] = -np.inf
         all_words = logits - logits.max(axis=-1, keepdims=True)
         all_words -= np.log(np.exp(all_words).sum(axis=-1, keepdims=True))
@@ -136,7 +157,7 @@ def browser(case, tmp_path_factory) -> Any:
 
 
 def number(shown: str) -> float:
-    return float(shown.replace(MINUS, "-").replace(",", ""))
+    return float(shown.rstrip(".").replace(MINUS, "-").replace(",", ""))
 
 
 def says(shown: str, share: float, *, slack: float = 0.0) -> bool:
@@ -277,11 +298,12 @@ def test_what_mattered(browser, case):
             left = re.search(rf"which leaves ({PERCENT}) of its probability", told)[1]
             assert says(left, math.exp(-whole), slack=2e-4)
         check_agreement(truth, word, drops, told)
+        check_gradient(truth, word, drops, told)
 
 
 def check_agreement(truth: Truth, word: int, drops: np.ndarray, told: str) -> None:
     """Attention and importance, correlated by the definition."""
-    said = re.search(rf"correlate by ({NUMBER}|{MINUS}?[\d.]+)", told.replace("-", MINUS))
+    said = re.search(rf" correlate by ({NUMBER})", told.replace("-", MINUS))
     if np.abs(drops).max() < 0.009:
         assert said is None
         return
@@ -293,6 +315,37 @@ def check_agreement(truth: Truth, word: int, drops: np.ndarray, told: str) -> No
     right = ((x - x.mean()) * (y - y.mean())).mean() / (x.std() * y.std())
     if np.abs(drops).max() > 0.011:
         assert number(said[1]) == pytest.approx(right, abs=0.0102)
+
+
+def check_gradient(truth: Truth, word: int, drops: np.ndarray, told: str) -> None:
+    """Gradient times input by fading each square a little, not by a way back."""
+    said = re.search(rf"correlates with what was measured by ({NUMBER})", told.replace("-", MINUS))
+    if np.abs(drops).max() < 0.05:  # nothing but noise to be correlated
+        return
+    grid = truth.faded[:, word].reshape(8, 8)
+    sums = [grid[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].sum()
+            for y in range(8) for x in range(8)]  # fmt: skip
+    assert number(said[1]) == pytest.approx(np.corrcoef(sums, drops)[0, 1], abs=0.03)
+
+
+def test_the_gradient_of_a_touched_square(browser, case):
+    kind, truth, _ = case
+    if kind != "still":
+        assert ("Gradient" in text(browser, "#importance .inside")) == (kind == "clip")
+        return
+    choose(browser, 2)
+    for square in (52, 53, 45):
+        browser.execute_script(
+            "const c = document.querySelector('#importance canvas'), s = arguments[0];"
+            "const r = c.getBoundingClientRect();"
+            "c.dispatchEvent(new MouseEvent('click', {bubbles: true, clientX: r.left +"
+            "(s % 8 + .5) * r.width / 8, clientY: r.top +"
+            "(Math.floor(s / 8) + .5) * r.height / 8}))",
+            square,
+        )
+        told = " ".join(texts(browser, "#importance .note"))
+        shown = re.search(rf"input of the square ({NUMBER})", told.replace("-", MINUS))
+        assert number(shown[1]) == pytest.approx(truth.faded[square, 2], rel=0.05, abs=2e-3)
 
 
 def test_one_weight_by_hand_is_right_line_by_line(browser, case):

@@ -500,7 +500,7 @@ function buildImportance(inside) {
       const all = D.gradient.values[state.word], most = Math.max(1e-9, ...all.map(Math.abs));
       overlay(guess, state.frame, (patch) => signed(0.85 * all[state.frame * P + patch] / most), { grey: true });
     }
-    read.textContent = "Touch a square to read both numbers.";
+    read.textContent = "Touch a square to read its numbers.";
     note.replaceChildren(...(masked ? toldOfMasked(worst, name) : toldOfHidden(worst, whole, best, agree, name)));
   };
 }
