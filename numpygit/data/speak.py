@@ -83,15 +83,19 @@ def speak(
                 text = captioner.answer(cache, row.question, max_length=max_length)
             spoken.append(Spoken(row, text, notes=tuple(notes)))
         except Exception as error:  # of whatever kind: one picture never stops a run
-            is_told = isinstance(error, UserError | OSError)
-            has_name = is_told and not isinstance(content, bytes)
-            why = str(error) if is_told else f"{type(error).__name__}: {error}"
-            why = ("" if has_name else f"{row.key}: ") + why + joined(lines, why)
+            why = reason(error, row, content) + joined(lines, str(error))
             spoken.append(Spoken(row, None, why, isinstance(error, NotReadableError), tuple(notes)))
     captions = captioner.caption_pixels(list(waiting.values()), max_length=max_length)
     for i, text in zip(waiting, captions, strict=True):
         spoken[i] = spoken[i]._replace(text=text)
     return spoken
+
+
+def reason(error: Exception, row: Row, content: Any) -> str:
+    """Say why nothing could be said; with the key where the error does not name the picture."""
+    is_told = isinstance(error, UserError | OSError)
+    why = str(error) if is_told else f"{type(error).__name__}: {error}"
+    return why if is_told and not isinstance(content, bytes) else f"{row.key}: {why}"
 
 
 @contextmanager
