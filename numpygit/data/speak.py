@@ -82,14 +82,20 @@ def speak(
             if row.question is not None:
                 text = captioner.answer(cache, row.question, max_length=max_length)
             spoken.append(Spoken(row, text, notes=tuple(notes)))
-        except (UserError, OSError) as error:
-            name = f"{row.key}: " if isinstance(content, bytes) else ""  # bytes have none
-            why = f"{name}{error}{joined(lines, str(error))}"
+        except Exception as error:  # of whatever kind: one picture never stops a run
+            why = reason(error, row, content) + joined(lines, str(error))
             spoken.append(Spoken(row, None, why, isinstance(error, NotReadableError), tuple(notes)))
     captions = captioner.caption_pixels(list(waiting.values()), max_length=max_length)
     for i, text in zip(waiting, captions, strict=True):
         spoken[i] = spoken[i]._replace(text=text)
     return spoken
+
+
+def reason(error: Exception, row: Row, content: Any) -> str:
+    """Say why nothing could be said; with the key where the error does not name the picture."""
+    is_told = isinstance(error, UserError | OSError)
+    why = str(error) if is_told else f"{type(error).__name__}: {error}"
+    return why if is_told and not isinstance(content, bytes) else f"{row.key}: {why}"
 
 
 @contextmanager

@@ -60,6 +60,8 @@ def score(pairs: Sequence[Pair], *, java: bool | None = None, spice: bool | None
         has_java = is_java_there() if java is None else java
         has_spice = has_java and is_spice_there() if spice is None else spice
         found = of_captions(pairs, java=has_java or has_spice, spice=has_spice)
+        if has_java and not has_spice:
+            found.by["SPICE"] = "left out; --spice downloads its 400 MB once"
     found.groups = by_group(pairs, found)
     return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from pathlib import Path
 
 import made_sets
@@ -11,6 +13,7 @@ from numpygit import storybook as world
 from numpygit.captioner import Captioner
 from numpygit.data import Row, read
 from numpygit.data.speak import batches, speak
+from numpygit.errors import NotReadableError
 
 
 def test_clips_and_stills_in_a_shard(tmp_path: Path, storybook: Captioner):
@@ -47,6 +50,40 @@ def test_errors_are_values_among_the_others(tmp_path: Path, storybook: Captioner
     assert "broken.png" in errors[0]
     assert "no such picture file" in errors[1]
     assert errors[2] == "it was wrong from the start"
+
+
+def test_an_error_of_any_kind_stays_with_its_picture(tmp_path: Path, storybook: Captioner):
+    class Odd:
+        def read(self) -> bytes:
+            raise RuntimeError("a library has a mistake")
+
+    made_sets.scenes(tmp_path / "p", 1)
+    good = Row("good", tmp_path / "p" / "000.png")
+    odd, fine = speak(storybook, [Row("odd", Odd()), good])
+    assert odd.error == "odd: RuntimeError: a library has a mistake"
+    assert (fine.text, fine.error) == (storybook.caption(good.picture), None)
+
+
+def test_what_libraries_print_is_joined_to_the_error(tmp_path: Path, capfd):
+    class Loud:
+        name = "loud"
+
+        def pixels(self, picture: Path) -> str:
+            os.write(2, b"a C library says so\n")
+            warnings.warn("a note", stacklevel=1)
+            if picture.name == "bad":
+                raise NotReadableError("bad cannot be read here")
+            return picture.name
+
+        def caption_pixels(self, prepared: list[str], *, max_length: int | None) -> list[str]:
+            return prepared
+
+    rows = [Row("bad", tmp_path / "bad"), Row("good", tmp_path / "good")]
+    bad, good = speak(Loud(), rows, is_held_back=True)
+    assert bad.error == "bad cannot be read here (a C library says so)"
+    assert (bad.is_fine, good.is_fine, good.text) == (True, False, "good")
+    assert bad.notes == good.notes == ("a note",)
+    assert capfd.readouterr().err == ""
 
 
 def test_an_answer_belongs_to_its_own_picture(tmp_path: Path, storybook: Captioner):

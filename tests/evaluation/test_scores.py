@@ -48,6 +48,7 @@ def test_the_published_example_with_java():
     expected = {**PUBLISHED, "METEOR": METEOR}
     assert {name: round(found.all[name], 6) for name in expected} == expected
     assert found.by["words"] == "Stanford's PTBTokenizer"
+    assert ("SPICE" in found.all) != ("SPICE" in found.by)  # it is there, or it is told why not
     assert found.notes == []
 
 
@@ -216,7 +217,7 @@ def test_the_page_has_everything_inside(tmp_path):
         Row("gone.png", None, ("a cat",), error="it is gone"),
     ]
     found = [Pair("a <i>cat</i>", rows[0]), Pair("a cat", rows[1])]
-    html = page(found, score(found), title="<test>")
+    html = page(found, score(found, java=False), title="<test>")
     reader = Reader()
     reader.feed(html)
     assert len(reader.sources) == 2  # among the worst and among the best
