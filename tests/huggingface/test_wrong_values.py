@@ -218,7 +218,7 @@ MADE: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {  # what is called
         numpygit.GitProcessor,
         {"image_processor": PROCESSOR.image_processor, "tokenizer": PROCESSOR.tokenizer},
     ),
-    "BertTokenizerFast": (numpygit.GitTokenizer, {"words": PROCESSOR.tokenizer.words}),
+    "BertTokenizerFast": (numpygit.GitTokenizer, {"vocabulary": PROCESSOR.tokenizer.vocabulary}),
     "pipeline": (numpygit.pipeline, {"task": "image-to-text", "model": "storybook"}),
 }
 
