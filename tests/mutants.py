@@ -27,7 +27,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-import hypothesis  # noqa: F401  imported once, before the forks
 import numpy  # noqa: F401
 import PIL.Image  # noqa: F401
 import pytest

@@ -88,8 +88,13 @@ def check(options: argparse.Namespace) -> None:
     """Refuse what cannot be done, or does nothing."""
     if options.batch_size < 1:
         raise UserError(f"--batch-size is {options.batch_size}, it must be at least 1")
-    if (options.num_return_sequences or 1) > 1:
-        raise UserError("--num-return-sequences is for single pictures, and without --output")
+    ending = None if options.output is None else Path(options.output).suffix[1:]
+    takes_several = (options.format or ending) in (None, "jsonl") and options.engine != "ray"
+    if (options.num_return_sequences or 1) > 1 and not takes_several:
+        raise UserError(
+            "--num-return-sequences is for the screen and for .jsonl, whose rows hold several "
+            "captions, and not for --engine ray"
+        )
     if options.address is not None and options.engine != "ray":
         raise UserError("--address is that of a Ray cluster: give --engine ray too")
 
@@ -105,10 +110,10 @@ def folders_of(paths: list[Path], pictures: str | None) -> list[Path]:
 def speaker(options: argparse.Namespace) -> Speak:
     """Choose who captions: this process, or several. The model is loaded when it is needed."""
     how = how_to_load(options)
-    length = options.max_length
+    said = {"max_length": options.max_length, "count": options.num_return_sequences or 1}
     if options.workers is None:
-        return announced(alone(how, max_length=length), options)
-    return announced(together(how, options.workers, max_length=length), options)
+        return announced(alone(how, **said), options)
+    return announced(together(how, options.workers, **said), options)
 
 
 def announced(speak: Speak, options: argparse.Namespace) -> Speak:

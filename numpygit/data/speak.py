@@ -38,17 +38,27 @@ class Speaker(Protocol):
         """Answer a question."""
 
 
+class Scored(NamedTuple):
+    """One of several texts about a picture."""
+
+    text: str
+    log_probability: float  # of the whole text, its end token included
+    mean: float  # the same for each token
+
+
 class Spoken(NamedTuple):
-    """What was said about a picture: a text, or an error."""
+    """What was said about a picture: a text, the best of several, or an error."""
 
     row: Row
     text: str | None
     error: str | None = None
     is_fine: bool = False  # an error, though the picture is: nothing here can read its kind
     notes: tuple[str, ...] = ()  # warnings while it was read
+    several: tuple[Scored, ...] = ()  # where several were asked for, the best first
 
 
 Speak = Callable[[Iterable[list[Row]]], Iterator[list[Spoken]]]
+Several = Callable[[Any, str | None], Sequence[Scored]]  # picture, question -> the best first
 
 
 def speak(
@@ -56,32 +66,34 @@ def speak(
     rows: Sequence[Row],
     *,
     max_length: int | None = None,
+    several: Several | None = None,
     is_held_back: bool = False,
 ) -> list[Spoken]:
     """Caption some pictures as one batch, and answer where a question is asked.
 
-    A picture that cannot be read becomes an error and leaves the others as they are. With
+    `several` says several texts of a picture with their scores, one picture after the other. A
+    picture that cannot be read becomes an error and leaves the others as they are. With
     `is_held_back`, what C libraries print meanwhile is kept from the screen and put into the error.
     """
-    spoken: list[Spoken] = []
-    waiting: dict[int, Any] = {}
+    spoken, waiting = list[Spoken](), dict[int, Any]()  # what is said, pixels of those to caption
     looked_at, content, cache = object(), None, None  # questions about a picture follow each other
     for i, row in enumerate(rows):
-        lines: list[str] = []
-        notes: list[str] = []
-        text, is_new = None, row.question is None or row.picture != looked_at
+        lines, notes = list[str](), list[str]()
+        is_new = row.question is None or row.picture != looked_at
         content = None if is_new else content
         try:
             with held_back(lines, notes) if is_held_back else nullcontext():
                 if is_new:
                     content = row.read()
-                if row.question is None:
+                if row.question is None and several is None:
                     waiting[i] = captioner.pixels(content)
                 elif is_new:
                     cache, looked_at = captioner.prefill(content), row.picture
-            if row.question is not None:
+            found = () if several is None else tuple(several(cache, row.question))
+            text = found[0].text if found else None
+            if not found and row.question is not None:
                 text = captioner.answer(cache, row.question, max_length=max_length)
-            spoken.append(Spoken(row, text, notes=tuple(notes)))
+            spoken.append(Spoken(row, text, notes=tuple(notes), several=found))
         except Exception as error:  # of whatever kind: one picture never stops a run
             why = reason(error, row, content) + joined(lines, str(error))
             spoken.append(Spoken(row, None, why, isinstance(error, NotReadableError), tuple(notes)))

@@ -15,28 +15,31 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any
 
-from ..captioner import Captioner, load
+from ..captioner import Captioner, captions, load
 from ..data.rows import Row
-from ..data.speak import Speak, Spoken, speak
+from ..data.speak import Scored, Speak, Spoken, speak
 from ..errors import UserError
 from ..fast.threads import cores
 
 _captioner: Captioner | None = None  # of this process
 
 
-def alone(how: dict[str, Any], *, max_length: int | None) -> Speak:
-    """Caption batches in this process; the model is loaded when the first one comes."""
+def alone(how: dict[str, Any], *, max_length: int | None, count: int = 1) -> Speak:
+    """Caption batches in this process; the model is loaded when the first one comes.
+
+    `count` texts a picture; of several each has its score.
+    """
 
     def speak_alone(batches: Iterable[list[Row]]) -> Iterator[list[Spoken]]:
         captioner: Captioner | None = None
         for batch in batches:
             captioner = captioner or load(**how)
-            yield speak(captioner, batch, max_length=max_length, is_held_back=True)
+            yield said_by(captioner, batch, max_length, count)
 
     return speak_alone
 
 
-def together(how: dict[str, Any], workers: int, *, max_length: int | None) -> Speak:
+def together(how: dict[str, Any], workers: int, *, max_length: int | None, count: int = 1) -> Speak:
     """Caption batches in `workers` processes, and give them back in order.
 
     `how` is what `load` takes; without `threads`, the cores are shared out evenly. Raises
@@ -53,7 +56,7 @@ def together(how: dict[str, Any], workers: int, *, max_length: int | None) -> Sp
         try:
             for batch in batches:
                 pool = pool or make_pool(how, workers)
-                waiting.append(pool.submit(work, batch, max_length))
+                waiting.append(pool.submit(work, batch, max_length, count))
                 if len(waiting) > 2 * workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -83,8 +86,27 @@ def start(how: dict[str, Any]) -> None:
     _captioner = load(**how)
 
 
-def work(batch: list[Row], max_length: int | None) -> list[Spoken]:
+def work(batch: list[Row], max_length: int | None, count: int) -> list[Spoken]:
     """Caption one batch in this process."""
     if _captioner is None:
         raise AssertionError("start comes before work")
-    return speak(_captioner, batch, max_length=max_length, is_held_back=True)
+    return said_by(_captioner, batch, max_length, count)
+
+
+def said_by(
+    captioner: Captioner, batch: list[Row], max_length: int | None, count: int
+) -> list[Spoken]:
+    """Caption one batch with a captioner, `count` texts a picture."""
+    options: dict[str, Any] = {} if max_length is None else {"max_length": max_length}
+
+    def several(picture: Any, question: str | None) -> list[Scored]:
+        found = captions(captioner, picture, question, num_return_sequences=count, **options)
+        return [Scored(one.text, one.log_probability, one.mean) for one in found]
+
+    return speak(
+        captioner,
+        batch,
+        max_length=max_length,
+        several=several if count > 1 else None,
+        is_held_back=True,
+    )

@@ -291,7 +291,7 @@ def ends_of_rows(whole: bytes, kind: str) -> list[int]:
     end = len(b"\xef\xbb\xbfpicture,caption,model\r\n") if kind.endswith("csv") else 0
     ends = []
     for name in names:
-        end += len(rows.row(name, echo(name)))
+        end += len(rows.row(name, echo(name), ()))
         ends.append(end)
     assert end == len(whole)
     return ends
@@ -312,12 +312,12 @@ def test_rows_of_any_text_survive_being_torn(tmp_path, names, caption, length, k
     path.unlink(missing_ok=True)
     rows = Rows(path, "model")
     assert rows.done() == set()
-    rows.write(dict.fromkeys(names, caption))
+    rows.write(dict.fromkeys(names, caption), {})
     assert rows.done() == set(names)
     path.write_bytes(path.read_bytes()[:length])
     done = rows.done()
     assert list(names[: len(done)]) == [name for name in names if name in done]
-    rows.write({name: caption for name in names if name not in done})
+    rows.write({name: caption for name in names if name not in done}, {})
     assert rows.done() == set(names)
     assert read(tmp_path, path) == dict.fromkeys(names, caption)
 

@@ -96,9 +96,43 @@ def test_the_command_line_has_the_same_options(capsys: pytest.CaptureFixture) ->
                  "--json"]) == 0  # fmt: skip
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len({row["caption"] for row in rows}) == 3
-    assert rows[0]["mean"] >= rows[1]["mean"] - 1e9
+    assert all(row["log_probability"] < row["mean"] < 0 for row in rows)  # a sum, and a mean
     assert main(["caption", str(SIGN), *MODEL, "--temperature", "2", "--seed", "3"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_folders_have_several_captions_with_their_scores(
+    storybook: Captioner, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    for name in ("sign.png", "count.png", "clip.gif"):
+        shutil.copy(EXAMPLES / name, tmp_path)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    beams = {"num_beams": 3, "num_return_sequences": 2}
+    asked = ["caption", str(tmp_path), *MODEL, "--num-beams", "3", "--num-return-sequences", "2"]
+    expected = {
+        name: captions(storybook, EXAMPLES / name, **beams)
+        for name in ("clip.gif", "count.png", "sign.png")
+    }
+    assert main(asked) == 1
+    printed = capsys.readouterr()
+    lines = [f"{name}: {one.mean:8.3f}  {one.text}" for name in expected for one in expected[name]]
+    assert printed.out.splitlines() == lines
+    assert "3 captioned" in printed.err
+    output = tmp_path / "captions.jsonl"
+    for _ in range(2):  # the second run has nothing to do but the broken one
+        assert main([*asked, "--output", str(output)]) == 1
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [row["picture"] for row in rows] == list(expected)
+    for row in rows:
+        found = expected[row["picture"]]
+        assert row["caption"] == found[0].text
+        assert [one["caption"] for one in row["captions"]] == [one.text for one in found]
+        scores = [(one["mean"], one["log_probability"]) for one in row["captions"]]
+        assert scores == [(one.mean, one.log_probability) for one in found]
+    capsys.readouterr()
+    for output in ("a.csv", ".txt", "a.json", "a.tar", "a.parquet"):
+        assert main([*asked, "--output", output]) == 1
+        assert "for the screen and for .jsonl" in capsys.readouterr().err
 
 
 def test_pictures_may_be_fitted_and_laid_on_a_colour(

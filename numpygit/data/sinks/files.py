@@ -12,14 +12,17 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ...errors import UserError, shown
+from ..speak import Scored
 from .hold import Hold, write_durably
 
 COLUMNS = ["picture", "caption", "model"]
 EXISTING = ("skip", "overwrite", "append")  # what becomes of a picture that has a caption
+Several = Mapping[str, Sequence[Scored]]  # of each picture, where several texts were asked for
 MARK = b"\xef\xbb\xbf"  # at the start of a CSV: Excel reads it as UTF-8 then
 
 
@@ -57,21 +60,24 @@ class Rows:
             raise UserError(f"{self.path} cannot be written: {error.strerror}") from None
         return found if self.existing == "skip" else set()
 
-    def write(self, captions: dict[str, str]) -> None:
+    def write(self, captions: dict[str, str], several: Several) -> None:
         """Add a row for each picture, and wait until they are on the disk."""
-        rows = [self.row(picture, caption) for picture, caption in captions.items()]
+        rows = [
+            self.row(picture, caption, several.get(picture, ()))
+            for picture, caption in captions.items()
+        ]
         write_durably(self.path, b"".join(rows))
 
     def close(self) -> None:
         """Let other runs write."""
         self.hold.release()
 
-    def row(self, picture: str, caption: str) -> bytes:
+    def row(self, picture: str, caption: str, several: Sequence[Scored]) -> bytes:
         """Write one row, with its end of line."""
         values = [picture, caption, self.model]
         if self.is_csv:
             return write_csv(values)
-        return json.dumps(dict(zip(COLUMNS, values, strict=True))).encode() + b"\n"
+        return json.dumps(as_fields(values, several)).encode() + b"\n"
 
     def records(self, lines: io.BufferedRandom) -> Iterator[bytes]:
         """Put lines together: a row of CSV goes on while a quotation mark is open."""
@@ -129,17 +135,30 @@ class Screen:
         """Nothing is done yet."""
         return set()
 
-    def write(self, captions: dict[str, str]) -> None:
-        """Print one line a picture."""
+    def write(self, captions: dict[str, str], several: Several) -> None:
+        """Print one line a picture, or one for each of several texts, with its score."""
         for picture, caption in captions.items():
+            scored = several.get(picture, ())
             if self.as_json:
-                row = dict(zip(COLUMNS, [picture, caption, self.model], strict=True))
-                print(json.dumps(row), flush=True)
-            else:
-                print(f"{shown(picture, 10_000)}: {caption}", flush=True)
+                print(json.dumps(as_fields([picture, caption, self.model], scored)), flush=True)
+                continue
+            texts = [f"{one.mean:8.3f}  {one.text}" for one in scored] or [caption]
+            for text in texts:
+                print(f"{shown(picture, 10_000)}: {text}", flush=True)
 
     def close(self) -> None:
         """Nothing was held."""
+
+
+def as_fields(values: Sequence[str], several: Sequence[Scored]) -> dict[str, Any]:
+    """Name the fields of a row; "captions" lists several texts with their scores."""
+    fields: dict[str, Any] = dict(zip(COLUMNS, values, strict=True))
+    if several:
+        fields["captions"] = [
+            {"caption": one.text, "mean": one.mean, "log_probability": one.log_probability}
+            for one in several
+        ]
+    return fields
 
 
 def is_ending(name: str) -> bool:

@@ -28,7 +28,7 @@ class Texts:
         """Keep some more texts for good."""
         texts = {one.row.key: one.text for one in spoken if one.text is not None}
         if texts:
-            self.results.write(texts)
+            self.results.write(texts, {one.row.key: one.several for one in spoken if one.several})
         self.kept |= texts.keys()
 
     def finish(self) -> None:

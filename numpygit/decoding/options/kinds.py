@@ -25,12 +25,13 @@ from ...loading.fields import (
 
 ID = Whole(-(10**9), 10**9)  # which tokens there are is checked against the vocabulary
 COUNT = Whole(-(10**9), 10**9)
+LENGTH = Whole(-(10**99), 10**99)  # of any size: it is compared with the model's positions
 IDS = ListOf(ID)
 BY_HAND: dict[str, Kind] = {  # what a program says may be checked further, with better words
     **GENERATION,
     **dict.fromkeys(("num_beams", "num_beam_groups", "num_return_sequences"), COUNT),
     **dict.fromkeys(("per_node_beam_size", "no_repeat_ngram_size", "top_k"), COUNT),
-    **dict.fromkeys(("max_length", "max_new_tokens"), COUNT),
+    **dict.fromkeys(("max_length", "max_new_tokens"), LENGTH),
     **dict.fromkeys(("suppress_tokens", "begin_suppress_tokens"), IDS),
     **dict.fromkeys(("bos_token_id", "pad_token_id", "forced_bos_token_id"), ID),
     **dict.fromkeys(("eos_token_id", "forced_eos_token_id"), either(ID, IDS)),
