@@ -87,10 +87,8 @@ def ban_repeated_ngrams(ids: Array, logits: Array, *, size: int) -> Array:
     changed = logits.copy()
     for row, padded in enumerate(ids.tolist()):
         text = [token_id for token_id in padded if token_id != PADDING]
-        if len(text) + 1 < size:
-            continue
         last = text[len(text) + 1 - size :]
-        for start in range(len(text) - size + 1):
+        for start in range(len(text) - size + 1):  # none, where the text is shorter
             if text[start : start + size - 1] == last:
                 changed[row, text[start + size - 1]] = -np.inf
     return changed

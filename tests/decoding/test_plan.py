@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from numpygit import GenerationConfig, GitConfig, UserError
-from numpygit.decoding.plan import Plan, make_plan
+from numpygit.decoding.plan import Plan, make_plan, processors_of
 
 CONFIG = GitConfig(
     vocab_size=61, hidden_size=8, num_attention_heads=2, num_hidden_layers=1,
@@ -67,3 +67,19 @@ def test_options_that_name_no_token_are_refused():
     for word in (-1, 61):
         with pytest.raises(UserError, match="suppress_tokens must name tokens from 0 to 60"):
             plan_of(PADDED, suppress_tokens=[word])
+
+
+def test_an_end_token_is_forced_where_only_one_more_word_fits():
+    plan = plan_of(np.array([[2, 5]]), max_length=6, forced_eos_token_id=[3, 9])
+    (forced,) = processors_of(plan, rows_each=1)
+    scores = np.zeros((1, 61), np.float32)
+    for length in (4, 6, 7):
+        assert np.isfinite(forced(np.full((1, length), 5), scores)).all()
+    at_the_end = forced(np.full((1, 5), 5), scores)
+    np.testing.assert_array_equal(np.flatnonzero(np.isfinite(at_the_end[0])), [3, 9])
+
+
+def test_numbers_of_tokens_are_bounded():
+    GenerationConfig().change({"eos_token_id": 10**9})
+    with pytest.raises(UserError, match="eos_token_id is 1000000001"):
+        GenerationConfig().change({"eos_token_id": 10**9 + 1})

@@ -144,3 +144,12 @@ def test_the_inputs_are_not_changed():
     MODEL.generate(given["input_ids"], pixel_values=given["pixel_values"], max_length=9)
     for name, array in kept.items():
         np.testing.assert_array_equal(given[name], array)
+
+
+def test_a_decode_step_takes_vectors_in_place_of_ids():
+    memory, ids = memory_of(np.random.default_rng(4), 2, 7), np.array([[3, 1], [4, 9]])
+    cache = text.prefill(memory, P, config=CONFIG)
+    logits, longer = text.decode_step(ids, cache, P, config=CONFIG)
+    vectors, same = text.decode_step(P.word_embedding[ids], cache, P, config=CONFIG)
+    np.testing.assert_array_equal(vectors, logits)
+    np.testing.assert_array_equal(same.attention_mask, longer.attention_mask)

@@ -56,3 +56,11 @@ def test_fewer_frames_than_configured_are_fine():
 def test_pixels_that_do_not_fit_are_refused(shape, message):
     with pytest.raises(UserError, match=message):
         MODEL.memory(np.zeros(shape, np.float32))
+
+
+def test_patches_of_another_size_are_not_embedded_unless_asked():
+    p = MODEL.params.vision
+    wide = np.zeros((1, 3, CONFIG.image_size, CONFIG.image_size + CONFIG.patch_size), np.float32)
+    with pytest.raises(ValueError, match="broadcast"):
+        vision.embed_patches(wide, p, patch=CONFIG.patch_size)
+    assert vision.embed_patches(wide, p, patch=CONFIG.patch_size, interpolate=True).ndim == 3

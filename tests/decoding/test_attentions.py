@@ -1,0 +1,53 @@
+"""What generation looked at, against the model itself, asked about each text so far."""
+
+import numpy as np
+import pytest
+from golden_inputs import tiny_inputs, tiny_model
+
+from numpygit.huggingface.models import GitForCausalLM
+
+MODEL = tiny_model()
+HEADS = MODEL.config.num_attention_heads
+PROMPT = np.array([[2, 5], [2, 7]])
+
+
+def model() -> GitForCausalLM:
+    return GitForCausalLM(MODEL.config, MODEL.params)
+
+
+@pytest.mark.parametrize("kind", ["still", "clip", None])
+@pytest.mark.parametrize("beams", [1, 2])
+def test_without_a_cache_each_word_has_all_rows_so_far(kind, beams):
+    pixels = None if kind is None else tiny_inputs(kind)["pixel_values"]
+    found = model().generate(
+        PROMPT,
+        pixel_values=pixels,
+        max_new_tokens=3,
+        eos_token_id=None,
+        num_beams=beams,
+        use_cache=False,
+        output_attentions=True,
+        output_hidden_states=True,
+        return_dict_in_generate=True,
+    )
+    assert len(found.attentions) == len(found.hidden_states) == 3
+    rows = 2 * beams
+    for word in range(3):
+        layers = found.attentions[word]
+        states = found.hidden_states[word]
+        M = layers[0].shape[-1] - 2 - word
+        assert {a.shape for a in layers} == {(rows, HEADS, M + 2 + word, M + 2 + word)}
+        assert {s.shape for s in states} == {(rows, M + 2 + word, MODEL.config.hidden_size)}
+    if beams == 2:  # which beam a row was is checked by tests/golden
+        return
+    for word in range(3):
+        again = model()(
+            found.sequences[:, : 2 + word],
+            pixel_values=pixels,
+            output_attentions=True,
+            output_hidden_states=True,
+        )
+        for ours, whole in zip(found.attentions[word], again.attentions, strict=True):
+            np.testing.assert_allclose(ours, whole, atol=2e-6)
+        for ours, whole in zip(found.hidden_states[word], again.hidden_states, strict=True):
+            np.testing.assert_allclose(ours, whole, atol=2e-5)
