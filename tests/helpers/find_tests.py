@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,7 @@ def tests_of(module: str) -> list[str]:
     return [path.relative_to(ROOT).as_posix() for path in found]
 
 
+@cache
 def listed() -> dict[Path, list[str]]:
     """Read which modules each test file lists in its docstring."""
     found = {}
