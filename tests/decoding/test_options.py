@@ -292,3 +292,9 @@ def test_defaults_are_those_of_the_documentation_of_transformers():
     }  # fmt: skip
     options = GenerationConfig()
     assert {name: getattr(options, name) for name in official} == official
+
+
+@pytest.mark.parametrize("value", ["", (), {}, ["hot"], [[]]])
+def test_nothing_and_lists_are_checked_like_other_values(value):
+    with pytest.raises(UserError, match="temperature"):
+        GenerationConfig().change({"temperature": value})

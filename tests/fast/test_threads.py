@@ -1,5 +1,6 @@
 """How many cores are used, and that nobody else's settings are left changed."""
 
+import mmap
 import os
 import subprocess
 import sys
@@ -242,3 +243,13 @@ def test_in_the_command_threads_of_blas_sleep_soon_unless_the_user_says_otherwis
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.split()[-1] == expected
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what is mapped")
+def test_a_library_is_found_where_its_path_has_spaces(tmp_path):
+    library = tmp_path / "a folder of mine" / "libopenblas x.so"
+    library.parent.mkdir()
+    library.write_bytes(bytes(4096))
+    assert str(library) not in threads.loaded_libraries()
+    with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ):
+        assert str(library) in threads.loaded_libraries()
