@@ -110,7 +110,8 @@ def folders_of(paths: list[Path], pictures: str | None) -> list[Path]:
 def speaker(options: argparse.Namespace) -> Speak:
     """Choose who captions: this process, or several. The model is loaded when it is needed."""
     how = how_to_load(options)
-    said = {"max_length": options.max_length, "count": options.num_return_sequences or 1}
+    count = getattr(options, "num_return_sequences", None) or 1  # `evaluate` does not ask
+    said = {"max_length": options.max_length, "count": count}
     if options.workers is None:
         return announced(alone(how, **said), options)
     return announced(together(how, options.workers, **said), options)
