@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import Row, Share, read
-from ..data.sinks import Sink, sink
+from ..data.sinks import Sink, kind_of, sink
 from ..data.sinks.files import is_ending
 from ..data.sinks.run import Counts, Report, run
 from ..data.sinks.texts import Nothing
@@ -88,8 +88,8 @@ def check(options: argparse.Namespace) -> None:
     """Refuse what cannot be done, or does nothing."""
     if options.batch_size < 1:
         raise UserError(f"--batch-size is {options.batch_size}, it must be at least 1")
-    ending = None if options.output is None else Path(options.output).suffix[1:]
-    takes_several = (options.format or ending) in (None, "jsonl") and options.engine != "ray"
+    is_rows = options.output is None or kind_of(options.output, options.format) == "jsonl"
+    takes_several = is_rows and not is_ending(options.output or "") and options.engine != "ray"
     if (options.num_return_sequences or 1) > 1 and not takes_several:
         raise UserError(
             "--num-return-sequences is for the screen and for .jsonl, whose rows hold several "

@@ -75,7 +75,8 @@ def speak(
     picture that cannot be read becomes an error and leaves the others as they are. With
     `is_held_back`, what C libraries print meanwhile is kept from the screen and put into the error.
     """
-    spoken, waiting = list[Spoken](), dict[int, Any]()  # what is said, pixels of those to caption
+    spoken, waiting = list[Spoken](), dict[int, Any]()  # what is said, pictures to caption
+    prepare = captioner.pixels if several is None else captioner.prefill
     looked_at, content, cache = object(), None, None  # questions about a picture follow each other
     for i, row in enumerate(rows):
         lines, notes = list[str](), list[str]()
@@ -85,22 +86,45 @@ def speak(
             with held_back(lines, notes) if is_held_back else nullcontext():
                 if is_new:
                     content = row.read()
-                if row.question is None and several is None:
-                    waiting[i] = captioner.pixels(content)
+                if row.question is None:
+                    waiting[i] = prepare(content)
                 elif is_new:
                     cache, looked_at = captioner.prefill(content), row.picture
-            found = () if several is None else tuple(several(cache, row.question))
-            text = found[0].text if found else None
-            if not found and row.question is not None:
-                text = captioner.answer(cache, row.question, max_length=max_length)
+            text, found = answered(captioner, cache, row.question, max_length, several)
             spoken.append(Spoken(row, text, notes=tuple(notes), several=found))
         except Exception as error:  # of whatever kind: one picture never stops a run
             why = reason(error, row, content) + joined(lines, str(error))
             spoken.append(Spoken(row, None, why, isinstance(error, NotReadableError), tuple(notes)))
-    captions = captioner.caption_pixels(list(waiting.values()), max_length=max_length)
-    for i, text in zip(waiting, captions, strict=True):
-        spoken[i] = spoken[i]._replace(text=text)
+    captions = captioned(captioner, list(waiting.values()), max_length, several)
+    for i, (text, found) in zip(waiting, captions, strict=True):
+        spoken[i] = spoken[i]._replace(text=text, several=found)
     return spoken
+
+
+def answered(
+    captioner: Speaker,
+    cache: Any,
+    question: str | None,
+    length: int | None,
+    several: Several | None,
+) -> tuple[str | None, tuple[Scored, ...]]:
+    """Answer a question, if there is one: -> the text, and, where asked for, several."""
+    if question is None:
+        return None, ()
+    if several is None:
+        return captioner.answer(cache, question, max_length=length), ()
+    found = tuple(several(cache, question))
+    return found[0].text, found
+
+
+def captioned(
+    captioner: Speaker, prepared: Sequence[Any], length: int | None, several: Several | None
+) -> list[tuple[str, tuple[Scored, ...]]]:
+    """Caption what was prepared: -> the same of each."""
+    if several is None:
+        return [(text, ()) for text in captioner.caption_pixels(prepared, max_length=length)]
+    found = [tuple(several(cache, None)) for cache in prepared]
+    return [(one[0].text, one) for one in found]
 
 
 def reason(error: Exception, row: Row, content: Any) -> str:

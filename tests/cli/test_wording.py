@@ -130,7 +130,15 @@ def test_folders_have_several_captions_with_their_scores(
         scores = [(one["mean"], one["log_probability"]) for one in row["captions"]]
         assert scores == [(one.mean, one.log_probability) for one in found]
     capsys.readouterr()
-    for output in ("a.csv", ".txt", "a.json", "a.tar", "a.parquet"):
+    upper = tmp_path / "captions.JSONL"  # an ending is the same in capitals
+    assert main([*asked, "--output", str(upper)]) == 1
+    assert upper.read_bytes() == output.read_bytes()
+    assert "3 captioned" in capsys.readouterr().err
+    assert main([*asked[:-1], "4"]) == 1  # a mistake of the options is none of the pictures
+    assert capsys.readouterr().err.splitlines() == [
+        "numpygit: num_return_sequences is 4; it must be at most num_beams, 3"
+    ]
+    for output in ("a.csv", ".txt", ".jsonl", "a.json", "a.tar", "a.parquet"):
         assert main([*asked, "--output", output]) == 1
         assert "for the screen and for .jsonl" in capsys.readouterr().err
 

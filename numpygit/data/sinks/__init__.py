@@ -68,9 +68,7 @@ def sink(
     """
     if output is None:
         return Texts(Screen(model, as_json=as_json))
-    ending = Path(output).suffix.lower()
-    kind = form or {".json": "vqa" if asks else "coco"}.get(ending, ending[1:])
-    path = Path(output)
+    kind, path = kind_of(output, form, asks=asks), Path(output)
     if is_ending(output):
         return Sidecars(output, existing=existing, folders=folders, together=together)
     if kind in ("jsonl", "csv"):
@@ -85,3 +83,9 @@ def sink(
         f"the output {output!r} is of no kind that is known; give a file that ends in .jsonl, "
         ".csv, .json, .tar or .parquet, or .txt alone for a text file beside each picture"
     )
+
+
+def kind_of(output: str, form: str | None, *, asks: bool = False) -> str:
+    """Tell the kind of an output, one of FORMATS if it is known: `form`, or else by its ending."""
+    ending = Path(output).suffix.lower()
+    return form or {".json": "vqa" if asks else "coco"}.get(ending, ending[1:])
