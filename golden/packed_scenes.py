@@ -8,6 +8,7 @@ on the number of a scene alone, so a training that goes on finds the same scenes
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -46,14 +47,23 @@ def packed(scene: storybook.Scene, rng: np.random.Generator) -> np.ndarray:
     """Lay as many texts as fit into one row: words in, words out, text, position (4, T)."""
     asked = sorted(storybook.questions(scene, rng), key=lambda text: text[0] != "read")
     texts = [("", storybook.caption(scene)), *((q, a) for _, q, a in asked)]
-    rows = np.zeros((4, T), np.int64)
-    rows[1] = IGNORED
+    return laid_out([(text_ids(prompt), text_ids(answer)) for prompt, answer in texts], T, IGNORED)
+
+
+def laid_out(
+    texts: Iterable[tuple[list[int], list[int]]], length: int, unlabelled: int
+) -> np.ndarray:
+    """Lay prompts and what is said, as token ids, into one row; what is too long is left out.
+
+    -> (4, length): words in; words out, `unlabelled` where nothing is learned; text; position.
+    """
+    rows = np.zeros((4, length), np.int64)
+    rows[1] = unlabelled
     start = 0
-    for number, (prompt, answer) in enumerate(texts, 1):
-        said = text_ids(answer)
-        words_in = [CLS, *text_ids(prompt), *said]
+    for number, (prompt, said) in enumerate(texts, 1):
+        words_in = [CLS, *prompt, *said]
         stop = start + len(words_in)
-        if stop > T:
+        if stop > length:
             continue
         rows[0, start:stop] = words_in
         rows[1, stop - len(said) - 1 : stop] = [*said, SEP]

@@ -34,6 +34,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from packed_scenes import laid_out
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from torch import nn
@@ -88,20 +89,8 @@ def texts_of(scene: storybook.Scene, rng: np.random.Generator) -> list[tuple[str
 
 def packed(texts: list[tuple[str, str, str]]) -> np.ndarray:
     """Lay as many texts as fit into one sequence: rows are words in, words out, text, position."""
-    rows = np.zeros((4, T), np.int16)
-    start = 0
-    for number, (_, prompt, answer) in enumerate(texts, 1):
-        asked, said = text_ids(prompt), text_ids(answer)
-        words_in = [CLS, *asked, *said]
-        stop = start + len(words_in)
-        if stop > T:
-            continue
-        rows[0, start:stop] = words_in
-        rows[1, stop - len(said) - 1 : stop] = [*said, SEP]
-        rows[2, start:stop] = number
-        rows[3, start:stop] = np.arange(len(words_in))
-        start = stop
-    return rows
+    ids = [(text_ids(prompt), text_ids(answer)) for _, prompt, answer in texts]
+    return laid_out(ids, T, PAD).astype(np.int16)
 
 
 # ---- the pictures
