@@ -119,7 +119,7 @@ def groups(count: int, *, threads: int, team: int = TEAM) -> tuple[list[slice], 
     size = min(team, threads // max(1, left))
     if size == 1 or 2 * size * left <= threads:  # teams would leave half of the threads idle
         size = 1
-        left = left if 2 * left < threads else 0
+        left = left if 2 * left <= threads else 0
     whole = count - left
     rounds = -(-whole // (threads * TOGETHER))
     alone = cut(whole, min(whole, threads * rounds))

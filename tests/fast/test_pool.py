@@ -113,11 +113,13 @@ def test_groups_of_a_batch(count, threads, alone, left, size):
 
 
 def test_without_teams_pictures_go_alone_or_to_all_threads():
-    for count, threads in [(1, 2), (1, 4), (9, 4), (2, 8), (11, 8), (7, 16)]:
+    assert groups(1, threads=2, team=1) == ([], [slice(0, 1)], 1)  # not on one of two cores
+    some = [(1, 2), (3, 2), (1, 4), (3, 4), (9, 4), (2, 8), (11, 8), (13, 8), (7, 16)]
+    for count, threads in some:
         whole = count - count % threads
         mine, others, size = groups(count, threads=threads, team=1)
         assert size == 1
-        if 2 * (count % threads) >= threads:
+        if 2 * (count % threads) > threads:
             assert not others
         else:
             assert sum(lengths(mine)) == whole
