@@ -286,7 +286,7 @@ function buildSwitches() {
   }
   const range = (id, min, max, step, label) => element("label", { class: "slider" }, element("span", {}, label), element("input", { id, type: "range", min, max, step }), element("output", { id: `${id}-value`, for: id }));
   $("panel-change").replaceChildren(
-    element("p", {}, "Switch off heads of attention, or whole layers of the text tower, and see what the sentence needs them for."),
+    element("p", {}, "Switch off heads of attention, or whole layers of the text decoder, and see what the sentence needs them for."),
     grid, range("beams", 1, 5, 1, "beams"), range("temperature", 0, 3, 0.1, "temperature"),
     element("p", { class: "row" },
       element("button", { type: "button", id: "dice", title: "Draw again with other chances" }, "⚄ draw again"),
