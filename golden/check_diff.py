@@ -42,7 +42,7 @@ CLIP = EXAMPLES / "clip.gif"
 
 
 def vision(model: torch.nn.Module) -> torch.nn.Module:
-    """The picture tower."""
+    """The vision encoder."""
     return model.git.image_encoder.vision_model
 
 
@@ -59,12 +59,12 @@ def exchange(a: torch.nn.Module, b: torch.nn.Module) -> None:
 
 
 def in_text(model: torch.nn.Module, layer: int) -> torch.nn.Module:
-    """A layer of the text tower."""
+    """A layer of the text decoder."""
     return model.git.encoder.layer[layer]
 
 
 def in_vision(model: torch.nn.Module, layer: int) -> torch.nn.Module:
-    """A layer of the picture tower."""
+    """A layer of the vision encoder."""
     return vision(model).encoder.layers[layer]
 
 
@@ -101,7 +101,7 @@ BUGS: list[tuple[str, Callable[[torch.nn.Module], object], str, str]] = [
                                              in_text(m, 0).attention.self.key),
      "text.0.q", "queries and keys exchanged"),
     ("normalisations exchanged", exchange_norms, "text.1.after_attention", "exchanged"),
-    ("epsilon of the picture tower", lambda m: epsilon(vision(m).pre_layrnorm, 1e-3),
+    ("epsilon of the vision encoder", lambda m: epsilon(vision(m).pre_layrnorm, 1e-3),
      "vision.x", "with epsilon 1e-03"),
     ("epsilon of the projection",
      lambda m: epsilon(m.git.visual_projection.visual_projection[1], 1e-3),

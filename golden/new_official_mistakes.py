@@ -208,5 +208,5 @@ NEW = [
     Official("queries with the key's bias", "text.3.q", ("bias of k",), lambda m: set_(reading(m, 3).attention.self.query.bias, reading(m, 3).attention.self.key.bias.data)),
     Official("dropout behind the MLP left on", "text.0.x", ("dropout", "0 where"), lambda m: (torch.manual_seed(1), setattr(reading(m, 0).output.dropout, "p", 0.1), reading(m, 0).output.dropout.train())),
     Official("layer norms of the last text layer of layer 0", "text.3.after_attention", ("layer 0",), lambda m: (reading(m, 3).attention.output.LayerNorm.load_state_dict(reading(m, 0).attention.output.LayerNorm.state_dict()))),
-    Official("fc1 of the text tower's layer", "vision.2.hidden", ("other tower",), lambda m: (set_(seeing(m, 2).mlp.fc1.weight, reading(m, 2).intermediate.dense.weight.data), set_(seeing(m, 2).mlp.fc1.bias, reading(m, 2).intermediate.dense.bias.data))),
+    Official("fc1 of the text decoder's layer", "vision.2.hidden", ("other tower",), lambda m: (set_(seeing(m, 2).mlp.fc1.weight, reading(m, 2).intermediate.dense.weight.data), set_(seeing(m, 2).mlp.fc1.bias, reading(m, 2).intermediate.dense.bias.data))),
 ]  # fmt: skip

@@ -35,7 +35,9 @@ class Named(NamedTuple):
     meaning: str
     function: str
     official: str  # the module of transformers 4.37.2 whose output (or input) it is
-    lens: str = ""  # the hook of TransformerLens at this tensor, of HookedEncoder in the text tower
+    lens: str = (
+        ""  # the hook of TransformerLens at this tensor, of HookedEncoder in the text decoder
+    )
 
 
 VISION = "git.image_encoder.vision_model."
@@ -110,7 +112,7 @@ TABLE = [
           "vision.vision_tower", f"{VISION}post_layernorm", "ln_final.hook_normalized"),
     Named("clip_tokens", "(B, M, D)", "Clips only: all frames, each with its time added.",
           "vision.image_tokens", "git.visual_projection in"),
-    Named("projected", "(B, M, D)", "Image tokens at the text tower's width.",
+    Named("projected", "(B, M, D)", "Image tokens at the text decoder's width.",
           "text.project", "git.visual_projection.visual_projection.0"),
     Named("memory", "(B, M, D)", "The same, normalised: what words look at.",
           "text.project", "git.visual_projection"),

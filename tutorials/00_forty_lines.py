@@ -65,7 +65,7 @@ assert x.shape == (65, 160)
 print(f"{x.shape = }")
 
 # %% [markdown]
-# ## The picture tower
+# ## The vision encoder
 # 4 layers. In each, tokens first gather from one another (attention), then each is worked on alone
 # by a small network, the MLP. What comes out is added to what was there, and `layer_norm` keeps the
 # numbers from growing or shrinking on their way.
@@ -83,7 +83,7 @@ print(f"{len(p.vision.blocks) = }")
 # `memory` is all that the rest of the model will ever know of the picture. Every tutorial calls it
 # so.
 #
-# ## The text tower says a word
+# ## The text decoder says a word
 # Words are numbers of a vocabulary: 2 is the start token, with which every text begins, and 3 the
 # end token. Words become vectors, stand behind the memory, and go through 4 more layers. A square
 # may look at all squares, a word at all squares and at the words up to itself. The last token's
@@ -123,7 +123,7 @@ assert git.processor.vocabulary.decode(ids) == git.caption(EXAMPLES / "relation.
 # In each, put your answer in the place of `...` and run the cell after it. It checks your answer,
 # and it holds a solution: do not look too early.
 #
-# **1.** How many tokens does the text tower have before it when it says the second word?
+# **1.** How many tokens does the text decoder have before it when it says the second word?
 
 # %%
 yours = ...

@@ -104,7 +104,7 @@ print(f"{joined.shape = }")
 # ## Surprise: the bias of the key does nothing
 # The checkpoint holds a bias for every key. Some of its numbers are above 0.5. But a bias adds the
 # same amount to every score of a question, and softmax only sees differences. So we may delete all
-# of them, in every layer of the text tower: the logits stay, up to rounding.
+# of them, in every layer of the text decoder: the logits stay, up to rounding.
 
 
 # %%
@@ -124,7 +124,7 @@ print(f"{np.abs(logits).max() = :.4g}")
 # %% [markdown]
 # ## Surprise: attention does not see order
 # Shuffle the image tokens, as one shuffles cards. Each word finds them anywhere: same logits.
-# Where a patch lies in the picture, a word knows only from the places that the picture tower
+# Where a patch lies in the picture, a word knows only from the places that the vision encoder
 # added.
 
 # %%

@@ -57,8 +57,8 @@ assert np.allclose(layers.layer_norm(tokens + 3, norm, eps=1e-5), plain, atol=1e
 assert np.allclose(layers.layer_norm(10 * tokens, norm, eps=1e-5), plain, atol=1e-3)
 
 # %% [markdown]
-# ## Norm before: the picture tower
-# A layer of the picture tower normalises a copy, works on the copy, and adds the result to the
+# ## Norm before: the vision encoder
+# A layer of the vision encoder normalises a copy, works on the copy, and adds the result to the
 # stream. The stream itself is never touched. So it is a plain sum: what came in, and what each of
 # the four layers added, twice.
 
@@ -70,8 +70,8 @@ assert np.allclose(total, seen["vision.3.x"], atol=1e-4)
 print(f"{len(added) = }")
 
 # %% [markdown]
-# ## Norm after: the text tower
-# A layer of the text tower adds first and normalises the sum. Undo the learned weight and bias,
+# ## Norm after: the text decoder
+# A layer of the text decoder adds first and normalises the sum. Undo the learned weight and bias,
 # and every token of the stream has mean 0 and spread 1, after every layer.
 
 # %%
@@ -82,8 +82,8 @@ for i, block in enumerate(params.text.blocks):
 
 # %% [markdown]
 # ## Surprise: one stream grows, the other cannot
-# The size of a stream is the root of its mean square. In the picture tower it begins at 1.1 and
-# grows with every layer, to 8.4. In the text tower it stays below 1.4: only the learned weight of
+# The size of a stream is the root of its mean square. In the vision encoder it begins at 1.1 and
+# grows with every layer, to 8.4. In the text decoder it stays below 1.4: only the learned weight of
 # the last norm can make it larger. Both are normal for their kind.
 
 
@@ -112,7 +112,7 @@ print(f"{chart.getpixel((20 + 68 * 4, 170 - 18 * 8)) = }")
 # %% [markdown]
 # ## Why it matters: a layer in a grown stream has less to say
 # All layers are given inputs of much the same size, but they add to a stream that has grown. A
-# layer that the picture tower runs late must shout. Watch: the last MLP adds the largest piece.
+# layer that the vision encoder runs late must shout. Watch: the last MLP adds the largest piece.
 
 # %%
 pieces = {f"{i}.{part}": size(seen[f"vision.{i}.{part}"]) for i in range(4)
@@ -126,8 +126,8 @@ print(f"{max(inputs) = :.4g}")
 # %% [markdown]
 # ## The wrong twin
 # Both functions take the same arguments, so one may mix them up and nothing crashes. We run one
-# layer of the picture tower with the text tower's `block`. Every shape is right and not one token
-# is. It is an easy mistake to make; `numpygit diff` finds it.
+# layer of the vision encoder with the text decoder's `block`. Every shape is right and not one
+# token is. It is an easy mistake to make; `numpygit diff` finds it.
 
 # %%
 settings = {"heads": 5, "eps": 1e-5, "activation": "quick_gelu"}
@@ -167,7 +167,7 @@ assert np.allclose(two, solution, atol=1e-4)
 assert yours is ... or list(yours) == solution, f"expected {solution}, got {yours}"
 
 # %% [markdown]
-# **2.** The stream after the first layer of the picture tower is `seen["vision.0.x"]`. Work out
+# **2.** The stream after the first layer of the vision encoder is `seen["vision.0.x"]`. Work out
 # what went into that layer, from this and from what the layer added.
 
 # %%

@@ -60,7 +60,7 @@ print(f"{allowed.size = }")
 
 # %% [markdown]
 # ## Surprise: the picture does not care what you say about it
-# Image tokens go through the text tower too. But they never see a word, so their states are the
+# Image tokens go through the text decoder too. But they never see a word, so their states are the
 # same whatever the words are: equal in every bit, in all 4 layers.
 
 # %%

@@ -165,7 +165,7 @@ print(f"{ids[0, -1] = :d}")
 # %% [markdown]
 # ## Exercises
 # **1.** The loop called `text.forward` ten times, with 66 tokens first and 75 last. How many
-# tokens went through the text tower in all?
+# tokens went through the text decoder in all?
 
 # %%
 yours = ...

@@ -59,8 +59,8 @@ assert np.allclose(one_by_one, logits[:, 65:], atol=1e-4)
 
 # %% [markdown]
 # ## What it saves
-# We count the tokens that go through the text tower. Without the cache, 705 for this caption. With
-# it, each token goes once: 75.
+# We count the tokens that go through the text decoder. Without the cache, 705 for this caption.
+# With it, each token goes once: 75.
 
 # %%
 counted = []

@@ -45,7 +45,7 @@ print(f"{prompt[0, -1] = :d}")
 
 # %% [markdown]
 # ## Many questions, one look
-# `prefill` computes the picture's keys and values. All questions use them. The picture tower runs
+# `prefill` computes the picture's keys and values. All questions use them. The vision encoder runs
 # once, and not at all for a question.
 
 # %%
@@ -92,7 +92,7 @@ for i in range(4):
 
 # %% [markdown]
 # ## Play it backwards
-# Nothing else knows of time: there is no motion anywhere in the picture tower. But the words see
+# Nothing else knows of time: there is no motion anywhere in the vision encoder. But the words see
 # all frames, and which is which. So the clip played backwards moves the other way.
 
 # %%
@@ -194,7 +194,7 @@ print(f"{chance_of_right(0, 3) = :.4g}")
 
 # %% [markdown]
 # ## Exercises
-# **1.** How many tokens does the text tower see when it is asked "is it day or night?" about a
+# **1.** How many tokens does the text decoder see when it is asked "is it day or night?" about a
 # clip of three frames? Do not forget the start token.
 
 # %%

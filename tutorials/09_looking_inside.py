@@ -60,7 +60,7 @@ print(f"{page.getvalue() = }")
 # %% [markdown]
 # ## Your own observer
 # Any function of a name and an array will do. This one looks for the largest number of the run: it
-# is at the end of the picture tower, whose stream grows (tutorial 03).
+# is at the end of the vision encoder, whose stream grows (tutorial 03).
 
 # %%
 largest = {}
@@ -118,7 +118,7 @@ print(f"{first_difference(ported) = }")
 
 # %% [markdown]
 # ## Surprise: a wrong model with four right captions
-# Another porter takes `gelu` where the picture tower wants `quick_gelu`. They differ by less than
+# Another porter takes `gelu` where the vision encoder wants `quick_gelu`. They differ by less than
 # 0.021. All four examples get the right caption! Only the trace shows the mistake.
 
 # %%

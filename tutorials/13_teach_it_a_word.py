@@ -73,7 +73,7 @@ for said, row in zip(before[:4], new, strict=False):
 
 # %% [markdown]
 # ## Learning
-# Twelve steps of 16 texts. Only the text decoder moves: what the picture tower makes of a picture
+# Twelve steps of 16 texts. Only the text decoder moves: what the vision encoder makes of a picture
 # stays the same, so it is worked out once and kept. The loss falls at once.
 
 # %%

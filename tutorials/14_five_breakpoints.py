@@ -71,7 +71,7 @@ print(f"{len(names) = }")
 
 # %% [markdown]
 # ## The picture is seen once, the words are read one by one
-# The picture tower runs once. The text tower runs once over the image tokens, and then once for
+# The vision encoder runs once. The text decoder runs once over the image tokens, and then once for
 # each of 10 words: the nine of the caption and the end token, which nobody prints.
 
 # %%
@@ -103,7 +103,7 @@ print(f"{list(storybook.stream(picture, trace=pause)) = }")
 
 # %% [markdown]
 # ## Stop 1: `vision.block`
-# One layer of the picture tower. 64 patches and the class token make 65 tokens of width 160. `x`
+# One layer of the vision encoder. 64 patches and the class token make 65 tokens of width 160. `x`
 # is the residual stream; `attended` and `thought` are what the layer added to it.
 
 # %%
@@ -118,7 +118,7 @@ print(f'{local["x"].shape = }')
 
 # %% [markdown]
 # ## Stop 2: `text.block`
-# The same for the text tower. Here is a surprise: while it says the third word it works on one
+# The same for the text decoder. Here is a surprise: while it says the third word it works on one
 # single token, the second word, "orange". All that came before is in a cache (tutorial 06).
 
 # %%
@@ -219,7 +219,7 @@ assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 yours = ...
 
 # %%
-solution = 4 + 4 + 10 * 4  # the picture tower; the text tower over the image; ten words
+solution = 4 + 4 + 10 * 4  # the vision encoder; the text decoder over the image; ten words
 assert sum(name.endswith(".weights") for name in names) == solution
 assert yours is ... or yours == solution, f"expected {solution}, got {yours}"
 

@@ -119,7 +119,7 @@ def kind_of(name: str | Path, keywords: dict[str, Any], whole: Any, tower: Any) 
 
 
 def is_tower(folder: Path) -> bool:
-    """Tell whether a folder holds a picture tower alone."""
+    """Tell whether a folder holds a vision encoder alone."""
     if loading.is_authors(folder):
         return False
     values = loading.read_json(folder / "config.json")

@@ -71,7 +71,7 @@ def run(
     keep: int = 0,
     trace: Trace = no_trace,
 ) -> Ran:
-    """Run the text tower once: words (B, T) or (B, T, D), memory (B, M, D) unless in `past`."""
+    """Run the text decoder once: words (B, T) or (B, T, D), memory (B, M, D) unless in `past`."""
     recorder = Recorder("words", "text.x", "text.*.x", "text.*.weights", "text.*.k", "text.*.v")
     observer = together(recorder, trace)
     if head_mask is not None:
@@ -165,7 +165,7 @@ def memory_of(
     towers: Towers,
     trace: Trace = no_trace,
 ) -> Array:
-    """Encode pictures for the text tower -> (B, M, D); no pictures -> (1, 0, D)."""
+    """Encode pictures for the text decoder -> (B, M, D); no pictures -> (1, 0, D)."""
     if pixel_values is None:
         return np.zeros((1, 0, config.hidden_size), np.float32)
     pixels = pictures(pixel_values)

@@ -18,7 +18,7 @@ from .arguments import numbers
 
 
 def mask_heads(params: Git, head_mask: Array, *, heads: int) -> Git:
-    """Multiply what each head of the text tower says: (L, N), or (N,) for every layer alike.
+    """Multiply what each head of the text decoder says: (L, N), or (N,) for every layer alike.
 
     1 keeps a head, 0 silences it. What a head says reaches the others through its columns of
     the matrix `out` alone, so scaling those is the same as scaling its attention weights.

@@ -1,6 +1,6 @@
 """Models <-> folders: what `from_pretrained` and `save_pretrained` do for the three classes.
 
-A folder may hold a whole GIT, one without the vocabulary head (GitModel), or the picture tower
+A folder may hold a whole GIT, one without the vocabulary head (GitModel), or the vision encoder
 alone (GitVisionModel). Names in the files are those of the official ones, with the temporal
 embeddings spelled as there: transformers 4.26 to 4.56 read them, later ones lose them.
 """

@@ -38,7 +38,7 @@ PARAMETERS = {
 
 
 def config_of(entry: Entry) -> GitConfig:
-    """Write down the config of a checkpoint: the defaults, but for the picture tower's sizes."""
+    """Write down the config of a checkpoint: the defaults, but for the vision encoder's sizes."""
     vision = GitVisionConfig(image_size=entry.image_size, **VISION_SIZES[entry.size])
     return GitConfig(vision_config=vision, num_image_with_embedding=entry.frames)
 
@@ -106,7 +106,7 @@ def table() -> str:
     cells = [[cell.ljust(width) for cell, width in zip(r, widths, strict=True)] for r in rows]
     notes = [
         "",
-        "picture: pixels of a side / pixels of a patch; width: picture tower + text tower.",
+        "picture: pixels of a side / pixels of a patch; width: vision encoder + text decoder.",
         f"Licence of all: {LICENCE}. Reported by the authors, with their own code: {README}.",
     ]
     return "\n".join(["  ".join(row).rstrip() for row in cells] + notes)

@@ -61,7 +61,7 @@ def walk(config: Config, take: Take) -> Git:
 
 
 def walk_vision(config: Config, take: Take) -> Vision:
-    """Ask for the tensors of the picture tower."""
+    """Ask for the tensors of the vision encoder."""
     c = config.vision_config
     D, patch = c.hidden_size, c.patch_size
     tower = "git.image_encoder.vision_model."

@@ -32,7 +32,7 @@ def random_model(config: GitConfig, *, seed: int = 0) -> Git:
 
 
 def random_tower(config: GitVisionConfig, *, seed: int = 0) -> Vision:
-    """Draw the parameters of a picture tower, the same as those inside a whole model."""
+    """Draw the parameters of a vision encoder, the same as those inside a whole model."""
     whole = GitConfig(vision_config=config)
     return walk_vision(whole, drawing(whole, seed))
 

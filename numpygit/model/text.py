@@ -1,4 +1,4 @@
-"""The text decoder (text tower): image tokens and words -> logits. BERT-style, post-norm:
+"""The text decoder: image tokens and words -> logits. BERT-style, post-norm:
 attention and MLP are each followed by layer normalisation. Autoregressive: a word depends on the
 picture and on the words before it.
 
@@ -34,9 +34,9 @@ class Cache(NamedTuple):
 
 
 def project(image_tokens: Array, p: Text, *, eps: float, trace: Trace = no_trace) -> Array:
-    """Bring image tokens to the text tower's width: (B, M, vision D) -> memory (B, M, D).
+    """Bring image tokens to the text decoder's width: (B, M, vision D) -> memory (B, M, D).
 
-    `eps` is the picture tower's: the one oddity of epsilons (transformers 4.37.2, GitProjection).
+    `eps` is the vision encoder's: the one oddity of epsilons (transformers 4.37.2, GitProjection).
     """
     projected = linear(image_tokens, p.projection)
     trace("projected", projected)

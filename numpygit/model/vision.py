@@ -1,4 +1,4 @@
-"""The vision encoder (picture tower): pixels -> image tokens. A CLIP ViT, pre-norm: attention and
+"""The vision encoder: pixels -> image tokens. A CLIP ViT, pre-norm: attention and
 MLP each begin with layer normalisation.
 
 Source: Dosovitskiy et al., arXiv 2010.11929; Radford et al., arXiv 2103.00020; transformers

@@ -21,7 +21,7 @@ the model:
     picture   {"example": name} | {"scene": {...}} | {"frames": [scene, ...]} | {"file": base64}
     brush     [{"r": radius, "points": [[x, y], ...]}, ...]       parts of the picture's side
     question  "" for a caption
-    heads_off [[layer, head], ...]    layers_off [layer, ...]     of the text tower, from 0
+    heads_off [[layer, head], ...]    layers_off [layer, ...]     of the text decoder, from 0
     beams     1 for the likeliest word each time
     temperature, seed                 0 takes the likeliest word, more draws one
     random_weights                    true: the same model, untrained

@@ -163,7 +163,7 @@ class Port:
         out = self.mlp(middle, "text", i)
         return self.named_norm(middle + out, f"{where}output.LayerNorm", 1e-12)
 
-    # ------------------------------------------------------------ picture tower
+    # ------------------------------------------------------------ vision encoder
 
     def patch_kernel(self) -> Array:
         return self.w[f"{V}embeddings.patch_embedding.weight"]
@@ -232,7 +232,7 @@ class Port:
     def join_frames(self, tokens: list[Array]) -> Array:
         return np.concatenate(tokens)
 
-    # ------------------------------------------------------------ text tower
+    # ------------------------------------------------------------ text decoder
 
     def project(self, tokens: Array) -> Array:
         x = self.named_linear(tokens, "git.visual_projection.visual_projection.0")

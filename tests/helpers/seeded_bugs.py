@@ -234,7 +234,7 @@ def pre_norm_block(
     x, p, *, heads, eps, activation, mask=None, context=None, past=None,
     trace=layers.no_trace,
 ):  # fmt: skip
-    """The text tower's layer as the picture tower's: normalised before each part."""
+    """The text decoder's layer as the vision encoder's: normalised before each part."""
     attended, known = layers.attention(
         x, p.attention, heads=heads, mask=mask, context=context, past=past, trace=trace
     )
@@ -247,7 +247,7 @@ def pre_norm_block(
 
 
 def post_norm_block(x, p, *, heads, eps, activation, trace=layers.no_trace):
-    """The picture tower's layer as the text tower's: normalised after each part."""
+    """The vision encoder's layer as the text decoder's: normalised after each part."""
     trace("attention_input", x)
     attended, _ = layers.attention(x, p.attention, heads=heads, trace=trace)
     x = layers.layer_norm(x + attended, p.attention_norm, eps=eps)
@@ -261,7 +261,7 @@ def post_norm_block(x, p, *, heads, eps, activation, trace=layers.no_trace):
 
 
 def residual_of_the_normed(x, p, *, heads, eps, activation, trace=layers.no_trace):
-    """The picture tower's layer, which goes on from the normalised stream."""
+    """The vision encoder's layer, which goes on from the normalised stream."""
     normed = layers.layer_norm(x, p.attention_norm, eps=eps)
     trace("attention_input", normed)
     attended, _ = layers.attention(normed, p.attention, heads=heads, trace=trace)
@@ -369,19 +369,19 @@ SEEDED = [
         "variance divided by D - 1",
     ),
     Seeded(
-        "epsilon 1e-12 in the picture tower, not 1e-5",
+        "epsilon 1e-12 in the vision encoder, not 1e-5",
         configured(tower=True, layer_norm_eps=1e-12),
         "vision.x",
         "with epsilon 1e-12",
     ),
     Seeded(
-        "picture tower normalised after each part",
+        "vision encoder normalised after each part",
         patched((vision, "block"), by=post_norm_block),
         "vision.0.attention_input",
         "(post-norm)",
     ),
     Seeded(
-        "layers of the picture tower in reverse",
+        "layers of the vision encoder in reverse",
         changed(layers_reversed),
         "vision.0.attention_input",
         "with the parameters of layer 1",
@@ -435,7 +435,7 @@ SEEDED = [
         "residual from behind the normalisation",
     ),
     Seeded(
-        "gelu in the picture tower, not quick_gelu",
+        "gelu in the vision encoder, not quick_gelu",
         configured(tower=True, hidden_act="gelu"),
         "vision.0.activated",
         "with gelu as the activation",
@@ -461,7 +461,7 @@ SEEDED = [
         "clip",
     ),
     Seeded(
-        "epsilon of the text tower in the projection",
+        "epsilon of the text decoder in the projection",
         patched((text, "project"), by=projection_norm_of_text),
         "memory",
         "with epsilon 1e-12",
@@ -521,10 +521,10 @@ SEEDED = [
         "queries and keys exchanged",
     ),
     Seeded(
-        "text tower normalised before each part",
+        "text decoder normalised before each part",
         patched((text, "block"), by=pre_norm_block),
         "text.0.after_attention",
-        "the text tower normalises after each part",
+        "the text decoder normalises after each part",
     ),
     Seeded(
         "the two normalisations of a layer exchanged",
@@ -533,13 +533,13 @@ SEEDED = [
         "two normalisations of the layer exchanged",
     ),
     Seeded(
-        "tanh gelu in the text tower",
+        "tanh gelu in the text decoder",
         configured(hidden_act="gelu_new"),
         "text.0.activated",
         "the tanh approximation",
     ),
     Seeded(
-        "quick_gelu in the text tower",
+        "quick_gelu in the text decoder",
         configured(hidden_act="quick_gelu"),
         "text.0.activated",
         "with quick_gelu as the activation",

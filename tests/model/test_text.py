@@ -1,4 +1,4 @@
-"""The text tower: cached == uncached, masks, positions, who depends on whom.
+"""The text decoder: cached == uncached, masks, positions, who depends on whom.
 
 Checks model/checks.py.
 """

@@ -1,4 +1,4 @@
-"""The picture tower: patches, frames, and what it refuses."""
+"""The vision encoder: patches, frames, and what it refuses."""
 
 import numpy as np
 import pytest

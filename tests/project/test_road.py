@@ -21,7 +21,7 @@ class Road:
 
     def __init__(self) -> None:
         self.files: list[str] = []  # one for each change of file
-        self.stack: list[str] = []  # from caption to the first attention of the text tower
+        self.stack: list[str] = []  # from caption to the first attention of the text decoder
         self.has_arrived = False
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:

@@ -268,8 +268,8 @@ class PretrainedModel:
         return None
 
     def prune_heads(self, heads_to_prune: Mapping[int, Sequence[int]]) -> None:
-        """Refuse: heads of the text tower alone can be pruned."""
-        raise UserError("a vision tower's heads cannot be pruned; those of the text tower can")
+        """Refuse: heads of the text decoder alone can be pruned."""
+        raise UserError("a vision tower's heads cannot be pruned; those of the text decoder can")
 
     # ---------------------------------------------------------------- files
 

@@ -175,7 +175,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
         interpolate_pos_encoding: bool = False,
         trace: Trace = no_trace,
     ) -> Array:
-        """Encode pictures for the text tower: (B, C, H, W) or clips -> (B, M, D)."""
+        """Encode pictures for the text decoder: (B, C, H, W) or clips -> (B, M, D)."""
         return memory_of(
             pixel_values, self.params, config=self.config, interpolate=interpolate_pos_encoding,
             towers=towers_of(self), trace=trace,

@@ -239,7 +239,7 @@ def where_apart(name: str, apart: Array, letters: list[str], image: int | None) 
 
 
 def image_or_words(differing: Array, image: int) -> str:
-    """Say whether places in the text tower's sequence are those of the picture or of words."""
+    """Say whether places in the text decoder's sequence are those of the picture or of words."""
     if differing.min() >= image:
         return ", words only"
     return ", image tokens only" if differing.max() < image else ""
@@ -264,7 +264,7 @@ SUSPECTS = {
     "vision.x": NORM + ", left out (CLIP has it, plain ViT has not)",
     "vision.image_tokens": NORM + ", used for the class token alone as in CLIP",
     "clip_tokens": "times of frames missing or in another order, frames woven together",
-    "memory": NORM + " (the picture tower's, 1e-5, and not the text tower's 1e-12)",
+    "memory": NORM + " (the vision encoder's, 1e-5, and not the text decoder's 1e-12)",
     "word_vectors": "other token ids, the embedding scaled, the head's rows",
     "place_vectors": "image tokens counted, counted from 1, padding counted",
     "words": NORM + ", places not added",

@@ -53,7 +53,7 @@ class Product:
         return split_heads(product, heads=at.heads()) if self.is_split else product
 
 
-# ---------------------------------------------------------------- the picture tower
+# ---------------------------------------------------------------- the vision encoder
 
 
 def patches(at: At) -> Array:
@@ -90,7 +90,7 @@ def picture_places(at: At) -> Array:
 
 
 def last_picture_layer(at: At) -> Array:
-    """Look up the stream behind the last layer of the picture tower."""
+    """Look up the stream behind the last layer of the vision encoder."""
     params, _ = at.model()
     return at.tensors[f"vision.{len(params.vision.blocks) - 1}.x"]
 
@@ -166,11 +166,11 @@ def after_mlp(at: At) -> Array:
     return at.near("after_attention") + at.near("thought")
 
 
-# ---------------------------------------------------------------- the text tower
+# ---------------------------------------------------------------- the text decoder
 
 
 def picture_side(at: At) -> Array:
-    """Look up what the text tower gets of pictures."""
+    """Look up what the text decoder gets of pictures."""
     is_clip = "clip_tokens" in at.tensors.scene.ours
     return at.tensors["clip_tokens" if is_clip else "vision.image_tokens"]
 
@@ -191,7 +191,7 @@ def text_x(at: At) -> Array:
 
 
 def last_text_layer(at: At) -> Array:
-    """Look up the stream behind the last layer of the text tower."""
+    """Look up the stream behind the last layer of the text decoder."""
     params, _ = at.model()
     return at.get(f"text.{len(params.text.blocks) - 1}.x")
 
@@ -202,7 +202,7 @@ def as_it_is(at: At) -> Array:
 
 
 def vision_eps(at: At) -> float:
-    """Get the picture tower's epsilon, wherever it is asked for."""
+    """Get the vision encoder's epsilon, wherever it is asked for."""
     return at.model()[1].vision_config.layer_norm_eps
 
 

@@ -125,7 +125,7 @@ def chances(run: Run, pixels: Array) -> Array:
 
 
 def look(run: Run, pixels: Array) -> Cache:
-    """Encode pictures for the text tower."""
+    """Encode pictures for the text decoder."""
     model, stretch = run.captioner.model, run.captioner.processor.original
     return model.prefill(pixels, interpolate_pos_encoding=stretch)
 
@@ -133,7 +133,7 @@ def look(run: Run, pixels: Array) -> Cache:
 def without_tokens(run: Run, box: Box) -> Array:
     """Score the words while they may not look at some image tokens: -> (words,).
 
-    The tokens' keys and values are taken out of the text tower; what other image tokens know of
+    The tokens' keys and values are taken out of the text decoder; what other image tokens know of
     them stays.
     """
     rows, columns = run.grid

@@ -38,7 +38,7 @@ def picture_stops(run: Run) -> list[Stop]:
             "seen",
         ),
         (
-            "picture tower",
+            "vision encoder",
             f"{layers} layers, {heads} heads",
             "A layer is attention and then a small network, the MLP. Attention lets every token "
             "gather from the others; it does so in several heads, each with its own idea of what "
@@ -48,7 +48,7 @@ def picture_stops(run: Run) -> list[Stop]:
         (
             "memory",
             f"{run.memory} image tokens",
-            "Brought to the width of the text tower"
+            "Brought to the width of the text decoder"
             + (f", those of all {frames} frames in a row." if frames > 1 else ".")
             + " The memory is all that words can know of the picture.",
             "follow",
@@ -68,7 +68,7 @@ def word_stops(run: Run) -> list[Stop]:
             "mask",
         ),
         (
-            "text tower",
+            "text decoder",
             f"{config.num_hidden_layers} layers, {config.num_attention_heads} heads",
             "The same kind of layers. A word looks at the memory and at the words up to itself; "
             "what it looked at is what the picture above shows.",

@@ -32,9 +32,9 @@ PICTURE = [
     Stage("vision.patch_tokens", "A matrix turns each square into a vector: now it is a token."),
     Stage("vision.x", "A class token in front, places added, each token normalised."),
     Stage("vision.0.weights", "First layer, first head: who looks at whom, in shares of 1."),
-    Stage("vision.image_tokens", "After the whole picture tower: every square knows the others."),
+    Stage("vision.image_tokens", "After the whole vision encoder: every square knows the others."),
     Stage("clip_tokens", "The tokens of all frames in a row; each knows the time of its frame."),
-    Stage("memory", "Brought to the width of the text tower: this is what words can look at."),
+    Stage("memory", "Brought to the width of the text decoder: this is what words can look at."),
 ]  # fmt: skip
 WORD = [
     Stage("words", "The word before, looked up, with its place added: where the next one begins."),

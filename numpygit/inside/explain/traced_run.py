@@ -51,7 +51,7 @@ class Run(NamedTuple):
 
     @property
     def layers(self) -> int:
-        """Count the layers of the text tower."""
+        """Count the layers of the text decoder."""
         return len(self.captioner.model.params.text.blocks)
 
     @property
@@ -66,7 +66,7 @@ class Run(NamedTuple):
 
 
 class Watcher:
-    """Keep the tensors that the page needs, and of the picture tower's weights the mean of heads.
+    """Keep the tensors that the page needs, and of the vision encoder's weights the mean of heads.
 
     The weights themselves would be a gigabyte for the largest pictures.
     """

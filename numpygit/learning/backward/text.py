@@ -1,4 +1,4 @@
-"""Backward functions of `text.py`: the gradient of the logits -> those of the text tower.
+"""Backward functions of `text.py`: the gradient of the logits -> those of the text decoder.
 
 In its order; each stands for its twin there, `forward` without a cache being the definition.
 """
@@ -42,7 +42,7 @@ def forward_backward(
     tape: Tape,
     trace: Trace = no_trace,
 ) -> tuple[Array, Text]:
-    """Gradients of `text.forward`: dlogits (B, S, V) -> dmemory (B, M, D) and the text tower's.
+    """Gradients of `text.forward`: dlogits (B, S, V) -> dmemory (B, M, D) and the text decoder's.
 
     The projection belongs to the bridge: its two gradients are zeros here, for
     `project_backward` to fill in.

@@ -2,7 +2,7 @@
 
 Source: microsoft/GenerativeImage2Text at faae4fb, `layers/CLIP/model.py` and `layers/decoder.py`;
 transformers 4.37.2, `convert_git_to_pytorch.py`. The shapes say all about the network: width and
-patch of the picture tower, the size of pictures (from the number of positions) and the frames of a
+patch of the vision encoder, the size of pictures (from the number of positions) and the frames of a
 clip. `parameter.py` has what they cannot say.
 """
 
@@ -30,7 +30,7 @@ NAMES = (  # how a name begins: theirs, and in the files of the Hugging Face Hub
     ("textual.output.", "output."),
     ("img_temperal_embedding.", "git.img_temperal_embedding."),  # sic
 )
-PARTS = (  # inside a layer of the picture tower
+PARTS = (  # inside a layer of the vision encoder
     (".attn.out_proj.", ".self_attn.out_proj."),
     (".ln_1.", ".layer_norm1."),
     (".ln_2.", ".layer_norm2."),

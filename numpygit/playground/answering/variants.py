@@ -1,4 +1,4 @@
-"""A captioner -> the same with heads or layers of the text tower switched off, or untrained."""
+"""A captioner -> the same with heads or layers of the text decoder switched off, or untrained."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ async function photoFile(state) {
 async function take(file) {
   if (!file) return;
   try {
-    const bitmap = await createImageBitmap(file, { imageOrientation: "none" });
+    const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
     const known = ["image/png", "image/jpeg", "image/webp", "image/gif"].includes(file.type) && file.size < 8e6 && bitmap.width * bitmap.height < 2.4e7;
     if (photo) URL.revokeObjectURL(photo.address);
     const canvas = element("canvas", { width: bitmap.width, height: bitmap.height });
@@ -286,7 +286,7 @@ function buildSwitches() {
   }
   const range = (id, min, max, step, label) => element("label", { class: "slider" }, element("span", {}, label), element("input", { id, type: "range", min, max, step }), element("output", { id: `${id}-value`, for: id }));
   $("panel-change").replaceChildren(
-    element("p", {}, "Switch off heads of attention, or whole layers of the text tower, and see what the sentence needs them for."),
+    element("p", {}, "Switch off heads of attention, or whole layers of the text decoder, and see what the sentence needs them for."),
     grid, range("beams", 1, 5, 1, "beams"), range("temperature", 0, 3, 0.1, "temperature"),
     element("p", { class: "row" },
       element("button", { type: "button", id: "dice", title: "Draw again with other chances" }, "⚄ draw again"),

@@ -169,7 +169,7 @@ FACTORS = (
 
 
 def of_sum(at: At, x: Operation, new: str, normed: str) -> Mistakes:
-    """A residual of the picture tower."""
+    """A residual of the vision encoder."""
     yield "without the residual", lambda at: at.near(new)
     yield (
         "with the residual from behind the normalisation",
@@ -193,13 +193,13 @@ def of_sum(at: At, x: Operation, new: str, normed: str) -> Mistakes:
 
 
 def of_post_norm(at: At, x: Operation, new: str, own: str) -> Mistakes:
-    """A residual with the normalisation behind it, as in the text tower."""
+    """A residual with the normalisation behind it, as in the text decoder."""
 
     def normed(at: At, y: Array) -> Array:
         return layer_norm(y, getattr(at.block(), own), eps=at.eps())
 
     yield (
-        "without this normalisation: the text tower normalises after each part",
+        "without this normalisation: the text decoder normalises after each part",
         lambda at: x(at) + at.near(new),
     )
     yield "without the residual and the normalisation", lambda at: at.near(new)
@@ -277,7 +277,7 @@ def between(at: At) -> Array:
 
 
 def of_vision_layer(at: At) -> Together:
-    """A layer of the picture tower in another arrangement."""
+    """A layer of the vision encoder in another arrangement."""
     yield from of_fused(at)
     yield from of_places_again(at)
     yield from of_mlp_first(at)
@@ -286,7 +286,7 @@ def of_vision_layer(at: At) -> Together:
         return layer_norm(x, getattr(at.block(), which), eps=at.eps())
 
     yield (
-        "with the layer normalised after each part, as the text tower is (post-norm)",
+        "with the layer normalised after each part, as the text decoder is (post-norm)",
         {
             "attention_input": At.stream,
             "after_attention": lambda at: after(
@@ -313,7 +313,7 @@ def of_vision_layer(at: At) -> Together:
 
 
 def of_text_layer(at: At) -> Together:
-    """A layer of the text tower in another arrangement."""
+    """A layer of the text decoder in another arrangement."""
     yield from of_fused(at)
     yield from of_mlp_first(at)
 
@@ -323,7 +323,7 @@ def of_text_layer(at: At) -> Together:
 
     pre = {part: lambda at, p=part: pre_part(at, p) for part in "qkv"}
     yield (
-        "with the layer normalised before each part, as the picture tower is (pre-norm)",
+        "with the layer normalised before each part, as the vision encoder is (pre-norm)",
         {
             **pre,
             "after_attention": lambda at: at.stream() + at.near("attended"),

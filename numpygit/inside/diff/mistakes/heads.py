@@ -89,7 +89,7 @@ def part(at: At, which: str, *, bias: str = "", x: Operation = At.input) -> Arra
 
 
 def pre_normed(at: At) -> Array:
-    """Normalise the stream before attention, which the text tower does not."""
+    """Normalise the stream before attention, which the text decoder does not."""
     return layer_norm(at.stream(), at.block().attention_norm, eps=at.eps())
 
 

@@ -1,4 +1,4 @@
-"""Known mistakes of the text tower's mask: rules about who may look at whom that are not GIT's."""
+"""Known mistakes of the text decoder's mask: other rules about who may attend to whom."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Known mistakes of the picture tower's ends: squares, places, the last normalisation.
+"""Known mistakes of the vision encoder's ends: squares, places, the last normalisation.
 
 As in the layers, a mistake is a sentence and an operation to do in place of the right one.
 """
@@ -212,7 +212,7 @@ def mean_class(at: At) -> Array:
 
 
 def of_image_tokens(at: At) -> Mistakes:
-    """What is done behind the last layer of the picture tower."""
+    """What is done behind the last layer of the vision encoder."""
 
     def class_only(at: At) -> Array:
         tokens = last_picture_layer(at).copy()

@@ -1,4 +1,4 @@
-"""Known mistakes of the text tower's ends: words and their positions, the sequence, the head."""
+"""Known mistakes of the text decoder's ends: words and their positions, the sequence, the head."""
 
 from __future__ import annotations
 

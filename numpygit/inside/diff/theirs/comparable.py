@@ -54,7 +54,7 @@ def made_comparable(
 class Lengths(NamedTuple):
     """How many tokens each program has, and how many words both read first."""
 
-    image: int | None  # image tokens; None where the text tower cannot be compared
+    image: int | None  # image tokens; None where the text decoder cannot be compared
     ours: int  # words
     theirs: int
     shared: int
@@ -78,16 +78,16 @@ class Lengths(NamedTuple):
 def with_other_words(
     ours: Mapping[str, Array], theirs: Mapping[str, Array], config: Config | None
 ) -> Both:
-    """Compare the picture tower, and the text tower for the words that both read first."""
+    """Compare the vision encoder, and the text decoder for the words that both read first."""
     image = ours["memory"].shape[1] if "memory" in ours else None
     counts = (in_rows(ours[IDS]).shape[1], in_rows(theirs[IDS]).shape[1])
     shared = common(ours[IDS], theirs[IDS]) if image is not None else 0
     lengths = Lengths(image, *counts, shared)
     said = [
         f"the two programs read different words: {how_ids_differ(ours[IDS], theirs[IDS], config)}",
-        f"the text tower is compared for the {shared} words that both read first"
+        f"the text decoder is compared for the {shared} words that both read first"
         if shared
-        else "the text tower is not compared",
+        else "the text decoder is not compared",
     ]
     readings = {IDS: Reading(in_rows(theirs[IDS]), WHOLE, "")}
     for name in theirs.keys() & ours.keys() - {IDS}:

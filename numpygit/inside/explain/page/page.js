@@ -327,7 +327,7 @@ function frameChoice() {
 
 const PANELS = {
   else: "What else it might have said", follow: "Follow one tensor", seen: "What the model saw",
-  mask: "Who may look at whom", heads: "All heads at once", vision: "Inside the picture tower",
+  mask: "Who may look at whom", heads: "All heads at once", vision: "Inside the vision encoder",
 };
 
 function buildMap(inside) {
@@ -669,7 +669,7 @@ function buildHeads(inside) {
 function buildVision(inside) {
   const v = D.vision, look = canvas("where the chosen square looks", { tabindex: 0, "data-keys": 1 });
   const norm = canvas("lengths of vectors"), said = el("figcaption"), length = el("figcaption");
-  const layers = el("select", { "aria-label": "layer of the picture tower", onchange: (e) => { state.seer = +e.target.value; draw(); } },
+  const layers = el("select", { "aria-label": "layer of the vision encoder", onchange: (e) => { state.seer = +e.target.value; draw(); } },
     v.layers.map((layer, i) => el("option", { value: i }, `layer ${layer + 1}`)));
   const names = el("select", { "aria-label": "whose vectors", onchange: (e) => { state.norm = +e.target.value; draw(); } },
     v.names.map((name, i) => el("option", { value: i }, name)));
@@ -727,7 +727,7 @@ function buildCache(inside) {
     `is made once; each word adds one token.`),
   el("p", { class: "note key" }, el("i", { class: "kept-image" }), "picture, kept",
     el("i", { class: "kept-words" }), "words, kept", el("i", { class: "new" }), "read now"), list,
-  el("p", {}, `With the cache the text tower works through ${c.image + known} tokens for these ${n} choices, ` +
+  el("p", {}, `With the cache the text decoder works through ${c.image + known} tokens for these ${n} choices, ` +
     `without it through ${again}: ${(again / (c.image + known)).toFixed(1)} times as many. At the end it holds ` +
     `${kilobytes(c.image + known)}.`));
   return () => lines.forEach(([label], i) => { label.style.fontWeight = i === state.word ? "bold" : "normal"; });
