@@ -33,10 +33,7 @@ residual stream) -> q, k, v -> scores -> weights (after softmax) -> mixed -> joi
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # that of `typing`, which takes longer to import than all of this
 if TYPE_CHECKING:
     from .captioner import Captioner, classify, load
     from .decoding.options import GenerationConfig
@@ -173,8 +170,11 @@ __all__ = [
 
 if not TYPE_CHECKING:  # for a type checker the imports above say it all
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         """Import a public name, or a room, when it is first asked for."""
+        from importlib import import_module
+        from importlib.util import find_spec
+
         module, _, original = WHERE.get(name, f".{name}").partition(" ")
         if name not in WHERE and (name.startswith("_") or not find_spec(module, __name__)):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,15 +1,18 @@
-"""The command line: `numpygit caption`, `answer`, ...; each group of commands has its file."""
+"""The command line: `numpygit caption`, `answer`, ...; each group of commands has its file.
+
+Little is imported before Ctrl-C is taken care of: what is pressed earlier, Python shows in its way.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
 
-from ..errors import complain
+TYPE_CHECKING = False  # that of `typing`, which takes a tenth of the start to import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 # Threads of OpenBLAS look for more work before they sleep, on cores that Python's own threads want
 # (fast/teams.py): for 2^20 cycles, half a millisecond, in place of 2^26 or 2^28. NumPy loads later.
@@ -18,29 +21,34 @@ INTERRUPTED = 128 + signal.SIGINT  # as shells expect
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit code. Ctrl-C is one line, while modules are imported too."""
-    if arguments is None:
-        os.environ.setdefault(*SLEEP_SOON)
-    with watched_keyboard(is_program=arguments is None) as pressed:
-        try:
-            from .commands import main as run  # here, so that Ctrl-C is noticed meanwhile
-
-            return run(arguments)
-        except BaseException:  # KeyboardInterrupt, or what an import in C has made of it
-            if not pressed:
-                raise
-            complain("stopped")
-            return INTERRUPTED
-
-
-@contextmanager
-def watched_keyboard(*, is_program: bool) -> Iterator[list[int]]:
-    """Note each Ctrl-C in a list; one that Python would print and drop ends the process at once.
+    """Run one command; return the exit code. Ctrl-C is one line, while modules are imported too.
 
     After the command Ctrl-C means nothing any more. Inside another program, or where Ctrl-C is
     ignored already, nothing is changed.
     """
     pressed: list[int] = []
+    is_program = arguments is None
+    is_mine = is_program and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    try:
+        if is_mine:
+            watch_keyboard(pressed)
+        if is_program:
+            os.environ.setdefault(*SLEEP_SOON)
+        from .commands import main as run  # here, so that Ctrl-C is noticed meanwhile
+
+        return run(arguments)
+    except BaseException:  # KeyboardInterrupt, or what an import in C has made of it
+        if not pressed:
+            raise
+        complain("stopped")
+        return INTERRUPTED
+    finally:
+        if is_mine:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def watch_keyboard(pressed: list[int]) -> None:
+    """Note each Ctrl-C in a list; one that Python would print and drop ends the process at once."""
 
     def note(number: int, frame: object) -> None:
         pressed.append(number)
@@ -53,12 +61,12 @@ def watched_keyboard(*, is_program: bool) -> Iterator[list[int]]:
         complain("stopped")
         os._exit(INTERRUPTED)  # what was written is on the disk
 
-    mine = is_program and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if mine:
-        sys.unraisablehook = dropped
-        signal.signal(signal.SIGINT, note)
-    try:
-        yield pressed
-    finally:
-        if mine:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, note)
+    sys.unraisablehook = dropped
+
+
+def complain(message: str) -> None:
+    """Print one line on the error stream, if there is one."""
+    from ..errors import complain as told
+
+    told(message)

@@ -47,9 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         import numpy as np  # here and below: what a command needs is imported by it
 
+        from ..huggingface.reading.lines import error_stream_is_ours
+
         if getattr(options, "verbose", False):
             show_log()
-        with np.errstate(all="ignore"), warnings.catch_warnings():
+        with np.errstate(all="ignore"), warnings.catch_warnings(), error_stream_is_ours():
             # numbers that are not finite end in one sentence, and warnings are one line each
             warnings.showwarning = show_note
             failures = run_command(options)

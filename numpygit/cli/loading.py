@@ -38,23 +38,8 @@ def subject_of(name: str) -> str | bytes:
 
 
 def look(captioner: Captioner, name: str) -> Cache:
-    """Look at a picture once, to say several things about it.
-
-    What C libraries print meanwhile is joined to the mistake, if there is one; warnings are notes.
-    """
-    from ..data.speak import held_back
-    from ..huggingface.reading.mistakes import joined
-
-    lines: list[str] = []
-    notes: list[str] = []
-    try:
-        with held_back(lines, notes):
-            return captioner.prefill(subject_of(name))
-    except UserError as error:
-        raise UserError(f"{error}{joined(lines, str(error))}") from None
-    finally:
-        for note in notes:
-            complain(f"note: {note}")
+    """Look at a picture once, to say several things about it."""
+    return captioner.prefill(subject_of(name))
 
 
 def announce_download(options: argparse.Namespace) -> None:

@@ -5,8 +5,6 @@ This is the one function that the command line, the processes of `--workers`, Ra
 
 from __future__ import annotations
 
-import os
-import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -14,6 +12,7 @@ from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ..errors import NotReadableError, UserError
+from ..huggingface.reading.lines import printed
 from ..huggingface.reading.mistakes import joined
 from .rows import Row
 
@@ -138,24 +137,13 @@ def reason(error: Exception, row: Row, content: Any) -> str:
 def held_back(lines: list[str], notes: list[str]) -> Iterator[None]:
     """Collect what C libraries print while a picture is read, and warnings of Python's.
 
-    Such lines go to the error stream of the process, past Python: it leads into a file meanwhile.
-    So this is for processes that read one picture after the other.
+    For processes that read one picture after the other.
     """
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is no error stream
-        yield
-        return
-    with tempfile.TemporaryFile() as file, warnings.catch_warnings(record=True) as caught:
+    with printed(lines), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        os.dup2(file.fileno(), 2)
         try:
             yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            file.seek(0)
-            lines += file.read(10_000).decode(errors="replace").splitlines()
             notes += [str(note.message) for note in caught]
 
 

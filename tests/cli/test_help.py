@@ -146,6 +146,7 @@ def test_the_size_is_said_before_a_download(monkeypatch, capsys, tmp_path):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_verbose_says_what_is_done_and_nothing_else_changes(tmp_path):
     command = [sys.executable, "-m", "numpygit", "caption", PICTURE, "-m", "storybook"]
     quiet = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -325,12 +325,34 @@ def encoded(picture: Image.Image, form: str, **options: Any) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("orientation", [2, 5, 6, 8])
+def test_a_file_is_turned_as_its_exif_says(
+    form: str, orientation: int, playground: Playground, storybook: Any
+) -> None:
+    upright = Image.open(EXAMPLES / "sign.png").convert("RGB")
+    stored = {2: Image.Transpose.FLIP_LEFT_RIGHT, 5: Image.Transpose.TRANSPOSE,
+              6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}[orientation]  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(upright.transpose(stored), form, exif=exif, quality=95)
+    assert text(playground, as_file(data)) == storybook.caption(EXAMPLES / "sign.png")
+
+
+def test_greys_of_16_bits_are_not_white(playground: Playground, storybook: Any) -> None:
+    grey = np.asarray(Image.open(EXAMPLES / "sign.png").convert("L")).astype(np.uint16) * 257
+    data = encoded(Image.fromarray(grey), "PNG")
+    assert text(playground, as_file(data)) == storybook.caption(data)
+    assert "rain" in text(playground, as_file(data))
+
+
 @pytest.mark.parametrize("form", ["TIFF", "BMP", "ICO", "PPM", "TGA", "PDF"])
 def test_other_formats_are_refused(form: str, playground: Playground) -> None:
     data = encoded(Image.new("RGB", (32, 32)), form)
     assert ask(playground, op="caption", picture=as_file(data))[-1]["event"] == "error"
 
 
+@pytest.mark.slow
 def test_enormous_pictures_are_refused_before_they_are_decoded(playground: Playground) -> None:
     import tracemalloc
 

@@ -205,6 +205,26 @@ def test_a_file_is_taken_whole_zoomed_and_dropped(
     assert "no picture" in page.text("#mistake")
 
 
+def test_a_turned_photograph_is_shown_and_read_upright(
+    page: Page, storybook: Any, tmp_path: Path
+) -> None:
+    upright = Image.open(EXAMPLES / "sign.png").convert("RGB").crop((0, 60, 384, 384))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # as a telephone held upright writes it
+    path = tmp_path / "turned.jpg"
+    upright.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif, quality=95)
+    page.click('[data-mode="photo"]')
+    page.find("#file").send_keys(str(path))
+    page.until("playground.store.now.mode === 'photo' && playground.run().state.mode === 'photo'")
+    assert page.settled() == storybook.caption(path)
+    page.change({"zoom": 1.5})
+    side = 324 / 1.5
+    left, top = (384 - side) / 2, (324 - side) / 2
+    box = tuple(round(edge) for edge in (left, top, left + side, top + side))
+    assert page.caption() == storybook.caption(Image.open(path).transpose(
+        Image.Transpose.ROTATE_270).crop(box))  # fmt: skip
+
+
 def test_words_attention_and_rivals(page: Page) -> None:
     page.click("#spoken button:nth-child(7)")
     assert page.js("playground.chosen()") == 6

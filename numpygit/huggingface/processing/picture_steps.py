@@ -15,7 +15,7 @@ import os
 import stat
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -27,11 +27,11 @@ from ...errors import NotFoundError, UserError, shown
 from ...loading.fields import PREPROCESSOR, checked
 from ...model.image import CLIP_MEAN, CLIP_STD, centre_crop, normalise, resize, scale, to_rgb
 from ...model.params import Array
-from ..reading import DEFAULT, PictureOptions
+from ..reading import DEFAULT, PictureOptions, lines
 from ..reading.address import content_of, fetch_address, is_address
 from ..reading.colours import in_8_bits, in_srgb, laid_on, padded, picture_of
 from ..reading.content import ANIMATED, is_video, kind_of, kind_of_file, register_plugin
-from ..reading.mistakes import is_of_library, unreadable
+from ..reading.mistakes import is_of_library, joined, unreadable
 from .array_steps import FIRST, LAST, channels_last, in_layout
 
 Picture: TypeAlias = Image.Image | str | os.PathLike[str] | bytes | BinaryIO | Array
@@ -279,18 +279,23 @@ def opened_still(given: Any, options: PictureOptions, *, clips: bool) -> Any:
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[Image.Image]:
-    """Open a file with Pillow, without the decoders that would start another program."""
+def opened(source: Source, formats: tuple[str, ...] = ()) -> Iterator[Image.Image]:
+    """Open a file with Pillow as one of some formats; else as any that starts no other program."""
     Image.init()
     with as_binary(source) as file:
         try:
-            picture = Image.open(file, formats=[n for n in Image.OPEN if n not in NEVER_READ])
+            picture = Image.open(file, formats=formats or harmless())
         except UnidentifiedImageError:
-            if not register_plugin(kind_of(file)):
+            if formats or not register_plugin(kind_of(file)):
                 raise
-            picture = Image.open(file, formats=[n for n in Image.OPEN if n not in NEVER_READ])
+            picture = Image.open(file, formats=harmless())
         with picture:
             yield picture
+
+
+def harmless() -> list[str]:
+    """List the formats that Pillow decodes by itself."""
+    return [name for name in Image.OPEN if name not in NEVER_READ]
 
 
 @contextmanager
@@ -354,42 +359,41 @@ def turned(picture: Image.Image, orientation: int) -> Image.Image:
 
 @contextmanager
 def reading(source: Source, name: str) -> Iterator[None]:
-    """Turn what Pillow and PyAV raise about a file into one sentence; other mistakes go on."""
-    with held_back() as lines:
+    """Turn what Pillow and PyAV raise about a file into one sentence; other mistakes go on.
+
+    What they print meanwhile is held back, and joined to the sentence.
+    """
+    problem: Exception | None = None
+    with held_back() as found:
         try:
             yield
-        except UserError:
-            raise
         except Exception as error:
-            if not is_of_library(error):
-                raise
-            raise unreadable(name, kind_of_file(source), error, lines) from None
-
-
-class Lines(logging.Handler):
-    """Collects messages."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__(logging.WARNING)
-        self.lines = lines
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep one message."""
-        self.lines.append(record.getMessage())
+            problem = error
+    if isinstance(problem, UserError) and found:
+        raise type(problem)(f"{problem}{joined(found, str(problem))}")
+    if problem is not None and not isinstance(problem, UserError) and is_of_library(problem):
+        raise unreadable(name, kind_of_file(source), problem, found)
+    if problem is not None:
+        raise problem
 
 
 @contextmanager
 def held_back() -> Iterator[list[str]]:
-    """Collect the warnings and log lines of Pillow and PyAV instead of printing them."""
-    lines: list[str] = []
-    handler, logger = Lines(lines), logging.getLogger("PIL")
+    """Collect warnings and log lines of Pillow and PyAV, and a program's C lines: -> at the end."""
+    found: list[str] = []
+    handler, logger = lines.Lines(logging.WARNING), logging.getLogger("PIL")
+    handler.lines = found
     logger.addHandler(handler)
     propagates, logger.propagate = logger.propagate, False
+    caught: list[warnings.WarningMessage] = []
     try:
-        with warnings.catch_warnings(record=True) as caught:
+        with (
+            lines.printed(found) if lines.OWNERS else nullcontext(),
+            warnings.catch_warnings(record=True) as caught,
+        ):
             warnings.simplefilter("always")
-            yield lines
+            yield found
     finally:
-        lines += [str(each.message) for each in caught]
+        found += [str(each.message) for each in caught]
         logger.propagate = propagates
         logger.removeHandler(handler)

@@ -6,6 +6,7 @@ address.py    http, https, data URIs, open files
 colours.py    greys of many bits, ICC profiles, backgrounds, arrays
 apng.py       the frames of an animated PNG
 mistakes.py   what goes wrong, in one sentence
+lines.py      what libraries print meanwhile, held back and joined to it
 """
 
 from .options import DEFAULT as DEFAULT

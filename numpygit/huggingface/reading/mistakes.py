@@ -5,7 +5,7 @@ from __future__ import annotations
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import NotFoundError, NotReadableError, UserError, shown
-from .content import EMPTY, WHAT_HELPS, has_decoder
+from .content import EMPTY, PICTURE, WHAT_HELPS, has_decoder
 
 LIBRARIES = ("PIL", "av", "pillow_heif", "pillow_jxl")  # what they raise is about the file
 
@@ -26,23 +26,24 @@ def is_of_library(error: Exception) -> bool:
 def unreadable(name: str, kind: str, error: Exception, lines: list[str]) -> UserError:
     """Say in one sentence why a picture or clip file of a kind (content.py) cannot be read."""
     name = shown(name)
+    is_unknown = isinstance(error, UnidentifiedImageError)
     if isinstance(error, PermissionError):
         return UserError(f"{name} may not be read: permission denied")
     if isinstance(error, FileNotFoundError):
         return NotFoundError(f"no such picture file: {name}")
     if isinstance(error, Image.DecompressionBombError):
         return UserError(f"{name} says that it has too many pixels: {error}")
-    if kind in WHAT_HELPS and isinstance(error, UnidentifiedImageError) and not has_decoder(kind):
+    if kind in WHAT_HELPS and is_unknown and not has_decoder(kind):
         return NotReadableError(f"{name} is {WHAT_HELPS[kind]}")
-    if has_decoder(kind) and isinstance(error, UnidentifiedImageError):
-        return UserError(f"{name} is damaged or cut short: no picture in it can be decoded")
     if kind == EMPTY:
         return UserError(f"{name} is empty: it has no bytes")
-    if isinstance(error, UnidentifiedImageError):
-        return UserError(
-            f"{name} is not a picture that Pillow can read; give a JPEG, PNG, WebP, GIF, ..."
-        )
-    why = shown(str(error).splitlines()[0] if str(error) else type(error).__name__, 200)
+    if is_unknown and (has_decoder(kind) or kind == PICTURE):
+        why = "no picture in it can be decoded"
+    elif is_unknown:
+        why = "is not a picture that Pillow can read; give a JPEG, PNG, WebP, GIF, ..."
+        return UserError(f"{name} {why}{joined(lines, str(error))}")
+    else:
+        why = shown(str(error).splitlines()[0] if str(error) else type(error).__name__, 200)
     return UserError(f"{name} is damaged or cut short: {why}{joined(lines, why)}")
 
 

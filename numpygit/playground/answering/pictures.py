@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
-import warnings
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageSequence
+from PIL import Image, ImageDraw
 
 from ...errors import UserError
-from ...model.image import to_rgb
+from ...huggingface.processing.picture_steps import InMemory, opened, reading
+from ...huggingface.processing.video import decode, frame_numbers
+from ...huggingface.reading import DEFAULT
+from ...huggingface.reading.content import PICTURE, kind_of_bytes
 from ...storybook import EXAMPLES
 from ...storybook.drawing import render
 from ...storybook.lettering import text_width
@@ -20,6 +22,7 @@ from ..protocol import Composed, Stroke, Subject
 
 SIZE = 384  # of a drawn picture, as the examples
 MOST_PIXELS = 24_000_000
+MOST_FRAMES = 64
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 SIGN_HEIGHT = 0.18  # of a letter, as large as the model was taught
 
@@ -72,25 +75,25 @@ def example(name: str) -> bytes:
 def open_frames(data: bytes) -> list[Image.Image]:
     """Open a picture, or all frames of an animation, of a few well-known formats.
 
-    Sizes are checked before a pixel is decoded: a small file can hold an enormous picture.
+    Sizes are checked before a pixel is decoded: a small file can hold an enormous picture. What is
+    done with it then is what is done with files everywhere: turned as its EXIF says, for one.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-                count = getattr(picture, "n_frames", 1)
-                if picture.width * picture.height * min(count, 64) > MOST_PIXELS:
-                    raise UserError(
-                        f"the picture has {picture.width} x {picture.height} pixels in {count} "
-                        f"frames, at most {MOST_PIXELS:,} are opened here"
-                    )
-                if count > 64:
-                    raise UserError(f"the clip has {count} frames, at most 64 are opened here")
-                return [to_rgb(frame.copy()) for frame in ImageSequence.Iterator(picture)]
-    except UserError:
-        raise
-    except Exception as error:  # Pillow raises many kinds for files that it cannot read
-        raise UserError(f"the file is no {', '.join(FORMATS)} picture: {error!s:.80}") from None
+    source = InMemory(data, "the file")
+    if kind_of_bytes(data[:1024]) != PICTURE:
+        raise UserError(f"the file is no {', '.join(FORMATS)} picture")
+    with reading(source, source.name):
+        with opened(source, FORMATS) as picture:
+            count = len(frame_numbers(picture))
+            if picture.width * picture.height * min(count, MOST_FRAMES) > MOST_PIXELS:
+                raise UserError(
+                    f"the picture has {picture.width} x {picture.height} pixels in {count} "
+                    f"frames, at most {MOST_PIXELS:,} are opened here"
+                )
+            if count > MOST_FRAMES:
+                raise UserError(
+                    f"the clip has {count} frames, at most {MOST_FRAMES} are opened here"
+                )
+        return [frame() for frame in decode(source, [0], DEFAULT)]
 
 
 def hide(frame: Image.Image, brush: tuple[Stroke, ...]) -> Image.Image:

@@ -173,7 +173,7 @@ async function photoFile(state) {
 async function take(file) {
   if (!file) return;
   try {
-    const bitmap = await createImageBitmap(file, { imageOrientation: "none" });
+    const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
     const known = ["image/png", "image/jpeg", "image/webp", "image/gif"].includes(file.type) && file.size < 8e6 && bitmap.width * bitmap.height < 2.4e7;
     if (photo) URL.revokeObjectURL(photo.address);
     const canvas = element("canvas", { width: bitmap.width, height: bitmap.height });
