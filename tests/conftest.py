@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import examples
 import numpy as np
 import pytest
 from checkpoints import Tensors, WriteFolder
@@ -23,6 +26,11 @@ VOCABULARY = Path(__file__).parents[1] / "golden" / "words" / "vocab.txt"
 NEEDS = ("browser", "full", "java", "official", "pyodide", "ray", "spark")  # more than Python
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Try properties on fewer examples where `-m "not slow"` asks for a quick run."""
+    examples.quick = "not slow" in config.getoption("-m")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs more than Python, unless `-m` speaks of it: as in `-m "not slow"`."""
     asked = config.getoption("-m")
@@ -30,6 +38,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = {item for item in items if unasked & {mark.name for mark in item.iter_markers()}}
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=list(left_out))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what lives to the end: thousands of tests and their tables."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_power_cuts() -> Iterator[None]:
+    """Let nothing wait until the disk has written it: no such file outlives its test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,11 @@ class Cache(NamedTuple):
     text_kv: tuple[KeyValue, ...]  # (B, N, S - M, A) in each layer
     attention_mask: Array  # (B, S - M), 1 a word, 0 padding
 
+    def __repr__(self) -> str:
+        (rows, words), L = self.attention_mask.shape, len(self.text_kv)
+        M = self.image_kv[0].k.shape[2]
+        return f"Cache({L} layers, {rows} rows, {M} image tokens, {words} words)"
+
 
 def project(image_tokens: Array, p: Text, *, eps: float, trace: Trace = no_trace) -> Array:
     """Bring image tokens to the text decoder's width: (B, M, vision D) -> memory (B, M, D).

@@ -18,7 +18,8 @@ class Live:
     def __init__(self, captioner: Captioner, *, port: int = 0, height: int = 900) -> None:
         self.server = Server(Playground(captioner), port=port)
         self.height = height
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        # every 0.05 s it looks whether it was closed
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
 
     @property

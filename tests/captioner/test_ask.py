@@ -7,8 +7,9 @@ import math
 
 import numpy as np
 import pytest
+from examples import examples
 from generation_golden import MODEL
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -43,7 +44,7 @@ def lists(draw_from: st.DrawFn):
     return rng.standard_normal((1, 7, 30)).astype(np.float32), prompt, texts
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(lists())
 def test_scores_are_exact(asked):
     memory, prompt, texts = asked
@@ -53,7 +54,7 @@ def test_scores_are_exact(asked):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(lists())
 def test_beams_wide_enough_find_the_best_of_the_list(asked):
     memory, prompt, texts = asked
@@ -67,7 +68,7 @@ def test_beams_wide_enough_find_the_best_of_the_list(asked):
     np.testing.assert_allclose([scored.log_probability for scored in found], scores, atol=1e-4)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(lists())
 def test_greedy_search_in_a_trie_follows_the_likeliest_branch(asked):
     memory, prompt, texts = asked

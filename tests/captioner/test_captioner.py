@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -116,7 +117,7 @@ def test_questions_must_be_a_list_of_questions(tiny):
 # ---------------------------------------------------------------- several pictures
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+@examples(25, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.tuples(st.integers(0, 99), st.integers(5, 40), st.integers(5, 40)), max_size=7),
     st.integers(2, 23),

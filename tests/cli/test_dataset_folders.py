@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from examples import examples
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -297,7 +298,7 @@ def ends_of_rows(whole: bytes, kind: str) -> list[int]:
     return ends
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@examples(60, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.text(st.characters(codec="utf-8"), max_size=8), min_size=1, max_size=6, unique=True

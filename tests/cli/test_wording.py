@@ -224,7 +224,10 @@ def test_patterns_and_several_files_with_an_output(
 # ---------------------------------------------------------------- what is there already
 
 
-@pytest.mark.parametrize("ending", [".txt", ".caption", ".cap2"])
+OTHER_ENDINGS = [pytest.param(e, marks=pytest.mark.slow) for e in (".caption", ".cap2")]
+
+
+@pytest.mark.parametrize("ending", [".txt", *OTHER_ENDINGS])
 def test_what_becomes_of_sidecars(ending: str, folder: Path, capsys: pytest.CaptureFixture) -> None:
     (folder / f"a{ending}").write_text("mine\n", encoding="utf-8")
     (folder / f"b{ending}").touch()  # an empty one is no caption
@@ -268,7 +271,11 @@ def test_a_csv_is_read_by_excel_as_utf_8(folder: Path, tmp_path: Path) -> None:
     assert output.read_bytes() == content[3:]
 
 
-@pytest.mark.parametrize("tail", [b"\0" * 70_000, b"\n", b"\n\n\r\n", b"\0\n\0", b"\n" + b"\0" * 9])
+MORE_TAILS = [b"\n", b"\n\n\r\n", b"\n" + b"\0" * 9]
+TAILS = [b"\0" * 70_000, b"\0\n\0", *(pytest.param(t, marks=pytest.mark.slow) for t in MORE_TAILS)]
+
+
+@pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("ending", ["jsonl", "csv"])
 def test_an_output_that_ends_in_nothing_is_repaired(
     ending: str, tail: bytes, folder: Path, tmp_path: Path
@@ -405,6 +412,7 @@ def test_control_characters_never_reach_a_terminal(
     assert "red\\x1b[31m.png: " in written.out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="closes a stream as a Unix shell does")
 @pytest.mark.parametrize("closing", ["2>&-", "2>/dev/full", "2>&1 >/dev/null | head -c 1"])
 def test_a_broken_error_stream_loses_nothing(

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from examples import examples
 from generation_golden import MODEL, inputs
 from golden_inputs import tiny_inputs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from numpygit.decoding.beams import Search, search_beams
@@ -149,7 +150,7 @@ def requests(draw_from: st.DrawFn):
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(requests(), st.sampled_from(["left", "right"]))
 def test_a_batch_gives_what_its_rows_give_alone(request_, side):
     rows = list(range(len(request_.prompts)))
@@ -160,7 +161,7 @@ def test_a_batch_gives_what_its_rows_give_alone(request_, side):
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(requests())
 def test_padding_on_the_left_and_on_the_right_are_alike(request_):
     rows = list(range(len(request_.prompts)))
@@ -168,7 +169,7 @@ def test_padding_on_the_left_and_on_the_right_are_alike(request_):
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(requests(), st.randoms(use_true_random=False))
 def test_the_order_of_pictures_changes_only_the_order_of_texts(request_, random):
     rows = list(range(len(request_.prompts)))
@@ -179,7 +180,7 @@ def test_the_order_of_pictures_changes_only_the_order_of_texts(request_, random)
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(requests())
 def test_one_picture_serves_several_prompts_as_each_alone(request_):
     rows = list(range(len(request_.prompts)))
@@ -189,7 +190,7 @@ def test_one_picture_serves_several_prompts_as_each_alone(request_):
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(requests(), st.sampled_from(["left", "right"]))
 def test_cached_equals_uncached(request_, side):
     """Before every word, the logits are those of reading the picture and all words again."""
@@ -256,7 +257,7 @@ def every_text(memory: np.ndarray, prompt: list[int], words: list[int], longest:
 
 @pytest.mark.parametrize("form", ["transformers", "authors"])
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0, 2.0])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2))])
 def test_with_room_for_all_a_beam_search_finds_the_best_text(form, penalty, seed):
     memory, words, prompt = memory_of(np.random.default_rng(seed), 1), [END, 9, 30, 44], [2, 7]
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from examples import examples
 from golden_inputs import tiny_model
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
@@ -143,7 +144,7 @@ def conversations(draw: st.DrawFn):
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(conversations())
 def test_seeing_and_reading(conversation):
     memory, texts, ids, mask, pieces, order = conversation

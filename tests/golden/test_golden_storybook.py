@@ -21,8 +21,12 @@ def test_there_are_stills_and_clips():
     assert sum(isinstance(picture(i), list) for i in range(40)) == 10
 
 
+SLOW = [pytest.mark.slow]  # every fourth of them is part of the quick run, stills and clips
+EACH = [pytest.param(i, marks=SLOW if i % 4 else []) for i in range(len(TEXTS))]
+
+
 @pytest.mark.parametrize("kind", ["caption", "answer"])
-@pytest.mark.parametrize("i", range(len(TEXTS)))
+@pytest.mark.parametrize("i", EACH)
 def test_every_step_and_the_text(storybook, i, kind):
     question = TEXTS[i]["question"] if kind == "answer" else None
     pixels = storybook.processor.pixels(picture(i))

@@ -34,11 +34,24 @@ def tests_of(module: str) -> list[str]:
 
 
 @cache
+def tree_of(path: Path) -> ast.Module:
+    """Parse a Python file, once for all the tests that look at it."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """List all nodes of a Python file, once for all the tests that look at it."""
+    return tuple(ast.walk(tree_of(path)))
+
+
+@cache
 def listed() -> dict[Path, list[str]]:
     """Read which modules each test file lists in its docstring."""
     found = {}
     for path in sorted(TESTS.rglob("test_*.py")):
-        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        docstring = re.match(r'"""(.*?)"""', path.read_text(encoding="utf-8"), re.DOTALL)
+        text = docstring[1].rstrip() if docstring else ""
         sentence = re.search(r"^Checks (.*)\.\Z", text, re.MULTILINE | re.DOTALL)
         found[path] = re.split(r",\s+", sentence[1]) if sentence else []
     return found

@@ -273,7 +273,7 @@ NEW = [
     Mistake("picture cut one pixel to the right", "pixels", ("pixel",), in_place_of(lambda: middle(short_96(), 1)), "wide"),
     Mistake("mean not divided by 255 with the rest", "pixels", ("mean",), pixels(lambda x: (colours(x) - MEAN / 255) / STD)),
     Mistake("colours rolled: green, blue, red", "pixels", ("colours", "green"), pixels(lambda x: (np.roll(colours(x), -1, axis=1) - MEAN) / STD)),
-    Mistake("each colour by the picture's own mean and spread", "pixels", ("of the picture", "own"), pixels(lambda x: (x - x.mean((2, 3), keepdims=True)) / x.std((2, 3), keepdims=True))),
+    Mistake("each colour by the picture's own mean and std", "pixels", ("of the picture", "own"), pixels(lambda x: (x - x.mean((2, 3), keepdims=True)) / x.std((2, 3), keepdims=True))),
     Mistake("pixels clipped to -1 and 1", "pixels", ("clip", "between"), pixels(lambda x: np.clip(x, -1, 1))),
     Mistake("picture shifted by a pixel", "pixels", ("shift", "pixel"), pixels(lambda x: np.roll(x, 1, axis=-1))),
     Mistake("the red channel three times", "pixels", ("red",), pixels(lambda x: (np.repeat(colours(x)[:, :1], 3, axis=1) - MEAN) / STD)),

@@ -327,10 +327,10 @@ ATTENTION = [(vision, "attention"), (text, "attention")]
 NORM = [(vision, "layer_norm"), (text, "layer_norm")]
 SEEDED = [
     Seeded(
-        "another mean and spread of colours",
+        "another mean and std of colours",
         changed(pixel_values=other_colours),
         "pixels",
-        "another mean or spread of colours",
+        "another mean or std of colours",
     ),
     Seeded(
         "blue, green, red",

@@ -10,8 +10,9 @@ import warnings
 
 import numpy as np
 import pytest
+from examples import examples
 from golden_inputs import tiny_inputs, tiny_model
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from numpygit import GitConfig, GitForCausalLM, GitModel, GitVisionConfig, GitVisionModel, UserError
@@ -170,7 +171,7 @@ def continuations(draw: st.DrawFn):
     return rng.integers(4, 61, (B, T)), given, mask, cut, whole_mask
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(continuations())
 def test_continuing_equals_reading_at_once(case) -> None:
     """Several new words a step, padding honoured, positions right without position_ids.
@@ -199,7 +200,7 @@ def test_continuing_equals_reading_at_once(case) -> None:
     assert third.past_key_values.text_kv[0].k.shape[2] == ids.shape[1] + 1
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(continuations(), st.sampled_from(["left", "right"]))
 def test_padding_on_either_side_is_as_if_alone(case, side) -> None:
     ids, pixels, mask, _, _ = case

@@ -65,7 +65,8 @@ NO_CALL = {  # methods that are not called here, and why
 }
 RENAMED = {"clean_up_tokenization": {"text"}}  # in 5.23.0
 PARTS = ("get_submodule", "get_parameter", "get_buffer", "get_parameter_or_buffer")
-LONG = ("from_pretrained", "save_pretrained", "from_config", "generate", "forward")
+LONG = ("from_pretrained", "save_pretrained", "from_config", "generate", "forward",
+        "search", "sample", "encode_plus", "prepare_for_model")  # fmt: skip
 SEARCH = {"input_ids": IDS, "pixel_values": PIXELS, "max_length": 4}
 BEAMS = {"beam_scorer": SimpleNamespace(num_beams=1)}
 STORY = find("storybook")
@@ -140,7 +141,7 @@ def methods() -> Iterator[Any]:
         named = {m for v in GOLDEN.values() for m, keywords in v.get(kind, {}).items() if keywords}
         for method in sorted(named - {"__init__", *NO_CALL}):
             if f"{kind}.{method}" not in NO_CALL and callable(getattr(thing, method, None)):
-                is_long = method in LONG and kind.startswith(("Git", "AutoModel"))
+                is_long = method.endswith(LONG) and kind.startswith(("Git", "Auto", "Bert"))
                 yield pytest.param(kind, method, marks=[pytest.mark.slow] if is_long else [])
 
 

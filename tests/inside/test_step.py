@@ -65,7 +65,7 @@ def test_a_tensor_is_shown_with_letters_sentence_line_and_numbers(step, storyboo
     assert card[3].strip().startswith("layers.py:")
     assert card[3].strip().endswith("weights = softmax(scores)  # (B, N, T, S)")
     low, high, mean = value.min(), value.max(), value.mean(dtype=np.float64)
-    assert card[4].strip().startswith(f"{low:.4g} to {high:.4g}, mean {mean:.4g}, spread")
+    assert card[4].strip().startswith(f"{low:.4g} to {high:.4g}, mean {mean:.4g}, std")
 
 
 def test_jumps_go_on_and_back(step):

@@ -128,6 +128,7 @@ def test_lora_finds_the_gradients_of_its_matrices_by_the_chain_rule():
     np.testing.assert_allclose(db, 1.5 * (dy.T @ x) @ part.a.T, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_lora_in_a_whole_model_has_the_gradients_of_a_small_step():
     config, params = load_params(CHECKPOINT)
     params = astype(params, np.float64)

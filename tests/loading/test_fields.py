@@ -20,7 +20,8 @@ from pathlib import Path
 import fuzz_settings
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import numpygit
@@ -147,7 +148,7 @@ def test_numbers_are_bounded_before_any_work(
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(40, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_value_in_any_field_ends_in_a_caption_or_a_sentence(data, tiny, tmp_path) -> None:
     file = data.draw(st.sampled_from(sorted(TABLES)))
@@ -313,6 +314,7 @@ def test_a_file_that_fits_its_config_and_no_memory_costs_nothing(
     assert int(peak) < 300
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="`ulimit -v` holds on Linux")
 def test_memory_that_is_refused_ends_in_a_sentence(tiny: Path, tmp_path: Path) -> None:
     folder = tmp_path / "sparse"
@@ -348,6 +350,7 @@ def copies_of_a_long_list(count: int) -> bytes:
     return code + b"h\1h\2R" * count + pickle.TUPLE + pickle.STOP
 
 
+@pytest.mark.slow
 def test_copying_counts_as_work() -> None:
     assert len(Machine(copies_of_a_long_list(5)).run()) == 5
     with pytest.raises(UserError, match="copies more than"):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from find_tests import nodes_of
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
@@ -280,7 +281,7 @@ def test_pixels_that_are_not_finite_are_told(tmp_path):
 def test_no_module_can_run_a_pickle():
     """`pickle` serves for the names of its instructions: constants in capitals, nothing else."""
     for path in Path(numpygit.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             if isinstance(node, ast.ImportFrom):
                 assert node.module not in ("pickle", "_pickle", "marshal", "shelve"), path
             if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "pickle":

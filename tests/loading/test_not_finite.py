@@ -96,7 +96,9 @@ def test_the_models_without_a_head_say_so_too(name, bad, damaged, clip):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize(
+    "bad", [pytest.param(bad, marks=pytest.mark.slow if bad == bad else ()) for bad in BAD]
+)
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_the_commands_print_one_line_and_no_words(name, bad, damaged, picture, tmp_path, capsys):
     folder = str(damaged(name, bad))

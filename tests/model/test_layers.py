@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -78,6 +79,7 @@ def test_an_unknown_activation_is_named_with_the_known_ones():
         activate(NUMBERS, name="mish")
 
 
+@examples(100)
 @given(arrays(np.float32, array_shapes(min_dims=1), elements=st.floats(-80, 80, width=32)))
 def test_softmax_sums_to_one_and_ignores_a_shift(scores):
     weights = softmax(scores)

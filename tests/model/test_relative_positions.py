@@ -8,8 +8,9 @@ import math
 
 import numpy as np
 import pytest
+from examples import examples
 from golden_inputs import TINY
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from numpygit import GitConfig, GitForCausalLM, UserError, loading
@@ -74,7 +75,7 @@ def test_no_absolute_position_is_added(kind: str) -> None:
     np.testing.assert_array_equal(one, other)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sampled_from(KINDS), st.integers(0, 99), st.sampled_from([0, 7]), st.data())
 def test_cached_equals_uncached_with_padding(kind, seed, M, data) -> None:
     """The official cached step is wrong for more than one new token, and with padding."""

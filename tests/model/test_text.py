@@ -5,8 +5,9 @@ Checks model/checks.py.
 
 import numpy as np
 import pytest
+from examples import examples
 from golden_inputs import tiny_inputs, tiny_model
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from numpygit.errors import UserError
@@ -42,7 +43,7 @@ def prompts(draw: st.DrawFn):
     return memory_of(rng, B, M), rng.integers(0, 61, (B, T)), attention_mask, pieces
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(prompts())
 def test_cached_equals_uncached(prompt):
     memory, ids, attention_mask, pieces = prompt
@@ -60,7 +61,7 @@ def test_cached_equals_uncached(prompt):
     assert np.isfinite(got).all()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(prompts())
 def test_a_padded_batch_equals_its_rows_alone(prompt):
     memory, ids, attention_mask, _ = prompt

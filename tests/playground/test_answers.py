@@ -352,6 +352,7 @@ def test_other_formats_are_refused(form: str, playground: Playground) -> None:
     assert ask(playground, op="caption", picture=as_file(data))[-1]["event"] == "error"
 
 
+@pytest.mark.slow
 def test_enormous_pictures_are_refused_before_they_are_decoded(playground: Playground) -> None:
     import tracemalloc
 

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from numpygit.errors import UserError
@@ -109,7 +110,7 @@ KEYS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(op=st.sampled_from(OPERATIONS), parts=st.dictionaries(KEYS, JSON, max_size=5), whole=JSON)
 def test_anything_else_is_a_user_error(op: str, parts: dict[str, Any], whole: Any) -> None:
     for given_message in (whole, {"version": VERSION, "op": op, **parts}):

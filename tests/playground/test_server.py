@@ -159,6 +159,7 @@ def test_large_and_lengthless_messages_are_refused_unread(live: Live) -> None:
             assert client.recv(200).split(b" ")[1] == str(status).encode()
 
 
+@pytest.mark.slow
 def test_a_slow_client_is_given_up(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "PATIENCE", 0.6)
     monkeypatch.setattr(server.Handler, "timeout", 0.6)
@@ -229,6 +230,7 @@ def test_work_that_nobody_waits_for_ends(live: Live, slow: Slow) -> None:
     assert slow.count == before
 
 
+@pytest.mark.slow
 def test_who_waits_and_goes_never_runs(live: Live, slow: Slow) -> None:
     first = open_ask(live)
     until(lambda: slow.open == 1)

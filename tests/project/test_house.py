@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from find_tests import nodes_of
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "numpygit"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -25,7 +27,7 @@ def lines_of(function: ast.FunctionDef) -> int:
 def test_functions_have_at_most_40_lines():
     found = []
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             if isinstance(node, ast.FunctionDef):
                 name = f"{path.name}: {node.name}"
                 if lines_of(node) > LONG_FUNCTIONS.get(name, 40):
@@ -46,7 +48,7 @@ def test_files_have_at_most_400_lines_and_folders_at_most_11_files():
 
 def imports_of(path: Path) -> Iterator[Path]:
     """List the files of the package that a file imports when it is imported."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
             for target in (base, *(base / alias.name for alias in node.names)):
@@ -85,7 +87,7 @@ def test_the_library_prints_only_where_printing_is_its_trade():
         name = path.relative_to(PACKAGE).as_posix()
         if name.startswith("cli/"):
             continue
-        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for function in nodes_of(path):
             if isinstance(function, ast.FunctionDef):
                 for node in ast.walk(function):
                     called = node.func if isinstance(node, ast.Call) else None

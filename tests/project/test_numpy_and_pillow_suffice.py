@@ -69,6 +69,7 @@ def test_importing_the_package_imports_none_of_them() -> None:
     assert not imported & {*BLOCKED[:4], "ssl"}
 
 
+@pytest.mark.slow
 def test_what_needs_one_says_which(tmp_path: Any) -> None:
     done = run(
         BLOCK

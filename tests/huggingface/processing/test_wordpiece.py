@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from examples import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
@@ -65,7 +66,7 @@ def test_ids_and_texts_equal_the_goldens(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VOCABULARIES)
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(text=TEXTS)
 @example(text="ΟΔΟΣ İstanbul straße ﬁne a\u0301bc [SEP][CLS] x[MASK]y")
 @example(text="中文 two漢字stars 😀 $5+<=>^`|~ a.b,c 'tis")
@@ -74,7 +75,7 @@ def test_encoding_equals_the_package(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", VOCABULARIES)
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(words=st.lists(TEXTS, max_size=5))
 def test_split_words_equal_the_package(name: str, words: list[str]) -> None:
     theirs: Any = RUST[name].tokenizer
@@ -83,7 +84,7 @@ def test_split_words_equal_the_package(name: str, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", VOCABULARIES)
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(data=st.data(), skip=st.booleans())
 def test_decoding_equals_the_package(name: str, data: st.DataObject, skip: bool) -> None:
     size = PYTHON[name].get_vocab_size()

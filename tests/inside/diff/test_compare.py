@@ -67,6 +67,7 @@ def test_a_seeded_bug_is_found_without_the_weights_too(seeded):
     assert report.causes or report.suspects
 
 
+@pytest.mark.slow
 def test_the_document_shows_what_came_out():
     _, shown, _ = seeded_bugs.split_document()
     assert shown == seeded_bugs.table()
