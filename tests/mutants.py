@@ -1,14 +1,16 @@
 """Do the tests notice? Change the code in one small way at a time, and list what no test saw.
 
     python tests/mutants.py --sample 100 --seed 2    # 100 of all changes, drawn
+    OPENBLAS_NUM_THREADS=1 python tests/mutants.py --sample 100 --jobs 8    # 8 at a time
     python tests/mutants.py numpygit/model/text.py   # all changes of a file, or of several
     python tests/mutants.py --list                   # how many changes there are
 
 A change: a comparison, an operator, a number, a truth value, `and` for `or`, `min` for `max`, a
 `not` left out. Each is made in a copy of the repository; the tests of its module run there first,
-then those of its room, until one fails. What passes them all has survived, and is printed. Changes
-that change nothing, such as a larger block of the same result, are listed in equal_mutants.txt with
-the reason; they count for neither side. (Each run is a fork of this process: Linux and macOS.)
+then those of its room, until one fails: the quick ones, and if all pass, the slow ones too. What
+passes them all has survived, and is printed. Changes that change nothing, such as a larger block
+of the same result, are listed in equal_mutants.txt with the reason; they count for neither side.
+Ctrl-C ends it with the share of what was tried. (Each run is a fork: Linux and macOS.)
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import argparse
 import ast
 import compileall
+import multiprocessing
 import os
 import random
 import shutil
@@ -24,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -53,7 +57,7 @@ TESTS = {  # after those of the module itself, for files that begin with this
     "numpygit/captioner": ["tests/captioner", "tests/golden/test_golden_storybook.py"],
     "numpygit/decoding": [*SEARCHES, "tests/huggingface/test_generate.py"],
 }
-LONGEST = 300  # seconds: a text that never ends is noticed too
+LONGEST = 120  # seconds: a text that never ends is noticed too
 COMPARE = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "=="}
 OPERATE = {ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.FloorDiv: "*"}
 SIGNS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
@@ -87,6 +91,7 @@ def main() -> None:
     parser.add_argument("files", nargs="*", default=TARGETS, help="files or folders")
     parser.add_argument("--sample", type=int, help="try so many, drawn at random")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="so many at a time")
     parser.add_argument("--list", action="store_true", help="count the changes and stop")
     options = parser.parse_args()
     mutants = [m for file in files_of(options.files) for m in mutants_of(file)]
@@ -95,7 +100,13 @@ def main() -> None:
         return
     if options.sample and options.sample < len(mutants):
         mutants = random.Random(options.seed).sample(mutants, options.sample)
-    report(list(tried(mutants)))
+    results = []
+    try:
+        for result in tried(mutants, options.jobs):
+            results.append(result)
+    except KeyboardInterrupt:
+        print(f"stopped after {len(results)} of {len(mutants)}")
+    report(results)
 
 
 def report(results: list[Result]) -> None:
@@ -198,25 +209,50 @@ def changed_constant(value: object) -> str | None:
     return None
 
 
-def tried(mutants: list[Mutant]) -> Iterator[Result]:
-    """Make each change in a copy and run its tests."""
-    equal, passing = equal_changes(), set()
+def tried(mutants: list[Mutant], jobs: int) -> Iterator[Result]:
+    """Make each change in a copy and run its tests, several at a time, each in its own copy."""
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "numpygit"
-        made_copy(copy)
-        for number, mutant in enumerate(mutants, 1):
-            tests = tests_for(mutant.file)
-            if tuple(tests) not in passing and not tests_pass(tests, copy):
-                sys.exit(f"the tests of {mutant.file} fail without any change: {' '.join(tests)}")
-            passing.add(tuple(tests))
-            started = time.monotonic()
-            survived = survives(mutant, tests, copy)
-            reason = equal.get((mutant.file, mutant.shown), "")
-            word = "equal" if survived and reason else "SURVIVED" if survived else "noticed"
-            seconds = time.monotonic() - started
-            print(f"[{number}] {word} {seconds:.1f} s  {mutant.file}:{mutant.line}  {mutant.shown}",
-                  flush=True)  # fmt: skip
-            yield Result(mutant, survived, reason)
+        context = multiprocessing.get_context("fork")
+        pool = ProcessPoolExecutor(jobs, context, initializer=begin, initargs=(Path(folder),))
+        try:
+            paths = {path for mutant in mutants for path in tests_for(mutant.file)}
+            for path, passes in zip(paths, pool.map(passes_unchanged, paths), strict=True):
+                if not passes:
+                    sys.exit(f"{path} fails without any change")
+            for number, one in enumerate(as_completed([pool.submit(judge, m) for m in mutants]), 1):
+                result, seconds = one.result()
+                mutant, survived, reason = result
+                word = "equal" if survived and reason else "SURVIVED" if survived else "noticed"
+                where = f"{mutant.file}:{mutant.line}"
+                print(f"[{number}] {word} {seconds:.1f} s  {where}  {mutant.shown}", flush=True)
+                yield result
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def begin(folder: Path) -> None:
+    """Begin a process of the pool: it works in a copy of its own, and Ctrl-C is its parent's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.chdir(folder)
+    made_copy(own_copy())
+
+
+def own_copy() -> Path:
+    """Say where the copy of this process lies."""
+    return Path.cwd() / str(os.getpid())
+
+
+def passes_unchanged(path: str) -> bool:
+    """Tell whether all tests of a path pass as they are."""
+    return all(tests_pass([path], own_copy(), quick=quick) for quick in (True, False))
+
+
+def judge(mutant: Mutant) -> tuple[Result, float]:
+    """Try one change: -> what the tests said, and how many seconds it took."""
+    started = time.monotonic()
+    survived = survives(mutant, tests_for(mutant.file), own_copy())
+    reason = equal_changes().get((mutant.file, mutant.shown), "")
+    return Result(mutant, survived, reason), time.monotonic() - started
 
 
 def made_copy(copy: Path) -> None:
@@ -243,43 +279,53 @@ def survives(mutant: Mutant, tests: list[str], copy: Path) -> bool:
     path = copy / mutant.file
     before = path.read_bytes()
     path.write_bytes(before[: mutant.start] + mutant.new.encode() + before[mutant.end :])
+    forget(path)
     try:
-        return tests_pass(tests, copy)
+        return tests_pass(tests, copy, quick=True) and tests_pass(tests, copy, quick=False)
     finally:
         path.write_bytes(before)
         os.utime(path, (0, 0))
+        forget(path)
 
 
-def tests_pass(tests: list[str], copy: Path) -> bool:
+def forget(path: Path) -> None:
+    """Delete the bytecode of a file, which its time and size may not tell from another."""
+    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+        compiled.unlink()
+
+
+def tests_pass(tests: list[str], copy: Path, *, quick: bool) -> bool:
     """Tell whether tests pass in the copy, in a fork that has the large packages already."""
     child = os.fork()
     if child == 0:
-        run_tests(tests, copy)
+        run_tests(tests, copy, ["-m", "not slow"] if quick else [])
     ends = time.monotonic() + LONGEST
     while time.monotonic() < ends:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return status == 0
+            return os.waitstatus_to_exitcode(status) in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
         time.sleep(0.05)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return False
 
 
-def run_tests(tests: list[str], copy: Path) -> NoReturn:
+def run_tests(tests: list[str], copy: Path, which: list[str]) -> NoReturn:
     """Run pytest here, quietly, and end this process with its exit status."""
     os.setpgid(0, 0)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     os.chdir(copy)
-    sys.dont_write_bytecode = True
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.dont_write_bytecode = False  # the tests are parsed once
     sys.path[:] = [str(copy), *(path for path in sys.path if not path.startswith(str(ROOT)))]
-    os.environ |= {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    os.environ["PYTHONPATH"] = str(copy)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.modules.pop("find_tests")
-    flags = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"]
+    flags = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     try:
-        status = int(pytest.main([*flags, *tests]))
+        status = int(pytest.main([*flags, *which, *tests]))
     except BaseException:
         status = 1
     os._exit(status)
