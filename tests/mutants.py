@@ -281,7 +281,14 @@ def made_copy(copy: Path) -> None:
 def tests_for(file: str) -> list[str]:
     """List the tests of a file: its own first, those of its room then."""
     room = next(room for room in TESTS if file.startswith(room))
-    return list(dict.fromkeys([*tests_of(file), *TESTS[room]]))
+    names = [*tests_of(file), *TESTS[room]]
+    return list(dict.fromkeys(found for name in names for found in files_in(name)))
+
+
+def files_in(name: str) -> list[str]:
+    """List the test files of a folder, or the one that is named."""
+    found = sorted((ROOT / name).rglob("test_*.py")) or [ROOT / name]
+    return [path.relative_to(ROOT).as_posix() for path in found]
 
 
 def survives(mutant: Mutant, tests: list[str], copy: Path) -> bool:
