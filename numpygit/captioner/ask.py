@@ -1,4 +1,6 @@
-"""More to ask a captioner: scores of words, several answers, the likeliest of a list of labels."""
+"""More to ask a captioner: captions with scores, several answers from one KV cache, and
+classification by labels.
+"""
 
 from __future__ import annotations
 

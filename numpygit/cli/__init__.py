@@ -1,5 +1,12 @@
 """The command line: `numpygit caption`, `answer`, ...; each group of commands has its file.
 
+    commands.py     the parser; caption, answer, classify, explain, models
+    dataset.py      caption of folders and data sets       evaluate.py    evaluate
+    inside.py       trace, diff, step                      play.py        play
+    train.py        train, lesson                          completion.py  completion
+    wording.py      options that several commands share    loading.py     the model, the picture
+    help_texts.py   descriptions and examples of --help
+
 Little is imported before Ctrl-C is taken care of: what is pressed earlier, Python shows in its way.
 """
 

@@ -1,4 +1,4 @@
-"""How the words of captions are chosen, and what stands around them."""
+"""Settings of captions: beginning, forbidden words, options of `generate`, prefix and suffix."""
 
 from __future__ import annotations
 
