@@ -53,7 +53,7 @@ def expect(name: str, value: object, kinds: type | tuple[type, ...], words: str)
 def shown(text: str, most: int = 120) -> str:
     """Write a name or a text for a message: cut in its middle, control characters escaped."""
     if len(text) > most:
-        text = f"{text[: most * 2 // 3]} ... {text[len(text) - most // 4 :]}"
+        text = f"{text[: most // 3]} ... {text[len(text) - most * 3 // 5 :]}"  # names end paths
     return "".join(letter if letter.isprintable() else escaped(letter) for letter in text)
 
 

@@ -46,6 +46,12 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """Give it all back: plugins that end with a report, as hypothesis', ask the collector."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_power_cuts() -> Iterator[None]:
     """Let nothing wait until the disk has written it: no such file outlives its test."""

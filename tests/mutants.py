@@ -1,14 +1,17 @@
 """Do the tests notice? Change the code in one small way at a time, and list what no test saw.
 
     python tests/mutants.py --sample 100 --seed 2    # 100 of all changes, drawn
+    OPENBLAS_NUM_THREADS=1 python tests/mutants.py --sample 100 --jobs 8    # 8 at a time
     python tests/mutants.py numpygit/model/text.py   # all changes of a file, or of several
     python tests/mutants.py --list                   # how many changes there are
 
 A change: a comparison, an operator, a number, a truth value, `and` for `or`, `min` for `max`, a
 `not` left out. Each is made in a copy of the repository; the tests of its module run there first,
-then those of its room, until one fails. What passes them all has survived, and is printed. Changes
-that change nothing, such as a larger block of the same result, are listed in equal_mutants.txt with
-the reason; they count for neither side. (Each run is a fork of this process: Linux and macOS.)
+then those of its room, until one fails: the quick ones, and if all pass, the slow ones too. What
+passes them all has survived, and is printed. Changes that change nothing, such as a larger block
+of the same result, are listed in equal_mutants.txt with the reason; they count for neither side.
+Ctrl-C ends it with the share of what was tried; `--skip` goes on after so many of a sample. (Each
+run is a fork: Linux and macOS.)
 """
 
 from __future__ import annotations
@@ -16,14 +19,17 @@ from __future__ import annotations
 import argparse
 import ast
 import compileall
+import multiprocessing
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -53,7 +59,9 @@ TESTS = {  # after those of the module itself, for files that begin with this
     "numpygit/captioner": ["tests/captioner", "tests/golden/test_golden_storybook.py"],
     "numpygit/decoding": [*SEARCHES, "tests/huggingface/test_generate.py"],
 }
-LONGEST = 300  # seconds: a text that never ends is noticed too
+LONGEST = 60  # seconds: a text that never ends is noticed too
+MOST_MEMORY = 8 * 2**30  # and one that takes all there is
+STOP = multiprocessing.get_context("fork").Event()
 COMPARE = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "=="}
 OPERATE = {ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.FloorDiv: "*"}
 SIGNS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
@@ -87,15 +95,24 @@ def main() -> None:
     parser.add_argument("files", nargs="*", default=TARGETS, help="files or folders")
     parser.add_argument("--sample", type=int, help="try so many, drawn at random")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--skip", type=int, default=0, help="leave out the first of a sample")
+    parser.add_argument("--jobs", type=int, default=1, help="so many at a time")
     parser.add_argument("--list", action="store_true", help="count the changes and stop")
     options = parser.parse_args()
     mutants = [m for file in files_of(options.files) for m in mutants_of(file)]
     if options.list:
         print(f"{len(mutants)} changes in {len({m.file for m in mutants})} files")
         return
-    if options.sample and options.sample < len(mutants):
-        mutants = random.Random(options.seed).sample(mutants, options.sample)
-    report(list(tried(mutants)))
+    if options.sample:
+        mutants = random.Random(options.seed).sample(mutants, min(options.sample, len(mutants)))
+    mutants = mutants[options.skip :]
+    results = []
+    try:
+        for result in tried(mutants, options.jobs):
+            results.append(result)
+    except KeyboardInterrupt:
+        print(f"stopped after {len(results)} of {len(mutants)}")
+    report(results)
 
 
 def report(results: list[Result]) -> None:
@@ -198,25 +215,54 @@ def changed_constant(value: object) -> str | None:
     return None
 
 
-def tried(mutants: list[Mutant]) -> Iterator[Result]:
-    """Make each change in a copy and run its tests."""
-    equal, passing = equal_changes(), set()
+def tried(mutants: list[Mutant], jobs: int) -> Iterator[Result]:
+    """Make each change in a copy and run its tests, several at a time, each in its own copy."""
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "numpygit"
-        made_copy(copy)
-        for number, mutant in enumerate(mutants, 1):
-            tests = tests_for(mutant.file)
-            if tuple(tests) not in passing and not tests_pass(tests, copy):
-                sys.exit(f"the tests of {mutant.file} fail without any change: {' '.join(tests)}")
-            passing.add(tuple(tests))
-            started = time.monotonic()
-            survived = survives(mutant, tests, copy)
-            reason = equal.get((mutant.file, mutant.shown), "")
-            word = "equal" if survived and reason else "SURVIVED" if survived else "noticed"
-            seconds = time.monotonic() - started
-            print(f"[{number}] {word} {seconds:.1f} s  {mutant.file}:{mutant.line}  {mutant.shown}",
-                  flush=True)  # fmt: skip
-            yield Result(mutant, survived, reason)
+        context = multiprocessing.get_context("fork")
+        pool = ProcessPoolExecutor(jobs, context, initializer=begin, initargs=(Path(folder),))
+        try:
+            paths = sorted({path for mutant in mutants for path in tests_for(mutant.file)})
+            passing = list(pool.map(passes_unchanged, paths))
+            sound = {path for path, passes in zip(paths, passing, strict=True) if passes}
+            for path in sorted(set(paths) - sound):
+                print(f"left out, as it fails without any change: {path}")
+            running = [pool.submit(judge, mutant, sound) for mutant in mutants]
+            for number, one in enumerate(as_completed(running), 1):
+                result, seconds = one.result()
+                mutant, survived, reason = result
+                word = "equal" if survived and reason else "SURVIVED" if survived else "noticed"
+                where = f"{mutant.file}:{mutant.line}"
+                print(f"[{number}] {word} {seconds:.1f} s  {where}  {mutant.shown}", flush=True)
+                yield result
+        finally:
+            STOP.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def begin(folder: Path) -> None:
+    """Begin a process of the pool: it works in a copy of its own, and Ctrl-C is its parent's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.chdir(folder)
+    made_copy(own_copy())
+
+
+def own_copy() -> Path:
+    """Say where the copy of this process lies."""
+    return Path.cwd() / str(os.getpid())
+
+
+def passes_unchanged(path: str) -> bool:
+    """Tell whether all tests of a path pass as they are."""
+    return tests_pass([path], own_copy(), quick=False)
+
+
+def judge(mutant: Mutant, sound: set[str]) -> tuple[Result, float]:
+    """Try one change: -> what the tests said, and how many seconds it took."""
+    started = time.monotonic()
+    tests = [path for path in tests_for(mutant.file) if path in sound]
+    survived = survives(mutant, tests, own_copy())
+    reason = equal_changes().get((mutant.file, mutant.shown), "")
+    return Result(mutant, survived, reason), time.monotonic() - started
 
 
 def made_copy(copy: Path) -> None:
@@ -235,7 +281,14 @@ def made_copy(copy: Path) -> None:
 def tests_for(file: str) -> list[str]:
     """List the tests of a file: its own first, those of its room then."""
     room = next(room for room in TESTS if file.startswith(room))
-    return list(dict.fromkeys([*tests_of(file), *TESTS[room]]))
+    names = [*tests_of(file), *TESTS[room]]
+    return list(dict.fromkeys(found for name in names for found in files_in(name)))
+
+
+def files_in(name: str) -> list[str]:
+    """List the test files of a folder, or the one that is named."""
+    found = sorted((ROOT / name).rglob("test_*.py")) or [ROOT / name]
+    return [path.relative_to(ROOT).as_posix() for path in found]
 
 
 def survives(mutant: Mutant, tests: list[str], copy: Path) -> bool:
@@ -243,43 +296,54 @@ def survives(mutant: Mutant, tests: list[str], copy: Path) -> bool:
     path = copy / mutant.file
     before = path.read_bytes()
     path.write_bytes(before[: mutant.start] + mutant.new.encode() + before[mutant.end :])
+    forget(path)
     try:
-        return tests_pass(tests, copy)
+        return tests_pass(tests, copy, quick=True) and tests_pass(tests, copy, quick=False)
     finally:
         path.write_bytes(before)
         os.utime(path, (0, 0))
+        forget(path)
 
 
-def tests_pass(tests: list[str], copy: Path) -> bool:
+def forget(path: Path) -> None:
+    """Delete the bytecode of a file, which its time and size may not tell from another."""
+    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+        compiled.unlink()
+
+
+def tests_pass(tests: list[str], copy: Path, *, quick: bool) -> bool:
     """Tell whether tests pass in the copy, in a fork that has the large packages already."""
     child = os.fork()
     if child == 0:
-        run_tests(tests, copy)
+        run_tests(tests, copy, ["-m", "not slow"] if quick else [])
     ends = time.monotonic() + LONGEST
-    while time.monotonic() < ends:
+    while time.monotonic() < ends and not STOP.is_set():
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return status == 0
+            return os.waitstatus_to_exitcode(status) in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
         time.sleep(0.05)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return False
 
 
-def run_tests(tests: list[str], copy: Path) -> NoReturn:
+def run_tests(tests: list[str], copy: Path, which: list[str]) -> NoReturn:
     """Run pytest here, quietly, and end this process with its exit status."""
     os.setpgid(0, 0)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     os.chdir(copy)
-    sys.dont_write_bytecode = True
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    sys.dont_write_bytecode = False  # the tests are parsed once
     sys.path[:] = [str(copy), *(path for path in sys.path if not path.startswith(str(ROOT)))]
-    os.environ |= {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    os.environ["PYTHONPATH"] = str(copy)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.modules.pop("find_tests")
-    flags = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"]
+    flags = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     try:
-        status = int(pytest.main([*flags, *tests]))
+        status = int(pytest.main([*flags, *which, *tests]))
     except BaseException:
         status = 1
     os._exit(status)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Sequence
@@ -33,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code: 0, or 1 when anything could not be done."""
     described = parser()
     given = sys.argv[1:] if arguments is None else arguments
+    if not given:
+        described.print_help(sys.stderr)
+        return 2
     hint = meant(given, list(commands_of(described)))
     if hint:
         complain(hint)
@@ -78,22 +82,24 @@ def show_log() -> None:
     logging.getLogger("numpygit").setLevel(logging.INFO)
 
 
-def shared_options(model: str = DEFAULT_MODEL) -> argparse.ArgumentParser:
-    """Describe what every command with a model takes."""
+def shared_options(model: str | None = DEFAULT_MODEL) -> argparse.ArgumentParser:
+    """Describe what every command with a model takes; `evaluate` has None by default."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument(
-        "-m",
-        "--model",
-        default=model,
-        metavar="NAME",
-        help="'storybook' (bundled), an id on the Hugging Face Hub, or a folder "
-        f"(default: {model})",
-    )
-    shared.add_argument("--base", metavar="NAME", help="of an adapter (PEFT): its base model")
+        "-m", "--model", default=model, metavar="NAME", help="'storybook' (bundled), an id on the "
+        f"Hugging Face Hub, or a folder (default: {model or 'score RESULTS as they are'})",
+    )  # fmt: skip
+    shared.add_argument("--base", metavar="NAME", help="base model of a PEFT adapter")
     shared.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub")
-    shared.add_argument("--offline", action="store_true", help="use the cache, no network")
-    shared.add_argument("--token", metavar="TOKEN", help="for the Hub (default: HF_TOKEN)")
-    shared.add_argument("--cache-dir", metavar="FOLDER", help="the Hub's cache (default: HF_HOME)")
+    shared.add_argument(
+        "--offline", action="store_true", help="use what was downloaded before, no network"
+    )
+    shared.add_argument(
+        "--token", metavar="TOKEN", help="access token of the Hub (default: HF_TOKEN)"
+    )
+    shared.add_argument(
+        "--cache-dir", metavar="FOLDER", help="where downloads are kept (default: HF_HOME)"
+    )
     shared.add_argument(
         "--preprocessing",
         choices=PREPROCESSING,
@@ -105,11 +111,13 @@ def shared_options(model: str = DEFAULT_MODEL) -> argparse.ArgumentParser:
         "--threads", type=int, metavar="N", help="cores to use (default: all that are allowed)"
     )
     shared.add_argument(
-        "--plain", action="store_true", help="run the five files of the model without the room fast"
+        "--plain",
+        action="store_true",
+        help="run numpygit/model alone, without its faster twin, numpygit/fast",
     )
     shared.add_argument("--json", action="store_true", help="print one JSON object a line")
     shared.add_argument(
-        "-v", "--verbose", action="store_true", help="say on the error stream what is done"
+        "-v", "--verbose", action="store_true", help="report each step on the error stream"
     )
     return shared
 
@@ -119,7 +127,7 @@ def parser() -> argparse.ArgumentParser:
     shared = shared_options()
     length = argparse.ArgumentParser(add_help=False)
     length.add_argument(
-        "--max-length", type=int, metavar="N", help="most text tokens, the prompt included"
+        "--max-length", type=int, metavar="N", help="at most N text tokens, the prompt included"
     )
     top = argparse.ArgumentParser(
         prog="numpygit", description="Captions and answers for pictures, in NumPy."
@@ -136,7 +144,7 @@ def parser() -> argparse.ArgumentParser:
     answer.add_argument("questions", nargs="+", metavar="QUESTION", help="a question, in quotes")
     wording.add_classify(commands, shared)
     wording.add_explain(commands, parents=[shared, length])
-    add_evaluate(commands, [shared_options()])
+    add_evaluate(commands, [shared_options(None)])
     models = commands.add_parser("models", help="list the official checkpoints")
     models.add_argument("--json", action="store_true", help="print one JSON object a line")
     add_inside(commands, shared)
@@ -161,7 +169,8 @@ def print_models(*, as_json: bool) -> int:
         for entry in CATALOGUE:
             print(json.dumps(catalogue.describe(entry)))
     else:
-        print(catalogue.table(), flush=True)
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        print(catalogue.table(columns), flush=True)
     return 0
 
 
@@ -170,12 +179,12 @@ def add_folder_options(caption: argparse.ArgumentParser) -> None:
     group = caption.add_argument_group(
         "a folder of pictures",
         "Stopped and started again, the command goes on with the pictures that have no caption "
-        "in the output yet. A picture that cannot be read is reported and left out, the exit code "
+        "in the output yet. A picture that cannot be read is reported and left out; the exit code "
         "is then 1, and the next start tries it again. Names that begin with a dot are left out.",
     )
-    group.add_argument("--recursive", action="store_true", help="look into its folders too")
+    group.add_argument("--recursive", action="store_true", help="look into folders inside it too")
     group.add_argument(
-        "--batch-size", type=int, default=8, metavar="N", help="pictures at once (default: 8)"
+        "--batch-size", type=int, default=8, metavar="N", help="pictures in a batch (default: 8)"
     )
     group.add_argument(
         "--output",
@@ -187,7 +196,7 @@ def add_folder_options(caption: argparse.ArgumentParser) -> None:
         "--existing",
         choices=EXISTING,
         default="skip",
-        help="pictures that have a caption: pass them over, write it anew, or write another "
+        help="pictures that have a caption already: skip them, write it anew, or append another "
         "(default: skip); an empty text file is no caption",
     )
 

@@ -5,6 +5,7 @@ command was meant where none was given.
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import textwrap
 from collections.abc import Sequence
@@ -16,14 +17,16 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", "
 TEXTS = {
     "caption": (
         "Say what pictures or clips show, one line a picture.",
-        "numpygit caption photo.jpg -m storybook      bundled: no download, but it knows\n"
-        "                                             its own drawn world only\n"
-        "numpygit caption photo.jpg                   microsoft/git-base-coco, 707 MB once\n"
+        "numpygit caption photo.jpg                   with microsoft/git-base-coco,\n"
+        "                                             706 MB, downloaded once\n"
+        "numpygit caption photo.jpg -m storybook      no download, but it knows only\n"
+        "                                             its own drawn world\n"
         "numpygit caption holiday/ --output captions.jsonl",
     ),
     "answer": (
         "Answer questions about a picture or clip; it is encoded once for all of them.",
-        'numpygit answer photo.jpg "what color is the car?" -m microsoft/git-base-textvqa',
+        'numpygit answer photo.jpg "what color is the car?"\n'
+        'numpygit answer sign.jpg "what does it say?" -m microsoft/git-base-textvqa',
     ),
     "classify": (
         "Choose the labels that suit a picture best, from a file with one label a line.",
@@ -45,12 +48,12 @@ TEXTS = {
     "train": (
         None,
         "numpygit train pictures/ --output my-model --epochs 3\n"
-        "numpygit train questions.json --answers answers.json --pictures photos --output my-model",
+        "numpygit train vqa.json --answers answers.json --pictures photos --output mine",
     ),
     "lesson": (None, "numpygit lesson kites"),
     "play": (
         None,
-        "numpygit play                                storybook, in the browser that opens\n"
+        "numpygit play                                with storybook, in the browser\n"
         "numpygit play --model microsoft/git-base-coco\n"
         "numpygit play --static site",
     ),
@@ -80,9 +83,12 @@ TEXTS = {
 }  # fmt: skip
 
 FIRST = (
-    "numpygit caption photo.jpg -m storybook      caption a picture with the bundled model\n"
-    "numpygit explain photo.jpg -m storybook -o page.html\n"
-    "numpygit COMMAND --help                      what a command does, with examples"
+    "numpygit caption photo.jpg                   caption a photograph: downloads\n"
+    "                                             microsoft/git-base-coco, 706 MB\n"
+    "numpygit caption photo.jpg -m storybook      the same with the small bundled\n"
+    "                                             model, for its own drawings\n"
+    "numpygit play                                open a page to try everything\n"
+    "numpygit COMMAND --help                      a command, with examples"
 )
 
 
@@ -91,6 +97,9 @@ def describe(top: argparse.ArgumentParser, commands: Any) -> None:
     top.formatter_class = argparse.RawDescriptionHelpFormatter
     top.epilog = f"to begin with:\n{indented(FIRST)}"
     for name, command in commands.choices.items():
+        command.usage = usage(command)
+        for group in command._action_groups:
+            group.description = group.description and wrapped(group.description, 76)
         sentence, examples = TEXTS.get(name, (None, ""))
         command.description = command.description or sentence or helps(commands, name)
         if examples:
@@ -106,9 +115,23 @@ def helps(commands: Any, name: str) -> str:
     return f"{line[0].upper()}{line[1:]}."
 
 
-def wrapped(text: str) -> str:
+def usage(command: argparse.ArgumentParser) -> str:
+    """Write a usage of one line: what must be given; the options are listed below it."""
+    required, positional = [], []
+    for action in command._actions:
+        name = str(action.metavar)
+        if not action.option_strings:
+            shown = "{" + ",".join(action.choices) + "}" if action.choices else name
+            positional.append({"+": f"{name} [{name} ...]", "?": f"[{name}]"}.get(
+                str(action.nargs), shown))  # fmt: skip
+        elif action.required:
+            required.append(f"{action.option_strings[0]} {name}")
+    return " ".join(["%(prog)s [options]", *required, *positional])
+
+
+def wrapped(text: str, width: int = 78) -> str:
     """Break a description into lines, which the raw formatter does not."""
-    return textwrap.fill(text, 78)
+    return textwrap.fill(text.strip(), width)
 
 
 def indented(text: str) -> str:
@@ -117,10 +140,13 @@ def indented(text: str) -> str:
 
 
 def meant(arguments: Sequence[str], commands: Sequence[str]) -> str:
-    """Say which command was meant by `numpygit PICTURE`; "" if a command was given."""
+    """Say which command was meant by `numpygit PICTURE`, or a misspelt one; "" if one was given."""
     if not arguments or arguments[0] in commands or arguments[0].startswith("-"):
         return ""
     first = arguments[0]
+    near = difflib.get_close_matches(first, commands, 1)
+    if near:
+        return f"{first!r} is no command; did you mean `numpygit {near[0]}`?"
     is_picture = first.lower().endswith(PICTURES) or os.path.exists(first)
     if not is_picture:
         return ""

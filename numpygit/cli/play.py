@@ -38,14 +38,20 @@ def add_model_options(play: argparse.ArgumentParser) -> None:
         "(default: storybook)",
     )
     play.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub")
-    play.add_argument("--offline", action="store_true", help="use the cache, no network")
+    play.add_argument(
+        "--offline", action="store_true", help="use what was downloaded before, no network"
+    )
     play.add_argument("--threads", type=int, metavar="N", help="cores to use (default: all)")
 
 
 def add_server_options(play: argparse.ArgumentParser) -> None:
     """Describe where the page is answered."""
     play.add_argument(
-        "--port", type=int, default=8742, metavar="P", help="0 for any (default: 8742)"
+        "--port",
+        type=int,
+        default=8742,
+        metavar="P",
+        help="of the page; 0 takes any free one (default: 8742)",
     )
     play.add_argument("--no-browser", action="store_true", help="print the address only")
     play.add_argument(
@@ -59,7 +65,7 @@ def add_server_options(play: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a name under which the page may be asked for, behind a proxy",
+        help="another host name of the page, behind a proxy",
     )
 
 

@@ -32,20 +32,33 @@ def add_commands(commands: Any) -> None:
     )  # fmt: skip
     add_where(parser)
     add_how(parser)
-    lesson = commands.add_parser("lesson", help="draw pictures of a word to teach storybook")
-    lesson.add_argument("folder", metavar="FOLDER", help="where to draw")
-    lesson.add_argument("--pictures", type=int, default=256, metavar="N", help="with a kite")
-    lesson.add_argument("--old", type=int, default=256, metavar="N", help="without (default: 256)")
-    lesson.add_argument("--seed", type=int, default=0, metavar="N")
+    lesson = commands.add_parser(
+        "lesson", help="draw pictures of a new word, kite, to teach storybook"
+    )
+    lesson.add_argument("folder", metavar="FOLDER", help="where to write them")
+    lesson.add_argument("--pictures", type=int, default=256, metavar="N",
+                        help="pictures with a kite (default: 256)")  # fmt: skip
+    lesson.add_argument("--old", type=int, default=256, metavar="N",
+                        help="pictures without one, against forgetting (default: 256)")  # fmt: skip
+    lesson.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the scenes (default: 0)"
+    )
 
 
 def add_where(parser: argparse.ArgumentParser) -> None:
     """Describe what is read and written."""
     add = parser.add_argument
-    add("--model", default="storybook", metavar="NAME", help="to begin with (default: storybook)")
-    add("--output", required=True, metavar="DIR", help="for the model, its state and its curves")
-    add("--answers", metavar="FILE", help="texts that lie in a second file: VQA, TSV")
-    add("--pictures", metavar="DIR", help="the folder of the pictures that a file names")
+    add("-m", "--model", default="storybook", metavar="NAME",
+        help="to begin with: 'storybook', an id on the Hugging Face Hub, or a folder "
+        "(default: storybook)")  # fmt: skip
+    add(
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="for the model, its curves, and what is needed to go on",
+    )
+    add("--answers", metavar="FILE", help="the texts, where they are in a second file: VQA, TSV")
+    add("--pictures", metavar="DIR", help="where the pictures are that a file names")
     add("--validation", default="0.1", metavar="SHARE|DATA",
         help="a share of the pictures to hold back, or other data (default: 0.1)")  # fmt: skip
     add("--threads", type=int, metavar="N", help="cores to use (default: all that are allowed)")
@@ -55,23 +68,32 @@ def add_how(parser: argparse.ArgumentParser) -> None:
     """Describe how to train."""
     add, unset = parser.add_argument, argparse.SUPPRESS  # the defaults are those of Settings
     add("--train", dest="what", default="all", metavar="WHAT",
-        help=f"what is trained: {', '.join(KINDS)} (default: all)")  # fmt: skip
-    add("--epochs", type=float, default=unset, metavar="N", help="(default: 10)")
-    add("--steps", type=int, metavar="N", help="instead of epochs")
-    add("--batch", type=int, default=unset, metavar="N", help="pictures (default: 32)")
-    add("--accumulate", type=int, default=1, metavar="N", help="batches that make up a step")
-    add("--rate", type=float, metavar="R", help="5e-5 * 768 / width; LoRA, head: 10x")
-    add("--schedule", choices=SCHEDULES, default=unset)
-    add("--warm-up", type=float, default=unset, metavar="SHARE", help="(default: 0.1)")
+        help=f"what is trained: {', '.join(KINDS)} (default: all); text is the text decoder, "
+        "last:N its last N layers, head the vocabulary head, lora:R LoRA of rank R")  # fmt: skip
+    add("--epochs", type=float, default=unset, metavar="N", help="over the data (default: 10)")
+    add("--steps", type=int, metavar="N", help="how many steps, instead of epochs")
+    add("--batch", type=int, default=unset, metavar="N", help="pictures in a batch (default: 32)")
+    add("--accumulate", type=int, default=1, metavar="N",
+        help="batches whose gradients make a step (default: 1)")  # fmt: skip
+    add("--rate", type=float, metavar="R",
+        help="learning rate (default: 5e-5 * 768 / width; LoRA and head: 10 x that)")  # fmt: skip
+    add("--schedule", choices=SCHEDULES, default=unset,
+        help="how the learning rate falls (default: linear)")  # fmt: skip
+    add("--warm-up", type=float, default=unset, metavar="SHARE",
+        help="share of the steps in which the learning rate rises (default: 0.1)")  # fmt: skip
     add("--optimizer", choices=("adamw", "muon"), default=unset,
-        help="muon moves the matrices of the blocks, adamw the rest")  # fmt: skip
-    add("--decay", type=float, default=unset, metavar="D", help="(default: 0.01)")
-    add("--smoothing", type=float, default=0.0, metavar="S", help="of labels; the authors': 0.1")
-    add("--augment", action="store_true", help="crop pictures by chance, as the authors do")
+        help="muon: for matrices of layers, adamw for the rest (default: adamw)")  # fmt: skip
+    add("--decay", type=float, default=unset, metavar="D", help="weight decay (default: 0.01)")
+    add("--smoothing", type=float, default=0.0, metavar="S",
+        help="label smoothing (default: 0; the authors' code: 0.1)")  # fmt: skip
+    add("--augment", action="store_true", help="crop pictures at random, as the authors do")
     add("--merge", action="store_true", help="with LoRA, write the whole model too")
-    add("--save-every", type=int, default=100, metavar="N", help="steps (default: 100)")
-    add("--look-every", type=int, metavar="N", help="steps between looks at what is held back")
-    add("--seed", type=int, default=0, metavar="N")
+    add("--save-every", type=int, default=100, metavar="N",
+        help="steps between two saved states (default: 100)")  # fmt: skip
+    add("--look-every", type=int, metavar="N",
+        help="steps between two validations (default: an epoch)")  # fmt: skip
+    add("--seed", type=int, default=0, metavar="N",
+        help="of the order, LoRA and crops (default: 0)")  # fmt: skip
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -148,7 +170,7 @@ class Progress:
 def as_text(line: Line) -> str:
     """Say what a look found, with one sample."""
     text = f"step {line.step}: loss {line.loss:.4f}, held back {line.validation_loss:.4f}, "
-    text += f"{100 * (line.exact_match or 0):.1f} % of whole texts right"
+    text += f"{100 * (line.exact_match or 0):.1f} % of texts right word for word"
     if line.cider is not None:
         text += f", CIDEr-D {line.cider:.2f}"
     samples = json.loads(line.samples or "[]")

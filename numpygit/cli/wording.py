@@ -24,19 +24,19 @@ EXISTING = ("skip", "overwrite", "append")  # as in data/sinks/files.py
 ENGINES = ("local", "ray")
 EXIT_CODES = "The exit code is 0 if all tensors that both hold agree, and else 1."
 WHOLE = (  # options of generate that are whole numbers, and what they do
-    ("num_beams", "search with N beams"),
+    ("num_beams", "beam search with N beams"),
     ("num_return_sequences", "N captions of one picture, with their scores"),
-    ("no_repeat_ngram_size", "repeat no N words in a row"),
-    ("min_length", "least text tokens, the prompt included"),
-    ("max_new_tokens", "most text tokens beside the prompt"),
-    ("top_k", "draw from the N likeliest words"),
-    ("seed", "of the draw: the same seed gives the same caption"),
+    ("no_repeat_ngram_size", "no N tokens in a row come twice"),
+    ("min_length", "at least N text tokens, the prompt included"),
+    ("max_new_tokens", "at most N text tokens after the prompt"),
+    ("top_k", "draw from the N likeliest tokens only"),
+    ("seed", "of the draws: the same seed gives the same caption"),
 )
 NUMBERS = (
-    ("temperature", "draw words, the likelier the lower X is"),
-    ("top_p", "draw from the likeliest words that have the share X of the probability"),
-    ("repetition_penalty", "above 1: words that were said become unlikelier"),
-    ("length_penalty", "of beams: above 0 longer captions, below 0 shorter ones"),
+    ("temperature", "draw words; below 1 likely ones come more often, above 1 less"),
+    ("top_p", "draw from the likeliest tokens, whose probabilities add up to X (nucleus)"),
+    ("repetition_penalty", "above 1: tokens that came before become less likely"),
+    ("length_penalty", "beam search: above 0 prefers longer captions, below 0 shorter"),
 )
 DRAWN = ("temperature", "top_k", "top_p", "seed")  # these ask for a draw
 
@@ -44,27 +44,54 @@ DRAWN = ("temperature", "top_k", "top_p", "seed")  # these ask for a draw
 def add_picture_options(command: argparse.ArgumentParser) -> None:
     """Describe how pictures are read and fitted."""
     group = command.add_argument_group("how pictures are read")
-    group.add_argument("--fit", choices=FITS, default="crop", help="the centre square; the whole "
-                       "picture: out of proportion, or with borders (default: crop)")  # fmt: skip
-    group.add_argument("--background", metavar="COLOUR", help="lay transparent pictures on it")
+    group.add_argument("--fit", choices=FITS, default="crop", help="crop: the centre square; "
+                       "squash: all, distorted; pad: all and borders (default: crop)")  # fmt: skip
+    group.add_argument(
+        "--background",
+        metavar="COLOUR",
+        help="put behind transparent pictures, such as white or #808080",
+    )
     group.add_argument("--depth", choices=DEPTHS, default="scale",
-                       help="greys of 16 bits: scaled, or clipped as Pillow does")  # fmt: skip
-    group.add_argument("--to-srgb", action="store_true", help="follow the ICC profile of a file")
-    group.add_argument("--no-turn", action="store_true", help="leave out the camera's rotation")
+                       help="16-bit greys to 8 bits: scaled, or clipped at 255 as Pillow does "
+                       "(default: scale)")  # fmt: skip
+    group.add_argument(
+        "--to-srgb", action="store_true", help="convert colours to sRGB by the file's ICC profile"
+    )
+    group.add_argument(
+        "--no-turn", action="store_true", help="ignore the orientation that the camera noted (EXIF)"
+    )
     group.add_argument("--sample", choices=SAMPLES, default="frames",
-                       help="frames of a clip evenly by number or by time")  # fmt: skip
+                       help="frames of a clip: evenly by number or by time")  # fmt: skip
 
 
 def add_word_options(command: argparse.ArgumentParser) -> None:
     """Describe how captions shall be; the names are those of `generate`."""
     group = command.add_argument_group("how words are chosen")
-    group.add_argument("--begin", default="", metavar="TEXT", help="the caption continues it")
-    group.add_argument("--prefix", default="", metavar="TEXT", help="put before the caption")
-    group.add_argument("--suffix", default="", metavar="TEXT", help="put behind the caption")
     group.add_argument(
-        "--forbid", action="append", default=[], metavar="WORD", help="may be given several times"
+        "--begin",
+        default="",
+        metavar="TEXT",
+        help="captions begin with TEXT, and the model goes on from there",
     )
-    group.add_argument("--do-sample", action="store_true", help="draw words, see --seed")
+    group.add_argument(
+        "--prefix",
+        default="",
+        metavar="TEXT",
+        help="put before each caption; the model does not see it",
+    )
+    group.add_argument("--suffix", default="", metavar="TEXT", help="put after each caption")
+    group.add_argument(
+        "--forbid",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="a word that no caption may contain; may be given several times",
+    )
+    group.add_argument(
+        "--do-sample",
+        action="store_true",
+        help="draw words at random by their probability; see --seed",
+    )
     for name, what in WHOLE:
         group.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help=what)
     for name, what in NUMBERS:
@@ -117,9 +144,11 @@ def add_classify(commands: Any, shared: argparse.ArgumentParser) -> None:
     choose = commands.add_parser("classify", parents=[shared], help="choose from labels")
     add_picture_options(choose)
     choose.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
-    choose.add_argument("--labels", required=True, metavar="FILE", help="one label a line")
     choose.add_argument(
-        "--top", type=int, default=5, metavar="K", help="how many, the likeliest first (default: 5)"
+        "--labels", required=True, metavar="FILE", help="a text file, one label a line"
+    )
+    choose.add_argument(
+        "--top", type=int, default=5, metavar="K", help="print the K likeliest (default: 5)"
     )
 
 
@@ -164,14 +193,18 @@ def add_explain(commands: Any, *, parents: list[argparse.ArgumentParser]) -> Non
         help="make a page that shows how a caption came about",
         description="Make one page that shows how a caption or an answer came about. Words are "
         "chosen greedily, at most 24 unless --max-length says more. To measure what mattered, "
-        "the picture is looked at about 150 times more, with parts of it hidden.",
+        "the model runs about 150 times more, each time with a part of the picture hidden.",
     )
     add_picture_options(explain)
     explain.add_argument("picture", metavar="PICTURE", help="a picture or clip file")
-    explain.add_argument("--question", metavar="TEXT", help="a question, in quotes")
-    explain.add_argument("-o", "--output", required=True, metavar="PAGE.html", help="the page")
+    explain.add_argument("--question", metavar="TEXT", help="explain the answer to this question")
     explain.add_argument(
-        "--no-measure", action="store_true", help="leave out what mattered: about ten times faster"
+        "-o", "--output", required=True, metavar="PAGE.html", help="the file to write"
+    )
+    explain.add_argument(
+        "--no-measure",
+        action="store_true",
+        help="do not measure what mattered: about ten times faster",
     )
 
 
@@ -184,9 +217,9 @@ def add_dataset_options(caption: argparse.ArgumentParser) -> None:
         "results.json for COCO's or VQA's servers, a new .tar, or .parquet. Each run goes on "
         "where the last one was stopped.",
     )
-    group.add_argument("--format", choices=FORMATS, help="of the output (default: by its ending)")
+    group.add_argument("--format", choices=FORMATS, help="of --output (default: by its ending)")
     group.add_argument(
-        "--pictures", dest="folder", metavar="DIR", help="the folder of pictures that a file names"
+        "--pictures", dest="folder", metavar="DIR", help="where the pictures are that a file names"
     )
     group.add_argument(
         "--shard",
@@ -197,10 +230,11 @@ def add_dataset_options(caption: argparse.ArgumentParser) -> None:
         "--workers",
         type=int,
         metavar="N",
-        help="processes, which share the mapped weights: for "
-        "many pictures (--threads is for a few)",
+        help="processes, which share the mapped weights: for many pictures; --threads is for a few",
     )
-    group.add_argument("--engine", choices=ENGINES, default="local", help="ray: on a Ray cluster")
+    group.add_argument(
+        "--engine", choices=ENGINES, default="local", help="ray: run on a Ray cluster"
+    )
     group.add_argument("--address", metavar="ADDRESS", help="of the Ray cluster (default: local)")
 
 
@@ -212,18 +246,32 @@ def add_evaluate(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         help="score captions or answers against references",
         description="Score captions (BLEU, ROUGE-L, CIDEr-D, exact match, WER) or answers (VQA "
         "accuracy). RESULTS: COCO's or VQA's results, .jsonl, .csv, .tsv, .parquet, .tar, or a "
-        "folder with text files. With --model, RESULTS is what is to be captioned first; "
-        "storybook:3000 draws 3,000 scenes of the bundled model's world.",
+        "folder with text files. With --model, RESULTS is a folder or data set that this model "
+        "captions first; storybook:3000 draws 3,000 scenes of the bundled model's world.",
     )
-    command.add_argument("results", metavar="RESULTS", help="what was said, or with --model: where")
     command.add_argument(
-        "--references", "--questions", metavar="FILE", help="what should be said: any data set"
+        "results", metavar="RESULTS", help="captions or answers; with --model: pictures"
+    )
+    command.add_argument(
+        "--references",
+        "--questions",
+        metavar="FILE",
+        help="the right captions, or VQA's questions: any data set",
     )
     command.add_argument("--answers", metavar="FILE", help="VQA's annotations, or a .tsv of texts")
-    command.add_argument("--pictures", metavar="DIR", help="the folder of pictures a file names")
-    command.add_argument("--output", metavar="FILE", help="with --model: keep what was said")
-    command.add_argument("--max-length", type=int, metavar="N", help="most text tokens")
-    command.add_argument("--batch-size", type=int, default=8, metavar="N", help="pictures at once")
+    command.add_argument(
+        "--pictures", metavar="DIR", help="where the pictures are that a file names"
+    )
+    add_scoring(command)
+
+
+def add_scoring(command: argparse.ArgumentParser) -> None:
+    """Describe how a model captions first, what is measured, and where the scores go."""
+    command.add_argument("--output", metavar="FILE", help="with --model: write its captions there")
+    command.add_argument("--max-length", type=int, metavar="N", help="at most N text tokens")
+    command.add_argument(
+        "--batch-size", type=int, default=8, metavar="N", help="pictures in a batch (default: 8)"
+    )
     command.add_argument("--workers", type=int, metavar="N", help="processes, for many pictures")
     command.add_argument(
         "--java", action=argparse.BooleanOptionalAction, help="Stanford's tokeniser and METEOR "
@@ -233,35 +281,43 @@ def add_evaluate(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         "--spice", action=argparse.BooleanOptionalAction, help="SPICE, which downloads 400 MB at "
         "its first use (default: where java is and it has done so)",
     )  # fmt: skip
-    command.add_argument("--per-picture", metavar="FILE", help="write a .jsonl of every picture")
-    command.add_argument("--report", metavar="PAGE.html", help="make a page with the pictures")
-    command.set_defaults(model=None)
+    command.add_argument(
+        "--per-picture", metavar="FILE", help="write the scores of each picture (.jsonl)"
+    )
+    command.add_argument(
+        "--report", metavar="PAGE.html", help="write a page with the best and worst pictures"
+    )
 
 
 def add_inside(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Describe the three commands."""
     run = argparse.ArgumentParser(add_help=False)
     add_picture_options(run)
-    run.add_argument("--question", metavar="Q", help="answer this question, else caption")
     run.add_argument(
-        "--cached", action="store_true", help="word by word, as captions are made: word.0.logits"
+        "--question", metavar="TEXT", help="the answer to this question, not a caption"
+    )
+    run.add_argument(
+        "--cached",
+        action="store_true",
+        help="word by word with the KV cache, as "
+        "captions are generated (word.0.logits, ...), not in one pass over the whole text",
     )
     trace = commands.add_parser(
         "trace", parents=[shared, run], help="print or save every tensor of a run"
     )
     trace.add_argument("picture", nargs="?", metavar="PICTURE", help="a picture or clip file")
-    trace.add_argument("-o", "--output", metavar="FILE", help="save as FILE.safetensors")
+    trace.add_argument("-o", "--output", metavar="FILE", help="save all tensors (.safetensors)")
     trace.add_argument(
         "--only", action="append", default=[], metavar="NAME",
         help="only these names, such as 'text.*.weights'; may be given several times",
     )  # fmt: skip
     trace.add_argument(
-        "--no-noise", action="store_true", help="save without the second run, in float64, that "
-        "measures the rounding of each tensor for `diff`",
+        "--no-noise", action="store_true", help="save without a second run in float64, which "
+        "measures how far rounding moves each tensor; `diff` allows that much",
     )  # fmt: skip
     trace.add_argument(
-        "--backward", action="store_true", help="gradients of the loss of its own words, of every "
-        "tensor, in place of the tensors",
+        "--backward", action="store_true", help="the gradient of every tensor in place of the "
+        "tensor; the loss is that of the words that the model generates",
     )  # fmt: skip
     trace.add_argument("--table", action="store_true", help="list the names and their meanings")
     add_diff(commands)

@@ -40,7 +40,7 @@ def image_attention(
     """
     D, A = len(x), len(x) // heads
     rows = rows_of_heads(heads, A, member)
-    q = linear(x, p.query, rows=rows)  # (own heads * A, B * M)
+    q = linear(x, p.query, rows=rows)
     q *= np.float32(1 / math.sqrt(A))
     k = linear(x, p.key, rows=rows)
     v = linear(x, p.value, rows=rows)
@@ -51,7 +51,7 @@ def image_attention(
         mix_image(*(array[:, some] for array in by_heads))
 
     member.share(share, len(q) // A)
-    joined, k, v = member.gather(mixed, k, v, own=rows, total=D)  # (D, B * M)
+    joined, k, v = member.gather(mixed, k, v, own=rows, total=D)
     return whole_linear(joined, p.out, plus=plus, member=member), key_values(k, v, heads, pictures)
 
 
@@ -82,7 +82,7 @@ def image_keys_and_values(
     """Twin of `layers.keys_and_values`: (D, B * M) -> twice (B, N, M, A), views of (D, B * M)."""
     rows = rows_of_heads(heads, len(x) // heads, member)
     k, v = linear(x, p.key, rows=rows), linear(x, p.value, rows=rows)
-    k, v = member.gather(k, v, own=rows, total=len(x))  # (D, B * M)
+    k, v = member.gather(k, v, own=rows, total=len(x))
     return key_values(k, v, heads, pictures)
 
 

@@ -47,16 +47,16 @@ def mlp(
     member: Member = WHOLE,
 ) -> Array:
     """Twin of `layers.mlp`: (D, T) -> (D, T), `plus` added where it is given."""
-    F, T = len(p.up.weight), x.shape[1]
+    F = len(p.up.weight)
     own = member.own(F)
-    part = p.up.weight[own] @ x  # (own F, T)
+    part = p.up.weight[own] @ x
     bias = p.up.bias[own]
 
     def share(rows: slice) -> None:
         activate(part[rows], bias[rows], name=activation)
 
     member.share(share, len(part))
-    (hidden,) = member.gather(part, own=own, total=F)  # (F, T)
+    (hidden,) = member.gather(part, own=own, total=F)
     return whole_linear(hidden, p.down, plus=plus, member=member)
 
 
@@ -70,7 +70,7 @@ def layer_norm(x: Array, p: LayerNorm, *, eps: float, member: Member = WHOLE) ->
     normed *= 1 / np.sqrt(variance + np.float32(eps))
     normed *= p.weight[:, None]
     normed += p.bias[:, None]
-    (whole,) = member.gather(normed, own=own, total=T, axis=1)  # (D, T)
+    (whole,) = member.gather(normed, own=own, total=T, axis=1)
     return whole
 
 

@@ -111,7 +111,7 @@ def embed(
     if interpolate:
         rows, columns = pixels.shape[2] // patch, pixels.shape[3] // patch
         positions = resize_positions(positions, rows=rows, columns=columns)
-    part = columns_of((tokens + positions[own])[None])  # (D, own M)
+    part = columns_of((tokens + positions[own])[None])
     (embedded,) = member.gather(part, own=own, total=len(patches) + 1, axis=1)
     return embedded
 

@@ -75,18 +75,18 @@ Outputs = ModelOutput | tuple[Any, ...]
 
 
 def show_model(name: str, config: Any, params: Any) -> str:
-    """Say in a few lines what a model is: widths, layers, heads, and how many numbers it holds."""
+    """Say in a few lines what a model is: widths, layers, heads, and how many parameters it has."""
     vision = getattr(config, "vision_config", config)
     count = sum(math.prod(shape) for shape in shapes_in(params))
     lines = [
-        f"{name} of {count:,} numbers",
+        f"{name} with {count:,} parameters",
         f"  vision encoder: {show_layers(vision)}; {vision.image_size} x {vision.image_size} "
         f"pixels, {vision.num_patches} patches of {vision.patch_size} x {vision.patch_size}",
     ]
     if vision is not config:
         frames = config.num_image_with_embedding
         lines.append(
-            f"  text decoder: {show_layers(config)}; {config.vocab_size:,} words, "
+            f"  text decoder: {show_layers(config)}; vocabulary of {config.vocab_size:,}, "
             f"{config.max_position_embeddings} positions" + (f", {frames} frames" if frames else "")
         )
     return "\n".join(lines)
@@ -103,9 +103,7 @@ def show_layers(config: Any) -> str:
 def show_value(value: Any) -> str:
     """Say what an output holds: an array by dtype and shape, several of a kind by their number."""
     if isinstance(value, Cache):
-        layers, image = len(value.text_kv), value.image_kv[0].k.shape[2] if value.image_kv else 0
-        rows, words = value.attention_mask.shape
-        return f"Cache({layers} layers, {rows} rows, {image} image tokens, {words} words)"
+        return repr(value)
     if isinstance(value, np.ndarray | np.generic):
         return f"{value.dtype} {value.shape}" if value.shape else f"{value.dtype} {value}"
     if isinstance(value, tuple) and value and not hasattr(value, "_fields"):

@@ -37,14 +37,14 @@ def card(one: Traced, count: int, side: tuple[int, int]) -> list[str]:
 
 
 def in_numbers(value: Array) -> str:
-    """Say the range, the mean, the spread, and what is not finite."""
+    """Say the range, the mean, the standard deviation, and what is not finite."""
     finite = value[np.isfinite(value) & (value > BLOCKED)] if value.dtype.kind == "f" else value
     odd = count_odd(value)
     if finite.size == 0:
         return odd or "empty"
     low, high = finite.min(), finite.max()
-    mean, spread = finite.mean(dtype=np.float64), finite.std(dtype=np.float64)
-    text = f"{low:.4g} to {high:.4g}, mean {mean:.4g}, spread {spread:.4g}"
+    mean, std = finite.mean(dtype=np.float64), finite.std(dtype=np.float64)
+    text = f"{low:.4g} to {high:.4g}, mean {mean:.4g}, std {std:.4g}"
     return f"{text}, {odd}" if odd else text
 
 

@@ -16,6 +16,7 @@ pruned_heads.py     checkpoints that lack heads
 
 from .adapter import with_adapter as with_adapter
 from .checkpoint import body_from as body_from
+from .checkpoint import check_room as check_room
 from .checkpoint import headless as headless
 from .checkpoint import load as load
 from .checkpoint import load_body as load_body

@@ -109,6 +109,7 @@ def with_adapter(
     for name, found in parts.items():
         check_parts(name, found, whole[name].shape, path)
         if look_only:
+            whole[name] = np.broadcast_to(np.float32(0), whole[name].shape)  # it will be new
             continue
         changed = merged(name, found, whole, scale_of(name, found, settings))
         if not all(np.isfinite(array).all() for array in changed.values()):

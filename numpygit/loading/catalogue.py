@@ -83,8 +83,11 @@ def describe(entry: Entry) -> dict[str, Any]:
     }
 
 
-def table() -> str:
-    """Write the catalogue as lines of text, one for each checkpoint, under a line of titles."""
+def table(columns: int | None = None) -> str:
+    """Write the catalogue as lines of text, one for each checkpoint, under a line of titles.
+
+    Where a terminal has fewer columns than that needs, each checkpoint gets two lines.
+    """
     titles = ("name", "task", "picture", "width", "frames", "parameters", "download",
               "reported", "cached")  # fmt: skip
     rows = [titles]
@@ -109,4 +112,17 @@ def table() -> str:
         "picture: pixels of a side / pixels of a patch; width: vision encoder + text decoder.",
         f"Licence of all: {LICENCE}. Reported by the authors, with their own code: {README}.",
     ]
-    return "\n".join(["  ".join(row).rstrip() for row in cells] + notes)
+    lines = ["  ".join(row).rstrip() for row in cells]
+    if columns is not None and columns < max(map(len, lines)):
+        lines, notes[1:] = [in_two_lines(row) for row in rows[1:]], [
+            f"Licence of all: {LICENCE}. Figures: reported by the authors, with their own code.",
+        ]  # fmt: skip
+    return "\n".join(lines + notes)
+
+
+def in_two_lines(row: tuple[str, ...]) -> str:
+    """Write one checkpoint in lines of at most 80 columns."""
+    name, task, picture, _, frames, parameters, download, metric, cached = row
+    size = f"{picture.split('/')[0]} pixels" + (f" x {frames} frames" if frames != "-" else "")
+    here = "cached" if cached == "yes" else download
+    return f"{name:<32}{task:<25}{here}\n    {size}, {parameters} parameters; {metric}"

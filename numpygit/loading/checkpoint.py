@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..fast.limits import check_memory
+from ..fast.memory import check_memory
 from ..model.params import Array, Git, Linear, Vision
 from .adapter import with_adapter
 from .config import GitConfig, GitVisionConfig, read_config
-from .formats import read_tensors, weights_file
+from .formats import is_mapped, read_tensors, weights_file
 from .names import IGNORED, check_tensors, official_name, params_from, walk_vision
 from .pruned_heads import grow
 
@@ -57,8 +57,14 @@ def fitting(
     LOG.info("weights: %s", source)
     look = with_adapter(read_tensors(folder, look_only=True), adapter, look_only=True)
     make(look, config, source=source)
-    check_memory(sum(array.nbytes for array in look.values()), source)
+    check_room(look, source)
     return make(with_adapter(read_tensors(folder), adapter), config, source=source)
+
+
+def check_room(look: Mapping[str, Array], source: object) -> None:
+    """Refuse tensors that the memory cannot hold, by what stands for them before they are read."""
+    copied = sum(array.nbytes for array in look.values() if not is_mapped(array))
+    check_memory(sum(array.nbytes for array in look.values()), source, copied=copied)
 
 
 def check_config(config: Any, folder: Path | None) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import UserError, expect
-from ..fast.limits import check_memory
+from ..fast.memory import check_memory
 from ..model.params import Array, Git, Linear, Vision
 from .config import GitConfig, GitVisionConfig
 from .names import Take, tensor_shapes, walk, walk_vision
@@ -22,7 +22,7 @@ from .names import Take, tensor_shapes, walk, walk_vision
 def random_model(config: GitConfig, *, seed: int = 0) -> Git:
     """Draw all parameters. The same seed gives the same numbers."""
     numbers = sum(map(math.prod, tensor_shapes(config).values()))
-    check_memory(4 * numbers, "a model of this config")
+    check_memory(4 * numbers, "a model of this config", copied=4 * numbers)
     params = walk(config, drawing(config, seed))
     text = params.text
     text.word_embedding[config.pad_token_id] = 0  # drawn above, nobody else has seen it

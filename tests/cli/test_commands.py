@@ -148,7 +148,7 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["sing"], ["caption"], ["answer", "a.png"], ["caption", "--max-length", "x"]]
+    "arguments", [["sing"], ["caption"], ["answer", "a.png"], ["caption", "--max-length", "x"]]
 )
 def test_a_wrong_command_line_shows_the_usage(
     arguments: list[str], capsys: pytest.CaptureFixture[str]

@@ -44,6 +44,42 @@ def test_a_picture_without_a_command_is_told_which_was_meant(capsys):
     assert "numpygit caption nowhere.jpg" in capsys.readouterr().err
 
 
+def test_a_misspelt_command_is_told_which_was_meant(capsys):
+    assert main(["captoin", PICTURE]) == 2
+    said = capsys.readouterr().err
+    assert said == "numpygit: 'captoin' is no command; did you mean `numpygit caption`?\n"
+
+
+def test_without_a_command_the_help_is_shown(capsys):
+    assert main([]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("usage: numpygit")
+    assert all(f"    {name}" in shown.err for name in NAMES)
+
+
+@pytest.mark.parametrize("name", ["", *NAMES])
+def test_help_fits_a_terminal_of_80_columns(name, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    command = commands_of(parser())[name] if name else parser()
+    assert [line for line in command.format_help().splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_says_what_it_is_for(name):
+    for action in commands_of(parser())[name]._actions:
+        assert action.help or action.choices, action
+        assert not (action.help or "").startswith("("), f"{action.help} is a default alone"
+
+
+def test_a_usage_is_one_line_with_what_must_be_given(capsys):
+    with pytest.raises(SystemExit):
+        main(["classify", PICTURE])
+    usage, *_, said = capsys.readouterr().err.splitlines()
+    assert usage == "usage: numpygit classify [options] --labels FILE PICTURE"
+    assert said == "numpygit classify: error: the following arguments are required: --labels"
+
+
 def test_the_model_has_a_short_option(capsys):
     assert main(["caption", PICTURE, "-m", "storybook"]) == 0
     assert capsys.readouterr().out == "an orange fish in front of a green boat\n"

@@ -1,4 +1,4 @@
-"""How many cores and how much memory a process may use."""
+"""How many cores a process may use."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import numpygit
-from numpygit.errors import UserError
-from numpygit.fast import limits
-from numpygit.fast.limits import cpu_limit, memory_limit
+from numpygit.fast.limits import cpu_limit
 
 
 def groups(tmp_path: Path, own: str, **files: str) -> int | None:
@@ -52,40 +49,3 @@ def test_a_name_outside_of_the_namespace_leaves_the_root(tmp_path: Path) -> None
 
 def test_another_system_has_no_limit(tmp_path: Path) -> None:
     assert cpu_limit(tmp_path / "none", tmp_path / "neither") is None
-
-
-@pytest.mark.parametrize(
-    ("files", "own", "limit"),
-    [
-        ({"memory.max": "5000000\n"}, "0::/\n", 5_000_000),
-        ({"memory.max": "max", "a/memory.max": "7000000"}, "0::/a/b\n", 7_000_000),
-        ({"a/memory.max": "7000000", "a/b/memory.max": "6000000"}, "0::/a/b\n", 6_000_000),
-        ({"memory/docker/x/memory.limit_in_bytes": "9000000"}, "4:memory:/docker/x\n", 9_000_000),
-        ({"memory/memory.limit_in_bytes": "9223372036854771712"}, "4:memory:/docker/x\n", None),
-        ({"memory.max": "no number"}, "0::/\n", None),
-        ({"other/memory.max": "5"}, "0::/\n", None),
-    ],
-)
-def test_the_smallest_memory_of_all_groups_holds(
-    files: dict[str, str], own: str, limit: int | None, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(limits, "machine_memory", lambda: None)
-    monkeypatch.setattr(limits, "address_limit", lambda: None)
-    for name, content in files.items():
-        path = tmp_path / "cgroup" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="ascii")
-    (tmp_path / "own").write_text(own, encoding="ascii")
-    assert memory_limit(tmp_path / "cgroup", tmp_path / "own") == limit
-    monkeypatch.setattr(limits, "machine_memory", lambda: 1_000_000)
-    assert memory_limit(tmp_path / "cgroup", tmp_path / "own") == 1_000_000
-
-
-def test_a_model_of_a_config_that_no_memory_holds_is_not_drawn(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(limits, "memory_limit", lambda: 10**9)
-    config = numpygit.GitConfig(hidden_size=16_384, num_hidden_layers=256, num_attention_heads=1)
-    with pytest.raises(UserError, match=r"has [\d,]+ MB of parameters as float32"):
-        numpygit.GitForCausalLM(config)

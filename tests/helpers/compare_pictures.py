@@ -10,8 +10,14 @@ otherwise are counted apart. `--cli` captions the whole folder with the bundled 
 has a caption or is named in a line of complaint. The exit code is 0 if nothing differs.
 
 A picture 1 or 3 pixels high has its channels first, transformers thinks; it is told that they are
-last. Pillow's own test pictures are in its source distribution: `pip download pillow --no-deps
---no-binary :all:`, then `Tests/images`. `foreign_pictures.py` makes others.
+last. HEIC is compared where the peer has pillow-heif too. Where to find pictures:
+
+- Pillow's own: `pip download pillow --no-deps --no-binary :all:`, then `Tests/images`.
+- Photographs of many makes of cameras and telephones, and what they write besides: the sources of
+  Debian 12's exiv2, libimage-exiftool-perl, golang-github-rwcarlsen-goexif, jhead, libexif and
+  libheif (`apt-get source`), those of piexif and pillow-heif (as Pillow's), and the npm packages
+  exif, exif-js, exif-parser, jpeg-exif and node-exif (`npm pack`). Many are cut behind their EXIF.
+- `foreign_pictures.py` makes others.
 """
 
 from __future__ import annotations
@@ -37,11 +43,15 @@ SHAPE = (3, 224, 224)
 
 def answer() -> None:
     """Be the peer: paths on standard input -> their pixels on standard output."""
-    import warnings
+    from contextlib import suppress
 
     from transformers import CLIPImageProcessor
     from transformers.image_utils import load_image
 
+    with suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever the libraries print
     prepare = CLIPImageProcessor(**SETTINGS)

@@ -49,6 +49,19 @@ def test_the_first_argument_is_the_prompt() -> None:
         MODEL.generate(PROMPT, input_ids=PROMPT)
 
 
+def test_ids_of_one_text_without_rows_are_refused_with_what_to_do() -> None:
+    """As a processor gives them that was not asked for arrays."""
+    with pytest.raises(UserError, match=r'shape \(3,\); return_tensors="np" in the processor'):
+        MODEL(input_ids=[2, 7, 3], pixel_values=PIXELS)
+    with pytest.raises(UserError, match=r"shape \(1, 3\)$"):
+        MODEL(input_ids=[[2.0, 7.0, 3.0]], pixel_values=PIXELS)
+
+
+def test_a_cache_is_shown_by_its_sizes() -> None:
+    shown = repr(MODEL.prefill(PIXELS))
+    assert shown == "Cache(4 layers, 1 rows, 65 image tokens, 0 words)"
+
+
 @pytest.mark.parametrize("beams", [1, 3])
 def test_without_an_end_token_nothing_stops(beams: int) -> None:
     found = MODEL.generate(pixel_values=PIXELS, eos_token_id=None, max_length=24, num_beams=beams)

@@ -134,6 +134,17 @@ def test_what_is_in_the_cache_is_seen(cache, file, revision, expected):
     assert line.split()[-1] == ("yes" if expected else "no")
 
 
+def test_a_narrow_terminal_gets_two_lines_a_checkpoint():
+    narrow = table(columns=80).splitlines()
+    assert max(map(len, narrow)) <= 80
+    for entry in CATALOGUE:
+        at = next(i for i, line in enumerate(narrow) if line.split()[:1] == [entry.name])
+        assert entry.task in narrow[at]
+        assert entry.metric in narrow[at + 1]
+        assert f"{parameters(entry) / 1e6:.0f}M parameters" in narrow[at + 1]
+    assert table(columns=200) == table()
+
+
 @pytest.mark.parametrize(
     ("name", "suggested"),
     [

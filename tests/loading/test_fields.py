@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 import numpygit
 from numpygit.decoding.options import GenerationConfig
 from numpygit.errors import UserError
-from numpygit.fast import limits
+from numpygit.fast import memory
 from numpygit.huggingface.processing.picture_steps import SETTINGS
 from numpygit.huggingface.processing.texts.tokenizer_json import read_tokenizer_file
 from numpygit.loading import fields
@@ -298,7 +298,7 @@ def test_a_file_that_fits_its_config_and_no_memory_costs_nothing(
     shutil.copytree(tiny, folder)
     config = GitConfig.from_pretrained(tiny)
     width = 8192
-    layers = 2 + 2 * (limits.machine_memory() or 0) // (4 * 12 * width * width)  # twice too much
+    layers = 2 + 2 * (memory.machine_memory() or 0) // (4 * 12 * width * width)  # twice too much
     if layers > 256:
         pytest.skip("no config describes a model too large for this machine")
     config = config.changed({"hidden_size": width, "intermediate_size": 4 * width,
@@ -325,8 +325,8 @@ def test_memory_that_is_refused_ends_in_a_sentence(tiny: Path, tmp_path: Path) -
     program = f"""
 import resource, sys
 import numpygit.captioner
-from numpygit.fast import limits
-limits.memory_limit = lambda: None
+from numpygit.fast import memory
+memory.memory_limit = memory.memory_free = lambda: None
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + 200_000_000, -1))
 {SPARSE}

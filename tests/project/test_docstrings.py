@@ -81,9 +81,9 @@ def test_what_is_shown_of_a_captioner_and_a_recorder_is_short():
 
 def test_models_show_their_sizes():
     lines = repr(numpygit.load("storybook").model).splitlines()
-    assert lines[0].startswith("GitForCausalLM of ")
+    assert lines[0].startswith("GitForCausalLM with ")
     count = sum(array.size for array in numpygit.load("storybook").model.state_dict().values())
-    assert f" {count:,} numbers" in lines[0]
+    assert f" {count:,} parameters" in lines[0]
     assert lines[1] == (
         "  vision encoder: 4 layers, width 160, 5 heads, MLP 640; 96 x 96 pixels, 64 patches of "
         "12 x 12"

@@ -16,7 +16,6 @@ import numpy as np
 from ... import loading
 from ...decoding.options import GenerationConfig, load_options
 from ...errors import UserError, expect
-from ...fast.limits import check_memory
 from ...loading.authors import authors_config
 from ...loading.checkpoint import check_config
 from ...loading.config import GitConfig, GitVisionConfig, stored
@@ -92,7 +91,7 @@ def opened(
     config = config_of(config, folder, look, config_class, rest)
     if file and not (redraws or wants_info):  # what does not fit costs nothing
         params_from(look, config, source=str(folder))
-    check_memory(sum(array.nbytes for array in look.values()), folder)
+    loading.check_room(look, folder)
     tensors = loading.read_tensors(file, **files) if file else dict(state)
     tensors = loading.with_adapter(tensors, adapter)
     check_config(config, folder)

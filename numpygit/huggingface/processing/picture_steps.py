@@ -30,7 +30,7 @@ from ...model.params import Array
 from ..reading import DEFAULT, PictureOptions, lines
 from ..reading.address import content_of, fetch_address, is_address
 from ..reading.colours import in_8_bits, in_srgb, laid_on, padded, picture_of
-from ..reading.content import ANIMATED, is_video, kind_of, kind_of_file, register_plugin
+from ..reading.content import ANIMATED, RAW, is_video, kind_of, kind_of_file, register_plugin
 from ..reading.mistakes import is_of_library, joined, unreadable
 from .array_steps import FIRST, LAST, channels_last, in_layout
 
@@ -81,8 +81,7 @@ class ImageProcessor:
             exact, edge = (size["height"], size["width"]), 224
         elif isinstance(size, dict):
             edge = size["shortest_edge"]
-        if not isinstance(crop, dict):
-            crop = {"height": crop, "width": crop}
+        crop = crop if isinstance(crop, dict) else {"height": crop, "width": crop}
         settings = (SETTINGS - {"size", "crop_size"}) & set(values)
         given = {name: values[name] for name in settings}
         return cls(edge, crop["height"], crop["width"], exact_size=exact, options=options, **given)
@@ -290,6 +289,8 @@ def opened(source: Source, formats: tuple[str, ...] = ()) -> Iterator[Image.Imag
                 raise
             picture = Image.open(file, formats=harmless())
         with picture:
+            if picture.format == "TIFF" and kind_of(file) == RAW:  # this is its small preview
+                raise UnidentifiedImageError(RAW)
             yield picture
 
 

@@ -6,13 +6,14 @@ Sources: ISO/IEC 14496-12 (ftyp brands), 23008-12 (HEIF), 18181-2 (JPEG XL); RFC
 from __future__ import annotations
 
 import io
+import struct
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import features
 
-PICTURE, VIDEO, EMPTY = "PICTURE", "VIDEO", "EMPTY"
+PICTURE, VIDEO, RAW, EMPTY = "PICTURE", "VIDEO", "RAW", "EMPTY"
 STARTS = (  # the first bytes, and the kind
     (b"\xff\xd8\xff", PICTURE),
     (b"\x89PNG\r\n\x1a\n", PICTURE),
@@ -20,6 +21,8 @@ STARTS = (  # the first bytes, and the kind
     (b"BM", PICTURE),
     (b"II*\0", PICTURE),
     (b"MM\0*", PICTURE),
+    (b"II+\0", PICTURE),  # TIFF of more than 4 GB
+    (b"MM\0+", PICTURE),
     (b"\xff\x0a", "JXL"),
     (b"\0\0\0\x0cJXL \r\n\x87\n", "JXL"),
     (b"%!PS", "EPS"),
@@ -29,11 +32,14 @@ STARTS = (  # the first bytes, and the kind
     (b"%PDF-", "PDF"),
     (b"gimp xcf", "XCF"),
     (b"<svg", "SVG"),
-    (b"FUJIFILMCCD-RAW", "RAW"),
-    (b"IIU\0", "RAW"),  # Panasonic
-    (b"IIRO", "RAW"),  # Olympus, three ways
-    (b"IIRS", "RAW"),
-    (b"MMOR", "RAW"),
+    (b"FUJIFILMCCD-RAW", RAW),
+    (b"IIU\0", RAW),  # Panasonic
+    (b"IIRO", RAW),  # Olympus, three ways
+    (b"IIRS", RAW),
+    (b"MMOR", RAW),
+    (b"\0MRM", RAW),  # Minolta
+    (b"FOVb", RAW),  # Sigma
+    (b"II\x1a\0\0\0HEAPCCDR", RAW),  # Canon, until 2004
     (b"version https://git-lfs", "LFS"),
     (b"\x1aE\xdf\xa3", VIDEO),  # Matroska, WebM
     (b"FLV\x01", VIDEO),
@@ -53,7 +59,7 @@ WHAT_HELPS = {
     "WMF": "a Windows metafile, which is not readable here; save it as PNG",
     "SVG": "a drawing in SVG, which is not readable here; save it as PNG",
     "XCF": "a picture of GIMP's own, which is not readable here; export it as PNG",
-    "RAW": "a camera's raw file, which is not readable here; save it as JPEG",
+    RAW: "a camera's raw file, which is not readable here; save it as JPEG",
     "PDF": "a PDF, which is not readable here; save its page as PNG",
     "LFS": "only the pointer of git-lfs to a file; `git lfs pull` fetches that",
     VIDEO: "a video, which needs PyAV: pip install numpygit[video]",
@@ -62,7 +68,9 @@ WHAT_HELPS = {
 OTHER_SUFFIXES = (
     ".jfi", ".jif", ".jps", ".mpo", ".pjp", ".pjpeg",
     ".avif", ".heic", ".heif", ".hif", ".jxl", ".svg", ".xcf",
-    ".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw",
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".gpr", ".iiq", ".kdc", ".mef",
+    ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw",
+    ".x3f",
 )  # fmt: skip
 VIDEO_SUFFIXES = (
     ".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv",
@@ -70,6 +78,8 @@ VIDEO_SUFFIXES = (
     ".vob", ".webm", ".wmv",
 )  # fmt: skip
 ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")  # several pictures in a TIFF or MPO are no clip
+SUBFILE_TYPE, PHOTOMETRIC, SUB_DIRECTORIES, DNG_VERSION = 254, 262, 330, 50706  # tags of TIFF
+OF_SENSORS = (32803, 34892)  # colours that no screen has: a colour filter array, or linear
 TRANSPORT = ((0, 188), (4, 192), (0, 204))  # of an MPEG transport stream: first packet, its bytes
 
 
@@ -108,6 +118,8 @@ def kind_of_bytes(head: bytes) -> str:
         return kind_of_brand(head[8:12])
     if head[:4] == b"RIFF":
         return {b"WEBP": PICTURE, b"AVI ": VIDEO}.get(head[8:12], "")
+    if is_raw_tiff(head):
+        return RAW
     for start, kind in STARTS:
         if head.startswith(start):
             return kind
@@ -118,6 +130,32 @@ def kind_of_bytes(head: bytes) -> str:
     if head[4:8] in (b"moov", b"mdat", b"wide"):  # QuickTime without a brand
         return VIDEO
     return VIDEO if is_transport_stream(head) else ""
+
+
+def is_raw_tiff(head: bytes) -> bool:
+    """Tell a camera's raw file that is built as a TIFF: Pillow would take its small preview for it.
+
+    Canon's and Phase One's have a mark of their own, DNG's its version; in others the first picture
+    says that it is a preview of those in sub-directories, or that its numbers are the sensor's.
+    Sources: TIFF 6.0, section 2, and its supplement 1; Adobe's Digital Negative specification.
+    """
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(head[:4])
+    if order is None or len(head) < 8:
+        return False
+    if head[8:10] == b"CR" or head[8:12] in (b"IIII", b"MMMM"):
+        return True
+    (start,) = struct.unpack_from(f"{order}I", head, 4)
+    if start + 2 > len(head):
+        return False
+    (count,) = struct.unpack_from(f"{order}H", head, start)
+    places = range(start + 2, min(start + 2 + 12 * count, len(head) - 11), 12)
+    found = {struct.unpack_from(f"{order}H", head, place)[0]: place + 8 for place in places}
+    if DNG_VERSION in found:
+        return True
+    if SUB_DIRECTORIES in found and SUBFILE_TYPE in found:
+        return bool(struct.unpack_from(f"{order}I", head, found[SUBFILE_TYPE])[0] & 1)
+    colours = found.get(PHOTOMETRIC)
+    return colours is not None and struct.unpack_from(f"{order}H", head, colours)[0] in OF_SENSORS
 
 
 def is_transport_stream(head: bytes) -> bool:
@@ -135,7 +173,7 @@ def kind_of_brand(brand: bytes) -> str:
     if brand in AVIF_BRANDS:
         return "AVIF"
     if brand == b"crx ":  # Canon
-        return "RAW"
+        return RAW
     return PICTURE if brand in (b"jp2 ", b"jpx ") else VIDEO
 
 

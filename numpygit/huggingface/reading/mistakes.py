@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import NotFoundError, NotReadableError, UserError, shown
@@ -32,7 +34,10 @@ def unreadable(name: str, kind: str, error: Exception, lines: list[str]) -> User
     if isinstance(error, FileNotFoundError):
         return NotFoundError(f"no such picture file: {name}")
     if isinstance(error, Image.DecompressionBombError):
-        return UserError(f"{name} says that it has too many pixels: {error}")
+        pixels = " of at most ".join(re.findall(r"\d+", str(error))[:2])
+        return UserError(
+            f"{name} says that it has too many pixels: {pixels} that are opened; save it smaller"
+        )
     if kind in WHAT_HELPS and is_unknown and not has_decoder(kind):
         return NotReadableError(f"{name} is {WHAT_HELPS[kind]}")
     if kind == EMPTY:

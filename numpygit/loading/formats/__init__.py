@@ -23,7 +23,7 @@ import numpy as np
 from ...errors import NotFoundError, UserError
 from ...model.params import Array
 from .authors_names import is_original, official_names
-from .mapped import is_mapped
+from .mapped import is_mapped as is_mapped
 from .safetensors_file import read_safetensors
 from .small_files import read_json as read_json
 from .torch_file import read_torch

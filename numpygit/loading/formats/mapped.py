@@ -90,7 +90,12 @@ def read_array(
 
 
 def stand_in(dtype: str, shape: tuple[int, ...]) -> Array:
-    """Make an array of a tensor's shape and kind of numbers that takes no memory."""
+    """Make an array of a tensor's shape and kind of numbers that takes no memory.
+
+    It counts as mapped if the tensor will be, as far as its kind of numbers tells.
+    """
+    if dtype == "F32":
+        return np.broadcast_to(np.frombuffer(bytes(4), np.float32), (*shape, 1))[..., 0]
     kind = np.dtype(np.float32) if dtype in FLOATS else DTYPES[dtype]
     return np.broadcast_to(np.zeros((), kind), shape)
 

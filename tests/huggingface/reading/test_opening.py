@@ -9,17 +9,19 @@ from __future__ import annotations
 import base64
 import io
 import os
+import struct
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, TiffImagePlugin
 
 import numpygit
 from numpygit.captioner import Captioner
-from numpygit.errors import NotFoundError, UserError
+from numpygit.errors import NotFoundError, NotReadableError, UserError
 from numpygit.huggingface.processing import picture_steps as opener
 from numpygit.huggingface.processing.picture_steps import (
     ImageProcessor,
@@ -28,6 +30,7 @@ from numpygit.huggingface.processing.picture_steps import (
     open_picture,
 )
 from numpygit.huggingface.reading import PictureOptions, mistakes
+from numpygit.huggingface.reading.content import kind_of_bytes
 
 COLOURS = np.random.default_rng(5).integers(0, 256, (14, 22, 3), np.uint8)
 PICTURE = Image.fromarray(COLOURS)
@@ -312,6 +315,9 @@ def test_a_mistake_of_ours_is_not_told_as_a_damaged_file(
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "a drawing in SVG"),
         (b"\0\0\0\x18ftypcrx " + bytes(80), "a camera's raw file"),
         (b"FUJIFILMCCD-RAW 0201FF129502", "a camera's raw file"),
+        (b"II\x1a\0\0\0HEAPCCDR" + bytes(80), "a camera's raw file"),  # Canon's CRW
+        (b"\0MRM" + bytes(80), "a camera's raw file"),
+        (b"FOVb" + bytes(80), "a camera's raw file"),
         (b"gimp xcf v011\0" + bytes(80), "GIMP's own"),
         (b"\xff\x0a\x00\x00", "pillow-jxl-plugin"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git lfs pull"),
@@ -321,6 +327,71 @@ def test_a_mistake_of_ours_is_not_told_as_a_damaged_file(
 def test_a_file_for_others_says_what_it_is(start: bytes, message: str) -> None:
     with pytest.raises(UserError, match=message):
         open_picture(start)
+
+
+def tiff(*, order: str, mark: bytes = b"", **tags: int) -> bytes:
+    """Write a TIFF with a readable picture of 160 x 120 in its first directory, and more tags."""
+    known = {"SubIFDs": 330, "NewSubfileType": 254, "Photometric": 262, "DNGVersion": 50706}
+    file = io.BytesIO()
+    info = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II" if order == "<" else b"MM")
+    for name, value in tags.items():
+        info[known[name]] = value
+    PICTURE.resize((160, 120)).save(file, "TIFF", tiffinfo=info)
+    content = file.getvalue()
+    return content[:8] + mark + content[8 + len(mark) :] if mark else content
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"DNGVersion": 4},
+        {"NewSubfileType": 1, "SubIFDs": 9},  # Nikon, Sony, Epson, Hasselblad
+        {"NewSubfileType": 1, "SubIFDs": 9, "Photometric": 2},
+        {"mark": b"CR\2\0"},
+        {"mark": b"IIII"},
+    ],
+)
+def test_a_raw_file_built_as_a_tiff_is_not_read_as_its_preview(
+    order: str, tags: dict[str, Any]
+) -> None:
+    with pytest.raises(NotReadableError, match="a camera's raw file, which is not readable here"):
+        open_picture(tiff(order=order, **tags))
+
+
+@pytest.mark.parametrize(
+    ("photometric", "is_raw"), [(0, False), (1, False), (2, False), (32803, True), (34892, True)]
+)
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_numbers_of_a_sensor_are_no_picture(photometric: int, is_raw: bool, order: str) -> None:
+    tags = struct.pack(f"{order}HHHIHH", 1, 262, 3, 1, photometric, 0)
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8) + tags
+    assert kind_of_bytes(head) == ("RAW" if is_raw else "PICTURE")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    "tags", [{}, {"NewSubfileType": 0, "SubIFDs": 9}, {"NewSubfileType": 1}, {"SubIFDs": 9}]
+)
+def test_other_tiffs_are_read(order: str, tags: dict[str, int]) -> None:
+    assert open_picture(tiff(order=order, **tags)).size == (160, 120)
+
+
+def test_a_cut_tiff_is_told_as_damaged() -> None:
+    content = tiff(order="<")
+    for length in (4, 7, 8, 9, 100, len(content) - 30):
+        with pytest.raises(UserError, match="is damaged or cut short"):
+            open_picture(content[:length])
+
+
+def test_a_large_name_keeps_the_name_of_its_file(tmp_path: Path) -> None:
+    folder = tmp_path / ("folder" * 20)
+    folder.mkdir()
+    (folder / "IMG_20240712_123456789_HDR_PORTRAIT_of_somebody.jpg").write_bytes(b"no")
+    with pytest.raises(
+        UserError, match=r" \.\.\. .*IMG_20240712_123456789_HDR_PORTRAIT_of_somebody"
+    ):
+        open_picture(folder / "IMG_20240712_123456789_HDR_PORTRAIT_of_somebody.jpg")
 
 
 def test_a_heic_file_without_its_package_says_what_to_install(

@@ -107,53 +107,53 @@ def of_scale(ours: Array, shares: Array, colours: Colours) -> Tried:
     mean, std = colours.mean, colours.std
     yield "left at 0 to 1, not normalised", shares
     yield "left at 0 to 255, not normalised", shares * 255
-    yield "brought to -1 to 1 (mean and spread 0.5)", shares * 2 - 1
-    yield "not divided by 255 before mean and spread", colours.normalised(shares * 255)
+    yield "brought to -1 to 1 (mean and std 0.5)", shares * 2 - 1
+    yield "not divided by 255 before mean and std", colours.normalised(shares * 255)
     yield "divided by 255 twice", colours.normalised(shares / 255)
     yield "divided by 256, not 255", colours.normalised(shares * np.float32(255 / 256))
     yield "divided by 128, less 1", shares * np.float32(255 / 128) - 1
     yield "with the mean divided by 255, the pixels not", (shares - mean / 255) / std
-    yield "with the spread (std) divided by 255, the pixels not", (shares - mean) / (std / 255)
+    yield "with the std divided by 255, the pixels not", (shares - mean) / (std / 255)
     yield "in whole numbers (int), cut off behind the point", np.trunc(ours)
     yield "clipped to between -1 and 1", np.clip(ours, -1, 1)
     yield "clipped to between 0 and 1", np.clip(ours, 0, 1)
-    yield "with the mean taken away, not divided by the spread (std)", shares - mean
-    yield "divided by the spread (std), the mean not taken away", shares / std
+    yield "with the mean taken away, not divided by the std", shares - mean
+    yield "divided by the std, the mean not taken away", shares / std
     yield "normalised twice", colours.normalised(ours)
-    yield "multiplied by the spread (std), not divided", (shares - mean) * std
-    yield "divided by the square of the spread (the variance)", (shares - mean) / (std * std)
-    yield "with mean and spread exchanged", (shares - std) / mean
+    yield "multiplied by the std, not divided", (shares - mean) * std
+    yield "divided by the variance", (shares - mean) / (std * std)
+    yield "with mean and std exchanged", (shares - std) / mean
     yield (
-        "with one mean and spread, of the picture itself",
+        "with one mean and std, of the picture itself",
         ((shares - shares.mean()) / (shares.std() + np.float32(1e-12))),
     )
     own = shares - shares.mean(axis=(-1, -2), keepdims=True)
     spread = shares.std(axis=(-1, -2), keepdims=True) + np.float32(1e-12)
-    yield "with mean and spread of each colour of the picture itself", own / spread
+    yield "with mean and std of each colour of the picture itself", own / spread
     yield from of_other_spreads(shares, colours)
     yield from of_colours(shares, colours)
 
 
 def of_other_spreads(shares: Array, colours: Colours) -> Tried:
-    """Mean and spread of colours that belong to other models."""
+    """Mean and standard deviation of colours that belong to other models."""
     for name, (other_mean, other_std) in KNOWN.items():
         if name != colours.name:
             a, b = column(other_mean), column(other_std)
-            tail = ": another mean or spread of colours"
-            yield f"with mean and spread of {name}, not of {colours.name}{tail}", (shares - a) / b
+            tail = ": another mean or std of colours"
+            yield f"with mean and std of {name}, not of {colours.name}{tail}", (shares - a) / b
             yield f"with the mean of {name}{tail}", (shares - a) / colours.std
-            yield f"with the spread of {name}{tail}", (shares - colours.mean) / b
+            yield f"with the std of {name}{tail}", (shares - colours.mean) / b
             reverse = (np.flip(shares, axis=-3) - a) / b
-            yield f"with red and blue exchanged, and mean and spread of {name}", reverse
+            yield f"with red and blue exchanged, and mean and std of {name}", reverse
 
 
 def of_colours(shares: Array, colours: Colours) -> Tried:
     """Colours in another order, in grey, or on another scale of brightness."""
     mean, std = colours.mean, colours.std
     blue = np.flip(shares, axis=-3)
-    yield "with red and blue exchanged before mean and spread", colours.normalised(blue)
+    yield "with red and blue exchanged before mean and std", colours.normalised(blue)
     yield (
-        "with mean and spread of the colours in reverse, the colours as they are",
+        "with mean and std of the colours in reverse, the colours as they are",
         ((shares - np.flip(mean, 0)) / np.flip(std, 0)),
     )
     for order in permutations(range(3)):
@@ -197,5 +197,5 @@ def fitted(ours: Array, theirs: Array) -> tuple[str, Array]:
         offset = float(b.mean(dtype=np.float64) - slope * a.mean(dtype=np.float64))
         parts.append(slope * a + offset)
         words.append(f"times {slope:.4g} plus {offset:.4g}")
-    sentence = f"{', '.join(words)} in its colours: another mean or spread of colours"
+    sentence = f"{', '.join(words)} in its colours: another mean or std of colours"
     return sentence, np.moveaxis(np.stack(parts), 0, -3)
