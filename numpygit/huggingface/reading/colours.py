@@ -89,7 +89,11 @@ def picture_of(array: Array) -> tuple[Image.Image, bool]:
     if not (low >= 0 and high <= 255):
         raise UserError(
             f"a picture array must hold colours in 0 to 255, or in 0 to 1; got {low} to {high}. "
-            "Is it prepared already? Then pass it to the model as pixel_values"
+            + (
+                "Divide 16-bit colours by 65535"
+                if colours.dtype.kind in "ui" and low >= 0
+                else "Is it prepared already? Then pass it to the model as pixel_values"
+            )
         )
     is_scaled = bool(np.issubdtype(colours.dtype, np.floating) and high <= 1)
     whole = np.rint(colours * 255.0) if is_scaled else np.rint(colours)

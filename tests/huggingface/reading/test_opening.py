@@ -329,6 +329,34 @@ def test_a_file_for_others_says_what_it_is(start: bytes, message: str) -> None:
         open_picture(start)
 
 
+class OnACard:
+    """A tensor that NumPy cannot take, as those on a graphics card."""
+
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+
+def test_an_object_that_gives_no_array_is_told(storybook: Captioner) -> None:
+    tensor, message = OnACard(), r"OnACard gives no array.*cuda:0"
+    for ask in (
+        lambda: storybook.caption(tensor),
+        lambda: storybook.captions([tensor, PICTURE]),
+        lambda: storybook.answer(tensor, "what is it?"),
+        lambda: storybook.explain(tensor, measure=False),
+        lambda: numpygit.classify(storybook, tensor, ["a"]),
+        lambda: storybook.processor(images=tensor),
+        lambda: storybook.processor(images=[tensor]),
+        lambda: numpygit.CLIPImageProcessor()(tensor),
+    ):
+        with pytest.raises(UserError, match=message):
+            ask()
+
+
+def test_numbers_of_16_bits_in_an_array_are_told_how_to_scale(storybook: Captioner) -> None:
+    with pytest.raises(UserError, match=r"got 0 to 65535. Divide 16-bit colours by 65535"):
+        storybook.caption(np.array([[0, 65535]], np.uint16))
+
+
 def tiff(*, order: str, mark: bytes = b"", **tags: int) -> bytes:
     """Write a TIFF with a readable picture of 160 x 120 in its first directory, and more tags."""
     known = {"SubIFDs": 330, "NewSubfileType": 254, "Photometric": 262, "DNGVersion": 50706}
