@@ -82,7 +82,7 @@ def forget_times(model: torch.nn.Module) -> None:
 
 
 def count_from_1(model: torch.nn.Module) -> None:
-    """Count places from 1."""
+    """Count positions from 1."""
     places = model.git.embeddings.position_embeddings.weight
     places.data = places.data.roll(-1, dims=0)
 
@@ -116,7 +116,7 @@ BUGS: list[tuple[str, Callable[[torch.nn.Module], object], str, str]] = [
         vision(m).embeddings.patch_embedding.weight, "data",
         vision(m).embeddings.patch_embedding.weight.data.transpose(2, 3).contiguous()),
      "vision.patch_tokens", "height and width exchanged"),
-    ("places from 1", count_from_1, "place_vectors", "counted from 1"),
+    ("positions from 1", count_from_1, "place_vectors", "counted from 1"),
     ("head tied", lambda m: setattr(m.output.weight, "data",
                                     m.git.embeddings.word_embeddings.weight.data),
      "logits", "the word embedding as the head"),

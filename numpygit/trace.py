@@ -9,9 +9,9 @@ observer is any function of these two; it returns nothing, so it cannot change a
 
 A cached run, as in captioning, puts `image.` before the names of its pass over the image tokens
 and `word.0.`, `word.1.`, ... before those of each word; `find` takes such names apart. In the text
-tower T counts the tokens that go in now: all S of them, unless a cache holds some. A clip's frames
-are the vision encoder's batch. The table has the names of TransformerLens too: `mixed` is its z,
-`attended` its attn_out, `thought` its mlp_out.
+decoder T counts the tokens that go in now: all S of them, unless a cache holds some. The vision
+encoder's batch are the frames of a clip. The table has the names of TransformerLens too: `mixed`
+is its z, `attended` its attn_out, `thought` its mlp_out.
 """
 
 from __future__ import annotations
@@ -35,9 +35,7 @@ class Named(NamedTuple):
     meaning: str
     function: str
     official: str  # the module of transformers 4.37.2 whose output (or input) it is
-    lens: str = (
-        ""  # the hook of TransformerLens at this tensor, of HookedEncoder in the text decoder
-    )
+    lens: str = ""  # the hook of TransformerLens there; for the text decoder, of HookedEncoder
 
 
 VISION = "git.image_encoder.vision_model."
@@ -49,18 +47,18 @@ def inside_block(tower: str, attention: str, out: str, up: str, down: str) -> li
     q, k, v = attention.split()
     keys = "layers.keys_and_values"
     rows = [
-        ("q", "(B, N, T, A)", "What each token asks for.", "", q, "attn.hook_q"),
-        ("k", "(B, N, T, A)", "What each token answers to.", keys, k, "attn.hook_k"),
-        ("v", "(B, N, T, A)", "What each token has to give.", keys, v, "attn.hook_v"),
-        ("scores", "(B, N, T, S)", "How well q and k fit.", "", "softmax in",
+        ("q", "(B, N, T, A)", "Queries: what each token asks for.", "", q, "attn.hook_q"),
+        ("k", "(B, N, T, A)", "Keys: what each token answers to.", keys, k, "attn.hook_k"),
+        ("v", "(B, N, T, A)", "Values: what each token has to give.", keys, v, "attn.hook_v"),
+        ("scores", "(B, N, T, S)", "Dot products of q and k, scaled, masked.", "", "softmax in",
          "attn.hook_attn_scores"),
-        ("weights", "(B, N, T, S)", "Softmax of the scores.", "", "softmax out",
+        ("weights", "(B, N, T, S)", "Attention weights: softmax of the scores.", "", "softmax out",
          "attn.hook_pattern"),
-        ("mixed", "(B, N, T, A)", "Values, mixed by shares: z.", "", f"{out} in", "attn.hook_z"),
+        ("mixed", "(B, N, T, A)", "Weighted sum of the values: z.", "", f"{out} in", "attn.hook_z"),
         ("joined", "(B, T, N * A)", "The heads side by side.", "", f"{out} in", ""),
         ("attended", "(B, T, D)", "The output of attention: attn_out.", "", out, "hook_attn_out"),
-        ("hidden", "(B, T, F)", "Each token, spread wide.", "layers.mlp", up, "mlp.hook_pre"),
-        ("activated", "(B, T, F)", "The wide token after the activation.", "layers.mlp",
+        ("hidden", "(B, T, F)", "The hidden layer of the MLP.", "layers.mlp", up, "mlp.hook_pre"),
+        ("activated", "(B, T, F)", "The hidden layer after the activation.", "layers.mlp",
          f"{down} in", "mlp.hook_post"),
         ("thought", "(B, T, D)", "The output of the MLP: mlp_out.", "layers.mlp", down,
          "hook_mlp_out"),
@@ -90,9 +88,9 @@ TEXT_INSIDE = inside_block(
 
 TABLE = [
     Named("pixels", "(B, C, H, W)", "The picture as numbers around 0.", "image", "pixel_values"),
-    Named("vision.patches", "(B, P, C * patch * patch)", "The picture cut into squares.",
+    Named("vision.patches", "(B, P, C * patch * patch)", "The picture cut into patches.",
           "vision.cut_patches", ""),
-    Named("vision.patch_tokens", "(B, P, D)", "A vector for each square.",
+    Named("vision.patch_tokens", "(B, P, D)", "A patch embedding: a vector for each patch.",
           "vision.embed_patches", f"{VISION}embeddings.patch_embedding", "hook_embed"),
     Named("vision.embedded", "(B, P + 1, D)", "Class token in front, positions added.",
           "vision.embed_patches", f"{VISION}embeddings", "hook_full_embed"),
@@ -110,11 +108,11 @@ TABLE = [
           "vision.block", VISION_BLOCK[:-1], "blocks.{i}.hook_resid_post"),
     Named("vision.image_tokens", "(B, P + 1, D)", "The output of the vision encoder.",
           "vision.vision_tower", f"{VISION}post_layernorm", "ln_final.hook_normalized"),
-    Named("clip_tokens", "(B, M, D)", "Clips only: all frames, each with its time added.",
+    Named("clip_tokens", "(B, M, D)", "Clips: all frames, temporal embeddings added.",
           "vision.image_tokens", "git.visual_projection in"),
     Named("projected", "(B, M, D)", "Image tokens at the text decoder's width.",
           "text.project", "git.visual_projection.visual_projection.0"),
-    Named("memory", "(B, M, D)", "The same, normalised: what words look at.",
+    Named("memory", "(B, M, D)", "The same, normalised: what words attend to.",
           "text.project", "git.visual_projection"),
     Named("word_vectors", "(B, T, D)", "A token embedding for each word.",
           "text.embed_words", "git.embeddings.word_embeddings", "hook_embed"),
@@ -124,7 +122,7 @@ TABLE = [
           "embed.hook_normalized"),
     Named("text.x", "(B, S, D)", "Image tokens, then words: the stream begins.",
           "text.forward", "git.encoder in", "hook_full_embed"),
-    Named("text.mask", "(B, 1, T, S)", "Who may look at whom: 0 yes, -inf no.",
+    Named("text.mask", "(B, 1, T, S)", "Which token may attend to which: 0 yes, -inf no.",
           "text.full_mask", "git.encoder in"),
     *TEXT_INSIDE[:8],
     Named("text.{i}.after_attention", "(B, T, D)", "The stream with attention added, normalised.",
@@ -132,9 +130,9 @@ TABLE = [
     *TEXT_INSIDE[8:],
     Named("text.{i}.x", "(B, T, D)", "The stream with the MLP added, normalised.",
           "text.block", TEXT[:-1], "blocks.{i}.hook_normalized_resid_post"),
-    Named("logits", "(B, T, V)", "A score for every word of the vocabulary.",
+    Named("logits", "(B, T, V)", "A score for each token of the vocabulary.",
           "text.forward", "output"),
-    Named("word", "(B,)", "The word that was chosen.", "generate.generate", ""),
+    Named("word", "(B,)", "The token that was chosen.", "generate.generate", ""),
 ]  # fmt: skip
 
 ROWS = {row.name: row for row in TABLE}

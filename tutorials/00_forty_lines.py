@@ -36,10 +36,10 @@ print(f"{pixels.shape = }")
 # %% [markdown]
 # ## Attention
 # The one idea that all the rest is built around. Every token (a vector that stands for a square of
-# the picture, or for a word) asks a question `q`, offers a key `k`, and has a value `v` to give.
-# How well a question fits a key says how much of the value it takes; `softmax` turns these scores
-# into shares of 1. All that happens 5 times side by side, in 5 heads, each 32 numbers wide. A mask
-# of minus infinity keeps a token from looking at another.
+# the picture, or for a word) has a query `q`, what it asks for; a key `k`, what it answers to; and
+# a value `v`, what it gives. How well a query fits a key says how much of the value is taken:
+# `softmax` turns these scores into weights that sum to 1. All that happens 5 times side by side, in
+# 5 heads, each 32 numbers wide. A mask of minus infinity keeps a token from looking at another.
 
 
 # %%
@@ -52,9 +52,9 @@ def attention(x, p, mask=0.0):
 
 # %% [markdown]
 # ## The picture becomes tokens
-# Cut into 8 x 8 squares of 12 x 12 pixels; a matrix makes a vector of 160 numbers of each. One more
-# vector, the class token, stands in front, so there are 65. Each gets the vector of its place, or
-# else the model could not know where a square lies.
+# Cut into 8 x 8 squares of 12 x 12 pixels, the patches; a matrix makes a vector of 160 numbers of
+# each. One more vector, the class token, stands in front, so there are 65. To each the vector of
+# its position is added, or else the model could not know where a patch lies.
 
 # %%
 squares = pixels.reshape(3, 8, 12, 8, 12).transpose(1, 3, 0, 2, 4).reshape(64, -1)
@@ -85,9 +85,9 @@ print(f"{len(p.vision.blocks) = }")
 #
 # ## The text decoder says a word
 # Words are numbers of a vocabulary: 2 is the start token, with which every text begins, and 3 the
-# end token. Words become vectors, stand behind the memory, and go through 4 more layers. A square
-# may look at all squares, a word at all squares and at the words up to itself. The last token's
-# vector then gives a score for each word of the vocabulary, and the highest is said.
+# end token. Words become vectors, stand behind the memory, and go through 4 more layers. A patch
+# may look at all patches, a word at all patches and at the words up to itself. The last token's
+# vector then gives a score for each word of the vocabulary (a logit), and the highest is said.
 
 
 # %%

@@ -73,9 +73,10 @@ assert np.allclose(patch_token, seen["vision.patch_tokens"][0, 27], atol=1e-4)
 print(f"{params.patch_embedding.shape = }")
 
 # %% [markdown]
-# ## The class token and the places
-# One more token stands in front: a learned vector that has no pixels. Then each token gets the
-# vector of its place. So the first of the 65 tokens is the same for every picture there is.
+# ## The class token and the positions
+# One more token stands in front: a learned vector that has no pixels. Then the vector of its
+# position is added to each token. So the first of the 65 tokens is the same for every picture there
+# is.
 
 # %%
 tokens = np.concatenate([params.class_embedding[None], seen["vision.patch_tokens"][0]])
@@ -127,10 +128,11 @@ show(enlarged, "01_invisible.png")
 print(f"{np.abs(np.asarray(shown)[:, :96].astype(int) - small).max() = :d}")
 
 # %% [markdown]
-# ## Places matter
-# Attention does not know where a token stands. Take the places away, shuffle the patches, and the
-# same image tokens come out, only shuffled. The class token, which has no place of its own in the
-# picture, does not notice at all. Only the sums run in another order, so the last digits differ.
+# ## Positions matter
+# Attention does not know where a token stands. Take the position embeddings away, shuffle the
+# patches, and the same image tokens come out, only shuffled. The class token, which is nowhere in
+# the picture, does not notice at all. Only the sums run in another order, so the last digits
+# differ.
 
 # %%
 homeless = replace(params, position_embedding=np.zeros_like(params.position_embedding))

@@ -31,10 +31,11 @@ print(f"{logits.shape = }")
 print(f'{storybook.processor.vocabulary.encode("fish") = }')
 
 # %% [markdown]
-# ## Questions, keys, values
-# In one sequence stand 65 image tokens and 7 words. Each token makes three vectors: `q`, what it
-# asks for; `k`, what it answers to; `v`, what it gives. There are five heads, each 32 wide. We
-# follow token 67, the word "orange", in layer 0 and head 1. It is about to say "fish".
+# ## Queries, keys, values
+# In one sequence stand 65 image tokens and 7 words. Each token makes three vectors: a query `q`,
+# what it asks for; a key `k`, what it answers to; a value `v`, what it gives. There are five heads,
+# each 32 wide. We follow token 67, the word "orange", in layer 0 and head 1. It is about to say
+# "fish".
 
 # %%
 x = seen["text.x"][0]
@@ -49,9 +50,9 @@ print(f"{k.shape = }")
 
 # %% [markdown]
 # ## Scores
-# How well does a question fit a key? Multiply number by number and add up. Divide by the root of
-# the width, or the sums of wide heads would be too large. A word sees itself and what stands
-# before it, so there are 68 scores.
+# How well does a query fit a key? Multiply number by number and add up. Divide by the root of the
+# width, or the sums of wide heads would be too large. A word sees itself and what stands before it,
+# so there are 68 scores.
 
 # %%
 scores = []
@@ -64,8 +65,8 @@ assert np.allclose(scores, seen["text.0.scores"][0, 1, 67, :68], atol=1e-5)
 
 # %% [markdown]
 # ## Weights
-# Softmax turns scores into shares: e to the power of each, divided by the sum of all. The later
-# words have the score -inf, and e to that power is exactly 0.
+# Softmax turns scores into weights that sum to 1: e to the power of each, divided by the sum of
+# all. The later words have the score -inf, and e to that power is exactly 0.
 
 # %%
 powers = [math.exp(score) for score in scores]
@@ -76,7 +77,7 @@ assert (seen["text.0.weights"][0, 1, 67, 68:] == 0).all()
 
 # %% [markdown]
 # ## Mixed
-# The result is an average of the values, each with its share. An average cannot leave the range of
+# The result is an average of the values, each with its weight. An average cannot leave the range of
 # what it averages: attention moves things about, it invents nothing.
 
 # %%
@@ -103,8 +104,8 @@ print(f"{joined.shape = }")
 # %% [markdown]
 # ## Surprise: the bias of the key does nothing
 # The checkpoint holds a bias for every key. Some of its numbers are above 0.5. But a bias adds the
-# same amount to every score of a question, and softmax only sees differences. So we may delete all
-# of them, in every layer of the text decoder: the logits stay, up to rounding.
+# same amount to every score of a query, and softmax only sees differences. So we may delete all of
+# them, in every layer of the text decoder: the logits stay, up to rounding.
 
 
 # %%
@@ -123,9 +124,9 @@ print(f"{np.abs(logits).max() = :.4g}")
 
 # %% [markdown]
 # ## Surprise: attention does not see order
-# Shuffle the image tokens, as one shuffles cards. Each word finds them anywhere: same logits.
-# Where a patch lies in the picture, a word knows only from the places that the vision encoder
-# added.
+# Shuffle the image tokens, as one shuffles cards. Each word finds them anywhere: same logits. Where
+# a patch lies in the picture, a word knows only from the position embeddings that the vision
+# encoder added.
 
 # %%
 order = np.random.default_rng(0).permutation(65)

@@ -31,8 +31,9 @@ print(f"{logits.shape = }")
 
 # %% [markdown]
 # ## Layer normalisation
-# Take one token, 160 numbers. Subtract their mean, divide by their spread. Then stretch and shift
-# each of them with a learned weight and bias. That is all. Each token is treated by itself.
+# Take one token, 160 numbers. Subtract their mean, divide by their standard deviation. Then stretch
+# and shift each of them with a learned weight and bias. That is all. Each token is treated by
+# itself.
 
 # %%
 token, norm = seen["vision.1.x"][0, 20], params.vision.blocks[2].attention_norm
@@ -72,7 +73,7 @@ print(f"{len(added) = }")
 # %% [markdown]
 # ## Norm after: the text decoder
 # A layer of the text decoder adds first and normalises the sum. Undo the learned weight and bias,
-# and every token of the stream has mean 0 and spread 1, after every layer.
+# and every token of the stream has mean 0 and standard deviation 1, after every layer.
 
 # %%
 for i, block in enumerate(params.text.blocks):

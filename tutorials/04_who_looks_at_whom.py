@@ -31,8 +31,8 @@ print(f"{ids.shape = }")
 
 # %% [markdown]
 # ## The mask by hand
-# 65 image tokens and 7 words stand in one sequence of 72. The mask is added to the scores: 0 lets
-# a token look, -inf forbids it. Rows ask, columns are looked at. Two rules make all of it: image
+# 65 image tokens and 7 words stand in one sequence of 72. The mask is added to the scores: 0 lets a
+# token look, -inf forbids it. Rows are queries, columns are keys. Two rules make all of it: image
 # tokens look at image tokens; a word looks at the image and at words up to itself.
 
 # %%
@@ -139,9 +139,9 @@ for row, alone in enumerate([long, short]):
     assert np.abs(two[row, -1] - one[0, -1]).max() < 1e-4
 
 # %% [markdown]
-# ## Places count words, not padding
-# The short prompt's only word has place 0 in both cases. The official code of transformers counts
-# the padding too, gives it place 6, and answers differently. Here the two agree.
+# ## Positions count words, not padding
+# The short prompt's only word has position 0 in both cases. The official code of transformers
+# counts the padding too, gives it position 6, and answers differently. Here the two agree.
 
 # %%
 assert text.word_positions(attention_mask).tolist() == [[0, 1, 2, 3, 4, 5, 6], [0] * 7]
@@ -155,7 +155,7 @@ print(f"{np.abs(two[1, -1] - wrong[0, -1]).max() = :.4g}")
 # ## A row that may look at nothing
 # Without a picture, a padded row sees nothing but padding. Were all its scores -inf, softmax would
 # divide zero by zero. So padding is blocked with the lowest float32 and not with -inf: the row
-# gives some harmless shares, which nobody reads.
+# gives some harmless weights, which nobody reads.
 
 # %%
 lonely = text.word_mask(np.array([[0, 1]]), image=0, now=2)[0, 0]
@@ -168,8 +168,8 @@ print(f"{lonely[0].tolist() = }")
 print(f"{layers.softmax(lonely)[0].tolist() = }")
 
 # %% [markdown]
-# ## Why places at all, if there is a mask?
-# Take the vectors of the places away. The mask alone says little about order. The caption begins
+# ## Why positions at all, if there is a mask?
+# Take the position embeddings away. The mask alone says little about order. The caption begins
 # well, and then walks in a circle.
 
 # %%

@@ -152,8 +152,8 @@ print(f'{go_on("a green") = }')
 
 # %% [markdown]
 # ## When does it stop?
-# At the end token, or when the places run out: the model has 32. The end token is a word like any
-# other, and the model has learned when to say it.
+# At the end token, or when the positions run out: the model has 32. The end token is a word like
+# any other, and the model has learned when to say it.
 
 # %%
 assert len(params.position_embedding) == config.max_position_embeddings == 32

@@ -71,8 +71,8 @@ print(f'{storybook.answer(cache, "what color is the cat?") = }')
 
 # %% [markdown]
 # ## A clip
-# Four pictures in their order. Each is encoded alone, as a still of 65 tokens. Then each frame
-# gets its own time vector, added to all of its tokens, and the frames stand in one row: 260
+# Four pictures in their order. Each is encoded alone, as a still of 65 tokens. Then each frame gets
+# its own temporal embedding, added to all of its tokens, and the frames stand in one row: 260
 # tokens.
 
 # %%
@@ -129,8 +129,8 @@ print(f"{sum(int(np.prod(shape)) for shape in shapes) = }")
 
 # %% [markdown]
 # ## A still is not a clip of one frame
-# A still gets no time vector. One frame, given as a clip, gets the first one, and the model begins
-# to tell what happens, though nothing does.
+# A still gets no temporal embedding. One frame, given as a clip, gets the first one, and the model
+# begins to tell what happens, though nothing does.
 
 # %%
 assert storybook.caption(frames[0]) == "a red bird"

@@ -75,7 +75,7 @@ model.logits(ids, pixels, trace=find_largest)
 assert max(largest, key=largest.get).startswith("vision.3.")
 
 # %% [markdown]
-# ## The lens: a guess after every layer
+# ## The logit lens: a guess after every layer
 # The head turns the last layer's token into a word. Nothing forbids to ask it earlier. While the
 # model says its third word, it guesses "boat", then "bird", and only then "fish": that a thing
 # must follow is clear at once, which thing comes later.

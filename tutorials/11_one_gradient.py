@@ -21,8 +21,8 @@ from numpygit.trace import Recorder
 
 # %% [markdown]
 # ## What is learnt
-# The model reads a caption and should foretell each word from those before it. The labels are the
-# words themselves; the first one, [CLS], is never foretold. We count in float64, so that small
+# The model reads a caption and should predict each word from those before it. The labels are the
+# words themselves; the first one, [CLS], is never predicted. We count in float64, so that small
 # steps can be seen.
 
 # %%
@@ -36,7 +36,7 @@ print(f"{ids[0].tolist() = }")
 
 # %% [markdown]
 # The caption is wrong in one word: the boat is green. So the model is surprised once, and the loss,
-# the mean surprise over 10 words, is nearly all that one word's.
+# the mean surprise (cross-entropy) over 10 words, is nearly all that one word's.
 
 # %%
 gradients_of = Recorder()

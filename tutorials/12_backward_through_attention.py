@@ -54,8 +54,8 @@ print(f"{dmixed.shape = }")
 
 # %% [markdown]
 # ## Back to the values
-# A token's value went to all who looked at it, in the share in which each looked. So it gets back
-# their gradients in the same shares: the matrix of weights, transposed.
+# A token's value went to all who looked at it, with the weight with which each looked. So it gets
+# back their gradients with the same weights: the matrix of weights, transposed.
 
 # %%
 dv = weights.transpose(0, 2, 1) @ dmixed
@@ -172,8 +172,8 @@ for i, j in ((72, 20), (72, 66), (70, 40)):
 
 # %% [markdown]
 # ## Where it should have looked
-# Token 72, the second "a", had to foretell "red". A negative gradient means: a higher score there
-# would have made "red" likelier. Yellow squares are such; blue ones would make it less likely.
+# Token 72, the second "a", had to predict "red". A negative gradient means: a higher score there
+# would have made "red" likelier. Yellow patches are such; blue ones would make it less likely.
 #
 # ![where higher scores would make red likelier](pictures/12_scores.png)
 

@@ -107,7 +107,7 @@ print(f"{len(again)} steps, none of them made again")
 # %% [markdown]
 # ## Why is this loss higher than what others report?
 # The guide of Hugging Face pads each caption to 512 tokens and counts the padding as words to be
-# learnt. For a caption of 10 tokens 97.8 % of all labels are padding then, and to foretell padding
+# learnt. For a caption of 10 tokens 97.8 % of all labels are padding then, and to predict padding
 # after padding is easy. Here padding is never a label.
 
 # %%

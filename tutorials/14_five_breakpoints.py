@@ -133,7 +133,7 @@ print(f'{local["x"].shape = }')
 # ## Stop 3: `layers.attention`, after `weights`
 # The sizes stand in the first lines of the function, so a debugger shows them as letters: 5 heads,
 # 1 token that asks, 68 tokens to look at (65 of the picture and 3 words), and heads that are 32
-# wide. The weights of each head are shares: they sum to one.
+# wide. The weights of each head sum to one.
 
 # %%
 function, local, _ = stops["word.2.text.3.weights"]
@@ -146,8 +146,8 @@ print(f'{local["S"] = }')
 
 # %% [markdown]
 # ## Stop 4: `text.word_mask`
-# Who may look at whom: 0 yes, -inf no. Everybody says that a decoder needs a causal mask. In this
-# run it never forbids anything: a single last word may look at all that came before it.
+# Which token may look at which: 0 yes, -inf no. Everybody says that a decoder needs a causal mask.
+# In this run it never forbids anything: a single last word may look at all that came before it.
 
 # %%
 masks = [stops[f"word.{i}.text.mask"][1]["mask"] for i in range(10)]

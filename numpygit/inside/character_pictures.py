@@ -30,7 +30,7 @@ def sketch(name: str, value: Array, side: tuple[int, int]) -> list[str]:
     if last == "mask":
         return of_mask(value)
     if last == "patches":
-        return titled("the middle of each square", grid(value[0].mean(axis=-1), side))
+        return titled("the middle of each patch", grid(value[0].mean(axis=-1), side))
     if value.ndim == 3 and last in LENGTHS:
         return of_tokens(value, side)
     return []
@@ -59,13 +59,13 @@ def of_weights(name: str, value: Array, side: tuple[int, int]) -> list[str]:
 
 
 def of_tokens(value: Array, side: tuple[int, int]) -> list[str]:
-    """Draw how long the vector of each square is."""
+    """Draw the length of each patch's vector."""
     P = side[0] * side[1]
     tokens = value[0]
     if len(tokens) < P:
         return []
     squares = tokens[:P] if len(tokens) == P else tokens[1 : P + 1]
-    return titled("how long the vector of each square is", grid(norms(squares), side))
+    return titled("the length of each patch's vector", grid(norms(squares), side))
 
 
 def norms(tokens: Array) -> Array:
@@ -89,12 +89,12 @@ def of_mask(value: Array) -> list[str]:
 
 
 def grid(values: Array, side: tuple[int, int]) -> Array:
-    """Lay numbers of squares out as the squares lie."""
+    """Lay numbers of patches out as the patches lie."""
     return values.reshape(side)
 
 
 def shrink(picture: Array) -> Array:
-    """Make a picture small enough for a terminal by taking means of squares."""
+    """Make a picture small enough for a terminal by taking means of patches."""
     step = -(-max(picture.shape[0], picture.shape[1] // 2) // (2 * MOST_ROWS - 8))
     rows, columns = picture.shape[0] // step, picture.shape[1] // step
     whole = picture[: rows * step, : columns * step]

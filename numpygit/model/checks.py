@@ -1,4 +1,4 @@
-"""What the two towers cannot take, refused before any work: pixels and words."""
+"""Checks of what goes into the model, pixels and words, before any work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .params import Array, Text, Vision
 def check_pixels(
     pixels: Array, p: Vision, *, config: VisionConfig, interpolate: bool = False
 ) -> None:
-    """Refuse pixels that the tower cannot take, before any work."""
+    """Refuse pixels of a rank, size or number of frames that the vision encoder does not take."""
     size = config.image_size
     if pixels.ndim not in (4, 5):
         raise UserError(
@@ -45,7 +45,7 @@ def check_absolute(config: Config) -> None:
 
 
 def check_words(ids: Array, positions: Array, p: Text) -> None:
-    """Refuse words that the tower cannot take, before any work."""
+    """Refuse token ids, vectors and positions that the text decoder does not have."""
     V = p.word_embedding.shape[0]
     max_positions = p.position_embedding.shape[0]
     D, is_vectors = p.word_embedding.shape[1], ids.ndim == 3

@@ -1,6 +1,6 @@
-"""The text decoder: image tokens and words -> logits. BERT-style, post-norm:
-attention and MLP are each followed by layer normalisation. Autoregressive: a word depends on the
-picture and on the words before it.
+"""The text decoder: image tokens and words -> logits. BERT-style, post-norm: attention and MLP are
+each followed by layer normalisation. Autoregressive: a word depends on the picture and on the
+words before it.
 
 Source: the paper, section 3.1, arXiv 2205.14100; transformers 4.37.2 `modeling_git.py`,
 GitModel. Image tokens and words stand in one sequence. Image tokens look at each other and
@@ -39,9 +39,10 @@ class Cache(NamedTuple):
 
 
 def project(image_tokens: Array, p: Text, *, eps: float, trace: Trace = no_trace) -> Array:
-    """Bring image tokens to the text decoder's width: (B, M, vision D) -> memory (B, M, D).
+    """Project image tokens to the text decoder's width: (B, M, vision D) -> memory (B, M, D).
 
-    `eps` is the vision encoder's: the one oddity of epsilons (transformers 4.37.2, GitProjection).
+    `eps` is the vision encoder's, 1e-5, and not the text decoder's, 1e-12 (transformers 4.37.2,
+    GitProjection).
     """
     projected = linear(image_tokens, p.projection)
     trace("projected", projected)

@@ -1,5 +1,5 @@
-"""The vision encoder: pixels -> image tokens. A CLIP ViT, pre-norm: attention and
-MLP each begin with layer normalisation.
+"""The vision encoder: pixels -> image tokens. A CLIP ViT, pre-norm: attention and MLP each begin
+with layer normalisation.
 
 Source: Dosovitskiy et al., arXiv 2010.11929; Radford et al., arXiv 2103.00020; transformers
 4.37.2 `modeling_git.py`, GitVisionTransformer. Two habits of GIT differ from CLIP: the last
@@ -101,9 +101,9 @@ def embed_patches(
 
 
 def cut_patches(pixels: Array, *, patch: int) -> Array:
-    """Cut pictures into squares, row by row: (B, C, H, W) -> (B, P, C * patch * patch).
+    """Cut pictures into patches, row by row: (B, C, H, W) -> (B, P, C * patch * patch).
 
-    A convolution whose stride is its kernel is a matrix product over such squares. Rows and
+    A convolution whose stride is its kernel is a matrix product over such patches. Rows and
     columns of pixels that do not fill a patch are dropped, as the convolution drops them.
     """
     B, C, H, W = pixels.shape

@@ -284,12 +284,12 @@ NEW = [
     Mistake("heads divided by their number", "vision.0.mixed", ("times 0.2", "number of heads"), {"mix": lambda s, w, v: right("mix")(s, w, v) / np.float32(5)}),
     Mistake("the eight best keys alone", "vision.0.weights", ("best", "largest", "top"), {"softmax": best_eight}),
     Mistake("nobody looks at the class token", "vision.0.scores", ("class token",), {"attention": no_look_at_class}),
-    Mistake("squares look at neighbours only", "vision.0.scores", ("window", "neighbour"), {"attention": neighbours_only}),
+    Mistake("patches look at neighbours only", "vision.0.scores", ("window", "neighbour"), {"attention": neighbours_only}),
     Mistake("scores clipped", "vision.0.scores", ("clip", "between"), {"masked": clipped}),
     Mistake("pictures and words have a softmax each", "text.0.weights", ("apart", "each"), {"softmax": apart}),
     Mistake("queries and keys normalised in each head", "vision.0.q", ("each head",), {"turn": unit_heads}),
     Mistake("the last layer twice", "vision.image_tokens", ("once more", "twice"), {"picture_layers": last_layer_again}),
-    Mistake("places added in every layer", "vision.1.attention_input", ("places",), {"vision_block": places_in_every_layer}),
+    Mistake("positions added in every layer", "vision.1.attention_input", ("positions",), {"vision_block": places_in_every_layer}),
     Mistake("activation behind the MLP too", "vision.0.thought", ("gelu", "activation"), {"named_linear": active_behind}),
     Mistake("half of the MLP", "vision.0.thought", ("half",), {"named_linear": half_of_hidden}),
     Mistake("class token not normalised at first", "vision.x", ("class token",), {"before_layers": no_norm_for_class}),
@@ -308,7 +308,7 @@ NEW = [
     Mistake("the two middle frames exchanged", "clip_tokens", ("frames",), {"join_frames": lambda s, tokens: np.concatenate([tokens[i] for i in (0, 2, 1, 3)])}, "clip"),
     Mistake("projection's normalisation before it", "projected", ("normalis",), {"project": normed_before_projection}),
     Mistake("the last image token dropped", "projected", ("last", "dropped"), {"project": without_last_token}),
-    Mistake("every second place", "place_vectors", ("second", "2"), {"embed_words": every_second_place}),
+    Mistake("every second position", "place_vectors", ("second", "2"), {"embed_words": every_second_place}),
     Mistake("words do not see the start token", "text.mask", ("start", "first word"), {"keep": no_start}),
     Mistake("logits divided by a temperature of 0.7", "logits", ("1.429", "0.7"), head_with(lambda s, x, logits: logits / np.float32(0.7))),
     Mistake("logits capped at 15", "logits", ("cap", "tanh"), head_with(lambda s, x, logits: (15 * np.tanh(logits / 15)).astype(np.float32))),
@@ -330,7 +330,7 @@ def own_range(x):
 
 
 def coarse_places(self):
-    """Places of a grid of 4 x 4, each for four squares."""
+    """Positions of a grid of 4 x 4, each for four patches."""
     places = right("picture_places")(self)
     grid = places[1:].reshape(4, 2, 4, 2, -1).mean(axis=(1, 3))
     return np.concatenate([places[:1], grid.repeat(2, 0).repeat(2, 1).reshape(64, -1)])
@@ -420,14 +420,14 @@ LATER = [
     Mistake("gamma of 2.2 undone", "pixels", ("gamma",), pixels(lambda x: (colours(x).clip(0, 1) ** 2.2 - MEAN) / STD)),
     Mistake("stretched to the picture's own range", "pixels", ("own", "of the picture", "plus"), pixels(own_range)),
     Mistake("pixels in bfloat16", "pixels", ("bfloat16",), pixels(lambda x: np.ascontiguousarray((x.view(np.uint32) & 0xFFFF0000).view(np.float32)))),
-    Mistake("places of a coarser grid", "vision.embedded", ("grid", "coarse", "interpolated"), {"picture_places": coarse_places}),
-    Mistake("the class token's place for all as well", "vision.embedded", ("class token", "same vector", "first place"), {"picture_places": place_of_class_everywhere}),
+    Mistake("positions of a coarser grid", "vision.embedded", ("grid", "coarse", "interpolated"), {"picture_places": coarse_places}),
+    Mistake("the class token's position for all as well", "vision.embedded", ("class token", "same vector", "first position"), {"picture_places": place_of_class_everywhere}),
     Mistake("mean absolute deviation for the standard one", "vision.x", ("absolute",), {"norm": by_absolute}),
     Mistake("divided by the highest", "vision.0.attention_input", ("highest", "largest"), one_norm("layer_norm1", by_highest)),
     Mistake("a normalisation that was never trained", "text.1.after_attention", ("scale", "parameters"), one_norm("layer.1.attention.output.LayerNorm", random_norm)),
     Mistake("the prompt sees itself both ways", "text.mask", ("both ways", "first 3", "ahead"), {"keep": prompt_both_ways}),
     Mistake("words see half of the picture", "text.mask", ("half", "32", "first"), {"keep": half_of_the_picture}),
-    Mistake("squares do not see the class token", "text.mask", ("class token", "S (keys)"), {"keep": squares_without_class}),
+    Mistake("patches do not see the class token", "text.mask", ("class token", "S (keys)"), {"keep": squares_without_class}),
     Mistake("values one token late", "vision.0.mixed", ("token before", "rolled", "shifted"), {"mix": values_late}),
     Mistake("a vector for the picture's segment", "text.x", ("vector",), {"sequence": with_segment}),
     Mistake("weights with three decimals", "vision.0.q", ("decimals",), linear_with(weight=three_decimals)),
@@ -459,7 +459,7 @@ def rope_with(base: float = 10000.0, part: float = 1.0, keys: bool = True):
 
 
 def times_interleaved(self, tokens, times):
-    """Each token gets the time of its place modulo the number of frames."""
+    """Each token gets the time of its position modulo the number of frames."""
     places = np.arange(len(tokens[0]))
     return [t + times[places % len(times)][:, None] for t in tokens]
 
@@ -537,7 +537,7 @@ LAST = [
     Mistake("two heads give nothing", "vision.0.mixed", ("1, 3", "N (heads)"), {"mix": two_heads_lost}),
     Mistake("keys and values of the first layer for all", "vision.1.k", ("layer before", "layer 0"), {"cut": keys_of_layer_0}),
     Mistake("words do not see the top row", "text.mask", ("image tokens 1 to 8",), {"keep": no_top_row}),
-    Mistake("far squares count less", "vision.0.scores", ("distance",), {"masked": far_is_less}),
+    Mistake("far patches count less", "vision.0.scores", ("distance",), {"masked": far_is_less}),
     Mistake("keys kept in float8", "vision.0.k", ("float8",), {"turn": lambda s, q, k, tower: (q, e4m3(k))}),
     Mistake("values kept in 8 bits", "vision.0.v", ("8 bits",), {"cut": lambda s, x: (lambda q, k, v: (q, k, inputs_in_8_bits(v)))(*right("cut")(s, x))}),
     Mistake("every picture layer normalised at its end", "vision.0.x", ("normalis",), {"vision_block": normed_at_the_end}),

@@ -339,10 +339,10 @@ SEEDED = [
         "red and blue exchanged",
     ),
     Seeded(
-        "squares cut column by column",
+        "patches cut column by column",
         patched((vision, "cut_patches"), by=column_by_column),
         "vision.patch_tokens",
-        "squares column by column",
+        "patches column by column",
     ),
     Seeded(
         "kernel of the patches read as (H, W, C)",
@@ -357,10 +357,10 @@ SEEDED = [
         "with weights in float16",
     ),
     Seeded(
-        "class token behind the squares",
+        "class token behind the patches",
         patched((vision, "embed_patches"), by=class_token_last),
         "vision.embedded",
-        "class token behind the squares, the places as before",
+        "class token behind the patches, the positions as before",
     ),
     Seeded(
         "variance divided by D - 1",
@@ -467,16 +467,16 @@ SEEDED = [
         "with epsilon 1e-12",
     ),
     Seeded(
-        "places count the image tokens",
+        "positions count the image tokens",
         patched((text, "embed_words"), by=count_image_tokens),
         "place_vectors",
         "the M image tokens are counted",
     ),
     Seeded(
-        "places count from 1",
+        "positions count from 1",
         patched((text, "embed_words"), by=count_from_1),
         "place_vectors",
-        "places counted from 1",
+        "positions counted from 1",
     ),
     Seeded(
         "words before the image tokens",

@@ -60,7 +60,7 @@ def test_a_tensor_is_shown_with_letters_sentence_line_and_numbers(step, storyboo
     card = out.split("[", 2)[2].splitlines()
     value = record(storybook, PICTURE).tensors["text.1.weights"]
     assert card[0].endswith("text.1.weights")
-    assert card[1].strip() == "Softmax of the scores."
+    assert card[1].strip() == "Attention weights: softmax of the scores."
     assert card[2].strip() == "(B, N, T, S) = (1, 5, 75, 75) float32"
     assert card[3].strip().startswith("layers.py:")
     assert card[3].strip().endswith("weights = softmax(scores)  # (B, N, T, S)")

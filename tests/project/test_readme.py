@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hostile_files import HOSTILE
 
+from numpygit.cli.commands import DEFAULT_MODEL, commands_of, parser
+from numpygit.loading.catalogue import describe
 from numpygit.loading.official_models import CATALOGUE
 from numpygit.trace import Recorder
 
@@ -35,8 +37,9 @@ def installs(command: str) -> bool:
     return command.startswith("pip install")
 
 
-def test_every_block_is_of_a_kind_that_is_executed():
-    assert {kind for kind, _ in BLOCKS} == {"console", "python", ""}  # "" is the tree of rooms
+def test_every_block_is_of_a_kind_that_is_known():
+    kinds = {kind for kind, _ in BLOCKS}  # "" is the tree of rooms, sh needs official weights
+    assert kinds == {"console", "python", "sh", ""}
 
 
 def test_there_are_two_commands_which_ci_runs_from_here():
@@ -45,6 +48,17 @@ def test_there_are_two_commands_which_ci_runs_from_here():
         "pytest",
     ]
     assert "grep '^\\$ pip install' README.md" in CI
+
+
+def test_what_needs_official_weights_says_so_and_parses():
+    (block,) = (block for kind, block in BLOCKS if kind == "sh")
+    for line in block.splitlines():
+        command, *rest = shlex.split(line, comments=True)
+        assert command == "numpygit"
+        assert commands_of(parser())[rest[0]].parse_args(rest[1:]).model == DEFAULT_MODEL
+    assert README.split(f"```sh\n{block}```\n\n")[1].startswith("**Nobody has run these two here**")
+    size = describe(next(one for one in CATALOGUE if one.name == DEFAULT_MODEL))["download_bytes"]
+    assert f"# {DEFAULT_MODEL}: {size / 1e6:.0f} MB, downloaded once" in block
 
 
 @pytest.mark.parametrize(("command", "output"), commands())
@@ -111,7 +125,8 @@ def test_the_counts_it_gives_are_true():
     published = json.loads((ROOT / "golden/published.json").read_text(encoding="utf-8"))
     assert len(list((ROOT / "tutorials").glob("[0-9]*.py"))) >= 12
     assert "[The tutorials]" in README
-    assert f"the {len(CATALOGUE)} official checkpoints" in README
+    assert README.count(f"the {len(CATALOGUE)} official checkpoints") == 2
+    assert len(re.findall(r"\d+ official checkpoints", README)) == 2
     assert f"official ids on {len(asked['cases'])} recorded cases" in README
     assert f"checks {len(published['cases'])} published figures" in README
 

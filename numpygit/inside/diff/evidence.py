@@ -46,12 +46,12 @@ def not_finite(ours: Array, theirs: Array) -> Iterator[str]:
 
 
 def one_blocked(ours: Array, theirs: Array, image: int | None) -> Iterator[str]:
-    """Count places that one of the two masks alone blocks, and say who may not look at whom."""
+    """Count positions that one of the two masks alone blocks, and say who may not look at whom."""
     for one, other, who in ((ours, theirs, "ours"), (theirs, ours, "theirs")):
         alone: Array = (one < BLOCKED) & ~(other < BLOCKED)
         if not alone.any():
             continue
-        said = f"{int(alone.sum())} of {ours.size} places are blocked in {who} alone"
+        said = f"{int(alone.sum())} of {ours.size} positions are blocked in {who} alone"
         if alone.ndim < 2:
             yield f"{said}."
             continue
@@ -62,7 +62,7 @@ def one_blocked(ours: Array, theirs: Array, image: int | None) -> Iterator[str]:
 
 
 def tokens_in_words(places: Array, image: int | None) -> str:
-    """Name tokens of a sequence: the class token, squares, words; `image` tokens stand first."""
+    """Name tokens of a sequence: the class token, patches, words; `image` tokens stand first."""
     if image is None:
         return f"tokens {ranges(places)}"
     kinds = (
@@ -157,7 +157,7 @@ def reordered(a: Array, b: Array, allowed: float) -> Iterator[str]:
 
 NAMES = {
     "B": "B (pictures)", "C": "C (colours)", "H": "H (rows of pixels)", "W": "W (columns)",
-    "P": "P (squares)", "M": "M (image tokens)", "T": "T (tokens)", "S": "S (keys)",
+    "P": "P (patches)", "M": "M (image tokens)", "T": "T (tokens)", "S": "S (keys)",
     "D": "D (the width)", "N": "N (heads)", "A": "A (the width of a head)", "F": "F (hidden)",
     "V": "V (the vocabulary)",
 }  # fmt: skip
@@ -178,7 +178,7 @@ def along(letter: str) -> str:
 
 
 def moved_along(a: Array, b: Array, allowed: float, letters: list[str]) -> Iterator[str]:
-    """See whether theirs is ours with the places of one axis in another order."""
+    """See whether theirs is ours with the positions of one axis in another order."""
     for axis, letter in enumerate(letters):
         order = order_along(a, b, axis)
         if order is None or np.abs(np.take(a, order, axis=axis) - b).max() > allowed:
@@ -187,7 +187,7 @@ def moved_along(a: Array, b: Array, allowed: float, letters: list[str]) -> Itera
 
 
 def order_along(a: Array, b: Array, axis: int) -> Array | None:
-    """Find which place of ours each place of theirs may be: by a sum with fixed random factors."""
+    """Find which position of ours each of theirs may be: by a sum with fixed random factors."""
     n = a.shape[axis]
     if n < 2:
         return None
@@ -199,7 +199,7 @@ def order_along(a: Array, b: Array, axis: int) -> Array | None:
 
 
 def in_words(order: Array) -> str:
-    """Say an order of places in words."""
+    """Say an order of positions in words."""
     n = len(order)
     if np.array_equal(order, np.arange(n)[::-1]):
         return "in reverse"
@@ -211,7 +211,7 @@ def in_words(order: Array) -> str:
 
 
 def factors_along(a: Array, b: Array, allowed: float, letters: list[str]) -> Iterator[str]:
-    """See whether theirs is ours times a number for each place of one axis."""
+    """See whether theirs is ours times a number for each position of one axis."""
     for axis, letter in enumerate(letters):
         others = tuple(i for i in range(a.ndim) if i != axis)
         if a.shape[axis] < 2 or a.size == a.shape[axis]:
@@ -220,17 +220,19 @@ def factors_along(a: Array, b: Array, allowed: float, letters: list[str]) -> Ite
         factor = (a * b).sum(axis=others, keepdims=True) / np.where(size == 0, 1, size)
         low, high = float(factor.min()), float(factor.max())
         if high - low > 1e-3 and np.abs(b - factor * a).max() <= allowed * max(1.0, abs(high)):
-            yield f"{along(letter)}, each place has a factor of its own: {low:.4g} to {high:.4g}."
+            yield f"{along(letter)}, each position has its own factor: {low:.4g} to {high:.4g}."
 
 
 def where_apart(name: str, apart: Array, letters: list[str], image: int | None) -> Iterator[str]:
-    """Say along which axes only some places differ."""
+    """Say along which axes only some positions differ."""
     for axis, letter in enumerate(letters):
         others = tuple(i for i in range(apart.ndim) if i != axis)
         differing = np.flatnonzero(apart.any(axis=others))
         size = apart.shape[axis]
         if 0 < len(differing) < size:
-            text = f"{along(letter)}, {len(differing)} of {size} places differ: {ranges(differing)}"
+            text = (
+                f"{along(letter)}, {len(differing)} of {size} positions differ: {ranges(differing)}"
+            )
             location = find(name)
             is_text = location is not None and location.row.name.startswith(("text.", "logits"))
             if is_text and letter in "TS" and image is not None and size > image:
@@ -239,7 +241,7 @@ def where_apart(name: str, apart: Array, letters: list[str], image: int | None) 
 
 
 def image_or_words(differing: Array, image: int) -> str:
-    """Say whether places in the text decoder's sequence are those of the picture or of words."""
+    """Say whether positions in the text decoder's sequence are those of the picture or of words."""
     if differing.min() >= image:
         return ", words only"
     return ", image tokens only" if differing.max() < image else ""
@@ -258,16 +260,16 @@ LINEAR = "weight transposed, bias missing, the parameters of another layer, half
 NORM = "epsilon, scale and shift missing, variance divided by D - 1, the wrong normalisation"
 SUSPECTS = {
     "pixels": "mean and std, resize (bicubic, in 8 bits), crop, red and blue, 0..1 or 0..255",
-    "vision.patches": "order of the squares (row by row), order inside a square (C, H, W)",
-    "vision.patch_tokens": "order of the squares, kernel read as (H, W, C), a bias (it has none)",
-    "vision.embedded": "class token not in front, places missing or one too late",
+    "vision.patches": "order of the patches (row by row), order inside a patch (C, H, W)",
+    "vision.patch_tokens": "order of the patches, kernel read as (H, W, C), a bias (it has none)",
+    "vision.embedded": "class token not in front, positions missing or one too late",
     "vision.x": NORM + ", left out (CLIP has it, plain ViT has not)",
     "vision.image_tokens": NORM + ", used for the class token alone as in CLIP",
     "clip_tokens": "times of frames missing or in another order, frames woven together",
     "memory": NORM + " (the vision encoder's, 1e-5, and not the text decoder's 1e-12)",
     "word_vectors": "other token ids, the embedding scaled, the head's rows",
     "place_vectors": "image tokens counted, counted from 1, padding counted",
-    "words": NORM + ", places not added",
+    "words": NORM + ", positions not added",
     "text.x": "words before the image tokens, class token of the picture dropped",
     "text.mask": "off by one, image tokens looking at words, padding, queries and keys exchanged",
     "logits": "head tied to the word embedding, bias missing, a last normalisation (there is none)",

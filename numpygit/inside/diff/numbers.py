@@ -72,7 +72,7 @@ def slots(name: str, scene: Scene) -> Iterator[Slot]:
 
 ADDED: dict[str, tuple[str, Callable[[float], Operation]]] = {
     "vision.embedded": (
-        "with the places multiplied by {}",
+        "with the positions multiplied by {}",
         lambda c: lambda at: class_and_patches(at) + np.float32(c) * picture_places(at),
     ),
     "clip_tokens": (

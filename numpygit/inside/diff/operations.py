@@ -57,7 +57,7 @@ class Product:
 
 
 def patches(at: At) -> Array:
-    """Cut stills, or the frames of clips, into squares."""
+    """Cut stills, or the frames of clips, into patches."""
     pixels = at.tensors["pixels"]
     _, config = at.model()
     stills = pixels.reshape(-1, *pixels.shape[-3:])
@@ -65,13 +65,13 @@ def patches(at: At) -> Array:
 
 
 def patch_tokens(at: At) -> Array:
-    """Turn squares into vectors."""
+    """Turn patches into vectors."""
     params, _ = at.model()
     return at.tensors["vision.patches"] @ params.vision.patch_embedding.T
 
 
 def class_and_patches(at: At) -> Array:
-    """Put the class token in front of the squares."""
+    """Put the class token in front of the patches."""
     params, _ = at.model()
     tokens = at.tensors["vision.patch_tokens"]
     first = np.broadcast_to(params.vision.class_embedding, (len(tokens), 1, tokens.shape[2]))
@@ -176,7 +176,7 @@ def picture_side(at: At) -> Array:
 
 
 def words_before_norm(at: At) -> Array:
-    """Add words and places."""
+    """Add words and positions."""
     return at.get("word_vectors") + at.get("place_vectors")
 
 

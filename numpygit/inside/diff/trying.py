@@ -117,7 +117,7 @@ def side_by_side(value: Array, target: Target, scene: Scene) -> tuple[Array, Arr
 
 
 class Part(NamedTuple):
-    """Some of the tokens: their name and their places."""
+    """Some of the tokens: their name and their positions."""
 
     name: str
     places: slice
@@ -136,7 +136,7 @@ def differing_part(target: Target, scene: Scene) -> Part | None:
     parts = [Part("the first token (the class token)", slice(0, 1))]
     if "text." in target.name and M < T:
         parts += [Part("the words", slice(M, T)), Part("the image tokens", slice(0, M))]
-    parts += [Part("all but the first token (the squares)", slice(1, T))]
+    parts += [Part("all but the first token (the patches)", slice(1, T))]
     for part in parts:
         start, stop, _ = part.places.indices(T)
         if differing.size and start <= differing.min() and differing.max() < stop:

@@ -1,4 +1,4 @@
-"""Places for pictures of another size: the learned grid of places, stretched.
+"""Position embeddings for pictures of another size: the learned grid, interpolated.
 
 Source: transformers 5.23, GitVisionEmbeddings.interpolate_pos_encoding, which calls
 torch.nn.functional.interpolate with mode "bicubic" and align_corners False; the convolution
@@ -17,10 +17,10 @@ KEYS_A = -0.75
 
 
 def resize_positions(positions: Array, *, rows: int, columns: int) -> Array:
-    """Stretch a square grid of places to rows x columns patches: (old + 1, D) -> (new + 1, D).
+    """Interpolate position embeddings to rows x columns patches: (old + 1, D) -> (new + 1, D).
 
-    The place of the class token, the first, stays. Stretching is one matrix product along each
-    side of the grid. A grid of the same size comes out bit by bit as it was.
+    That of the class token, the first, stays; the others are a square grid. Interpolation is one
+    matrix product along each side of the grid. A grid of the same size comes out bit by bit.
     """
     class_position, grid = positions[:1], positions[1:]
     P, D = grid.shape

@@ -148,7 +148,7 @@ def scaled(
 
 
 def blocked(at: At) -> Array:
-    """Tell which places the mask blocks."""
+    """Tell which positions the mask blocks."""
     mask = at.mask()
     if mask is None:
         raise KeyError("no mask")

@@ -229,10 +229,10 @@ def of_post_norm(at: At, x: Operation, new: str, own: str) -> Mistakes:
 
 
 def of_places_again(at: At) -> Together:
-    """Places that are added in every layer, not before the first alone."""
+    """Positions that are added in every layer, not before the first alone."""
     if at.layer:
         yield (
-            "with the places added to the stream in this layer too",
+            "with the positions added to the stream in this layer too",
             {
                 "attention_input": lambda at: renormed(at, at.stream() + picture_places(at)),
                 "after_attention": lambda at: (

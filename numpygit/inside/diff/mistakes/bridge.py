@@ -123,13 +123,13 @@ def of_times(at: At) -> Mistakes:
         lambda at: in_a_row(on_class(by_frame(at), times_of(at))),
     )
     yield (
-        "with the times for squares alone, not for class tokens",
+        "with the times for patches alone, not for class tokens",
         lambda at: in_a_row(on_class(timed(at), -times_of(at))),
     )
 
 
 def by_token(times: Array, tokens: int) -> Array:
-    """Give each token the time of its place modulo the frames: (frames, 1, D) -> (tokens, D)."""
+    """Give each token the time of its position modulo the frames: (frames, 1, D) -> (tokens, D)."""
     return times[np.arange(tokens) % len(times), 0]
 
 
@@ -194,7 +194,7 @@ TOKENS_KEPT: dict[str, Change] = {
     "with the mean of all image tokens alone": lambda x: x.mean(axis=1, keepdims=True),
     "with the mean of all image tokens for each": lambda x: mean_of(x),
     "with the image tokens in reverse": lambda x: x[:, ::-1],
-    "with the class token behind the squares": lambda x: np.roll(x, -1, axis=1),
+    "with the class token behind the patches": lambda x: np.roll(x, -1, axis=1),
 }
 
 

@@ -100,7 +100,7 @@ def of_image_tokens(s: Sequence) -> Rules:
     )
     first = s.place[None, :] == 0
     yield (
-        "with squares blind to the class token",
+        "with patches blind to the class token",
         s.causal | s.padding | (within & first & (s.ahead != 0)),
     )
 

@@ -365,7 +365,7 @@ def of_activated(at: At) -> Mistakes:
 
 
 def sines(S: int, D: int, *, alternating: bool) -> Array:
-    """Make the places of "Attention is all you need"."""
+    """Make the positions of "Attention is all you need"."""
     angle = np.arange(S)[:, None] * 10000.0 ** (-np.arange(0, D, 2) / D)
     parts = [np.sin(angle), np.cos(angle)]
     joined = (

@@ -1,4 +1,4 @@
-"""Known mistakes of the vision encoder's ends: squares, places, the last normalisation.
+"""Known mistakes of the vision encoder's ends: patches, positions, the last normalisation.
 
 As in the layers, a mistake is a sentence and an operation to do in place of the right one.
 """
@@ -18,11 +18,11 @@ from ..scene import At
 from .blocks import through
 from .parts import Mistakes, sines
 
-# ---------------------------------------------------------------- squares and their places
+# ---------------------------------------------------------------- patches and their positions
 
 
 def side_of(at: At) -> tuple[int, int]:
-    """Count rows and columns of squares."""
+    """Count rows and columns of patches."""
     _, config = at.model()
     H, W = at.tensors["pixels"].shape[-2:]
     return H // config.vision_config.patch_size, W // config.vision_config.patch_size
@@ -32,13 +32,13 @@ Change = Callable[[Array], Array]
 
 
 def of_patch_tokens(at: At) -> Mistakes:
-    """Squares cut in another order, or with their numbers in another order."""
+    """Patches cut in another order, or with their numbers in another order."""
     params, config = at.model()
     patch, W = config.vision_config.patch_size, params.vision.patch_embedding
     rows, columns = side_of(at)
     for order, change in GRIDS.items():
         yield (
-            f"with the squares {order}",
+            f"with the patches {order}",
             lambda at, c=change: regrouped(operation_of(at.name)(at), rows, columns, c),
         )
     for sentence, turned in turned_kernels(W.reshape(len(W), -1, patch, patch)).items():
@@ -64,7 +64,7 @@ GRIDS: dict[str, Change] = {  # of (B, rows, columns, D)
 
 
 def turned_kernels(kernel: Array) -> dict[str, Array]:
-    """List the ways to read a kernel (D, C, h, w), or a square, in another order."""
+    """List the ways to read a kernel (D, C, h, w), or a patch, in another order."""
     return {
         "the kernel's height and width exchanged": kernel.swapaxes(-1, -2),
         "the colours of the kernel reversed": kernel[:, ::-1],
@@ -73,7 +73,7 @@ def turned_kernels(kernel: Array) -> dict[str, Array]:
         ),
         "the kernel mirrored": kernel[..., ::-1],
         "the kernel upside down": kernel[..., ::-1, :],
-        "a square's numbers in the order (H, W, C)": hwc_of(kernel),
+        "a patch's numbers in the order (H, W, C)": hwc_of(kernel),
         "the kernel's numbers in the order (H, W, C)": kernel.transpose(0, 2, 3, 1),
         "the mean of the kernel's colours for each of them (grey)": np.broadcast_to(
             kernel.mean(axis=1, keepdims=True), kernel.shape
@@ -92,7 +92,7 @@ def flat_kernel(kernel: Array) -> Array:
 
 
 def hwc_of(kernel: Array) -> Array:
-    """Read a square as (H, W, C) while the kernel is (C, H, W)."""
+    """Read a patch as (H, W, C) while the kernel is (C, H, W)."""
     D, C, h, w = kernel.shape
     return kernel.reshape(D, h, w, C).transpose(0, 3, 1, 2)
 
@@ -103,13 +103,13 @@ def first_axis_last(kernel: Array) -> Array:
 
 
 def regrouped(x: Array, rows: int, columns: int, change: Callable[[Array], Array]) -> Array:
-    """Put squares into another order."""
+    """Put patches into another order."""
     B, P, D = x.shape
     return change(x.reshape(B, rows, columns, D)).reshape(B, P, D)
 
 
 def of_embedded(at: At) -> Mistakes:
-    """The class token, and the places."""
+    """The class token, and the positions."""
     yield from of_class_token()
     yield from of_added_places()
     yield from of_other_places(*side_of(at))
@@ -122,16 +122,16 @@ def of_class_token() -> Mistakes:
         return np.roll(class_and_patches(at), -1, axis=1)
 
     yield (
-        "with the class token behind the squares, its place with it",
+        "with the class token behind the patches, its position with it",
         lambda at: behind(at) + np.roll(picture_places(at), -1, axis=0),
     )
     yield (
-        "with the class token behind the squares, the places as before",
+        "with the class token behind the patches, the positions as before",
         lambda at: behind(at) + picture_places(at),
     )
     yield "with zeros for the class token", lambda at: zeroed_class(at) + picture_places(at)
     yield (
-        "with the mean of the squares as the class token",
+        "with the mean of the patches as the class token",
         lambda at: mean_class(at) + picture_places(at),
     )
     yield (
@@ -141,42 +141,42 @@ def of_class_token() -> Mistakes:
 
 
 def of_added_places() -> Mistakes:
-    """How often the places are added, and to what."""
+    """How often the positions are added, and to what."""
     tokens, places = class_and_patches, picture_places
-    yield "without places", tokens
+    yield "without positions", tokens
     yield (
-        "with the first place, that of the class token, added to every token too",
+        "with the first position, that of the class token, added to every token too",
         lambda at: tokens(at) + places(at) + places(at)[:1],
     )
-    yield "with the places added twice", lambda at: tokens(at) + places(at) + places(at)
-    yield "with the places taken away, not added", lambda at: tokens(at) - places(at)
+    yield "with the positions added twice", lambda at: tokens(at) + places(at) + places(at)
+    yield "with the positions taken away, not added", lambda at: tokens(at) - places(at)
     yield (
-        "without a place for the class token",
+        "without a position for the class token",
         lambda at: tokens(at) + np.concatenate([0 * places(at)[:1], places(at)[1:]]),
     )
     yield (
-        "multiplied by sqrt(D) before the places",
+        "multiplied by sqrt(D) before the positions",
         lambda at: tokens(at) * np.float32(math.sqrt(tokens(at).shape[-1])) + places(at),
     )
 
 
 def of_other_places(rows: int, columns: int) -> Mistakes:
-    """Places in another order, or other ones; `change` is of all of them, (P + 1, D)."""
+    """Positions in another order, or other ones; `change` is of all of them, (P + 1, D)."""
     changes: list[tuple[str, Change]] = [
-        ("the places one token later", lambda places: np.roll(places, 1, axis=0)),
-        ("the places one token earlier", lambda places: np.roll(places, -1, axis=0)),
-        ("all places in reverse, that of the class token too", lambda places: places[::-1]),
-        ("the first place for every token", lambda places: places[:1]),
+        ("the positions one token later", lambda places: np.roll(places, 1, axis=0)),
+        ("the positions one token earlier", lambda places: np.roll(places, -1, axis=0)),
+        ("all positions in reverse, that of the class token too", lambda places: places[::-1]),
+        ("the first position for every token", lambda places: places[:1]),
         *(
             (
-                f"places made of sines and cosines ({how}), not learned ones",
+                f"positions made of sines and cosines ({how}), not learned ones",
                 lambda places, w=which: sines(*places.shape, alternating=w),
             )
             for which, how in ((True, "alternating"), (False, "in halves"))
         ),
         *(
             (
-                f"the places {how}",
+                f"the positions {how}",
                 lambda places, c=change: regrouped_places(places, rows, columns, c),
             )
             for how, change in GRIDS.items()
@@ -192,20 +192,20 @@ def of_other_places(rows: int, columns: int) -> Mistakes:
 def regrouped_places(
     places: Array, rows: int, columns: int, change: Callable[[Array], Array]
 ) -> Array:
-    """Put the places of squares into another order; that of the class token stays."""
+    """Put the positions of patches into another order; that of the class token stays."""
     grid = regrouped(places[None, 1:], rows, columns, change)[0]
     return np.concatenate([places[:1], grid])
 
 
 def zeroed_class(at: At) -> Array:
-    """Put zeros in front of the squares."""
+    """Put zeros in front of the patches."""
     tokens = class_and_patches(at).copy()
     tokens[:, 0] = 0
     return tokens
 
 
 def mean_class(at: At) -> Array:
-    """Put the mean of the squares in front of them."""
+    """Put the mean of the patches in front of them."""
     tokens = class_and_patches(at).copy()
     tokens[:, 0] = tokens[:, 1:].mean(axis=1)
     return tokens

@@ -75,27 +75,27 @@ def of_place_vectors(at: At) -> Mistakes:
     M = -1 if memory is None else memory.shape[1]
     table = at.model()[0].text.position_embedding
     for start in range(len(table) - T + 1):
-        sentence = f"with places counted from {start}"
+        sentence = f"with positions counted from {start}"
         sentence += ": the M image tokens are counted" if start == M else ""
         sentence += ", as RoBERTa does" if start == 2 else ""
         yield sentence, lambda at, s=start: np.broadcast_to(table[s : s + T], shape)
     for step in (2, 3):
         if step * T <= len(table):
             yield (
-                f"with every {('', '', 'second', 'third')[step]} place of the table",
+                f"with every {('', '', 'second', 'third')[step]} position of the table",
                 lambda at, s=step: np.broadcast_to(table[: s * T : s], shape),
             )
-    yield "with place 0 for every word", lambda at: np.broadcast_to(table[0], shape)
-    yield "with the places in reverse", lambda at: operation_of(at.name)(at)[:, ::-1]
-    yield "without places (zeros)", lambda at: np.zeros(shape, np.float32)
+    yield "with position 0 for every word", lambda at: np.broadcast_to(table[0], shape)
+    yield "with the positions in reverse", lambda at: operation_of(at.name)(at)[:, ::-1]
+    yield "without positions (zeros)", lambda at: np.zeros(shape, np.float32)
     for which in (True, False):
         how = "alternating" if which else "in halves"
         yield (
-            f"with places made of sines and cosines ({how}), not learned ones",
+            f"with positions made of sines and cosines ({how}), not learned ones",
             (lambda at, w=which: np.broadcast_to(sines(T, shape[-1], alternating=w), shape)),
         )
     yield (
-        "with places counted from the end of the table",
+        "with positions counted from the end of the table",
         lambda at: np.broadcast_to(table[-T:], shape),
     )
     for name, rounded in OF_WEIGHTS.items():
@@ -106,12 +106,12 @@ def of_place_vectors(at: At) -> Mistakes:
 
 
 def of_words(at: At) -> Mistakes:
-    """The sum of words and places, and its normalisation."""
+    """The sum of words and positions, and its normalisation."""
     yield from of_places_added()
     params, _ = at.model()
     root = np.float32(math.sqrt(len(params.text.embedding_norm.weight)))
     yield (
-        "with words multiplied by sqrt(D) before the places",
+        "with words multiplied by sqrt(D) before the positions",
         lambda at: words_normed(at, at.get("word_vectors") * root + at.get("place_vectors")),
     )
     yield (
@@ -138,18 +138,18 @@ def words_normed(at: At, x: Array) -> Array:
 
 
 def of_places_added() -> Mistakes:
-    """Where and how often the places are added to the words."""
-    yield "without the places", lambda at: words_normed(at, at.get("word_vectors"))
+    """Where and how often the positions are added to the words."""
+    yield "without the positions", lambda at: words_normed(at, at.get("word_vectors"))
     yield (
-        "with the places added behind the normalisation",
+        "with the positions added behind the normalisation",
         lambda at: words_normed(at, at.get("word_vectors")) + at.get("place_vectors"),
     )
     yield (
-        "with the places added twice",
+        "with the positions added twice",
         lambda at: words_normed(at, words_before_norm(at) + at.get("place_vectors")),
     )
     yield (
-        "with the places before and behind the normalisation",
+        "with the positions before and behind the normalisation",
         lambda at: words_normed(at, words_before_norm(at)) + at.get("place_vectors"),
     )
 
@@ -162,7 +162,7 @@ def of_text_x(at: At) -> Mistakes:
     norm = params.text.embedding_norm
     yield "with the words before the image tokens", lambda at: joined(*both(at)[::-1])
     yield (
-        "with the places of words added to everything, counted through",
+        "with the positions of words added to everything, counted through",
         lambda at: joined(*both(at)) + counted(table, joined(*both(at)).shape[1]),
     )
     yield (
@@ -170,7 +170,7 @@ def of_text_x(at: At) -> Mistakes:
         lambda at: layer_norm(joined(*both(at)), norm, eps=eps),
     )
     yield (
-        "with the places of words added to image tokens too",
+        "with the positions of words added to image tokens too",
         with_image(lambda image: image + counted(table, image.shape[1])),
     )
     yield (
@@ -187,7 +187,7 @@ def of_image_part(at: At) -> Mistakes:
     """Image tokens in another order, or not all of them."""
     yield "with the image tokens in reverse", with_image(lambda image: image[:, ::-1])
     yield (
-        "with the picture's class token behind its squares",
+        "with the picture's class token behind its patches",
         with_image(lambda image: np.roll(image, -1, axis=1)),
     )
     yield "without the picture's class token", with_image(lambda image: image[:, 1:])
@@ -212,7 +212,7 @@ def with_image(change: Callable[[Array], Array]) -> Operation:
 
 
 def counted(table: Array, tokens: int) -> Array:
-    """Take so many places, from the start again behind the last."""
+    """Take so many positions, from the start again behind the last."""
     return table[np.arange(tokens) % len(table)]
 
 
@@ -286,11 +286,11 @@ def of_scores_after(at: At) -> Mistakes:
             for cap in (10, 20, 30, 50)
         ),
         (
-            "shifted by one: each place holds the scores of the place before",
+            "shifted by one: each position holds the scores of the position before",
             lambda x: np.roll(x, 1, axis=1),
         ),
         (
-            "shifted by one: each place holds the scores of the next place",
+            "shifted by one: each position holds the scores of the next position",
             lambda x: np.roll(x, -1, axis=1),
         ),
         ("with the highest score taken away", lambda x: x - x.max(axis=-1, keepdims=True)),

@@ -1,7 +1,7 @@
 """Tensors that other programs keep in another layout, read as what they are.
 
 `read_as_ours` brings one to our shape where that can be done without guessing at numbers: axes of
-one, other orders of axes, heads not split, squares as a grid, masks that say what to keep, words
+one, other orders of axes, heads not split, patches as a grid, masks that say what to keep, words
 without the picture. What was done is said, and the comparison goes on.
 """
 
@@ -111,7 +111,7 @@ def heads(wanted: tuple[int, ...], theirs: Array) -> Iterator[tuple[Array, str]]
 
 
 def squares(wanted: tuple[int, ...], theirs: Array) -> Iterator[tuple[Array, str]]:
-    """Lay a grid of squares out as a row: the output of a convolution."""
+    """Lay a grid of patches out as a row: the output of a convolution."""
     if len(wanted) != 3 or theirs.ndim != 4:
         return
     B, P, D = wanted
@@ -139,7 +139,7 @@ def read_mask(ours: Array, theirs: Array) -> Reading:
 
 
 def meaning(ours: Array, theirs: Array) -> tuple[Array | None, str]:
-    """Tell which places a mask blocks, and how it says so; None if it is no such mask."""
+    """Tell which positions a mask blocks, and how it says so; None if it is no such mask."""
     values = np.unique(theirs[~np.isnan(theirs)] if theirs.dtype.kind == "f" else theirs)
     if values.size == 0 or values.size > 2:
         return None, ""
@@ -153,7 +153,7 @@ def meaning(ours: Array, theirs: Array) -> tuple[Array | None, str]:
         return keeps, "as a mask that says what to block"
     if values.max() == 0 and values.min() < -30:
         low = values.min()
-        how = "" if low < BLOCKED else f"with {low:.6g} for blocked places"
+        how = "" if low < BLOCKED else f"with {low:.6g} for blocked positions"
         return theirs < -30, how
     return None, ""
 
