@@ -11,7 +11,7 @@ from ..errors import UserError
 
 @dataclass(frozen=True)
 class Wording:
-    """What somebody wants of captions, beside what the model's files say.
+    """Settings of captions, beside those in the model's files: beginning, forbidden words, options.
 
     Parameters
     ----------

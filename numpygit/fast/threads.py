@@ -114,7 +114,7 @@ def check_threads(threads: int | None) -> None:
     """Refuse what is no number of threads."""
     given: Any = threads
     if given is not None and (not isinstance(given, Integral) or int(given) < 1):
-        raise UserError(f"threads is {threads!r}; give 1 or more, or None for all cores")
+        raise UserError(f"threads is {threads!r}; give 1 or more, or leave it out for all cores")
 
 
 _limits: dict[object, int] = {}  # in force now, the last of them counts; before all, the user's

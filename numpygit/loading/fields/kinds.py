@@ -133,7 +133,7 @@ class ListOf:
 
 @dataclass(frozen=True)
 class Row:
-    """A list whose places have kinds of their own."""
+    """A list whose items each have a kind of their own."""
 
     items: tuple[Kind, ...]
 
