@@ -7,6 +7,11 @@
     captions.parquet               key, question, text, error, model
     (none)                         the screen
 
+    run.py     caption a whole source into a sink        hold.py        locks, and flushing to disk
+    files.py   .jsonl, .csv, the screen                  texts.py       the same as sinks
+    tars.py    .tar                                      published.py   COCO, VQA, .parquet
+    sidecars.py   .txt beside pictures
+
 Each is opened, can tell which rows it has, takes more of them and is closed; `finish` writes what
 only a complete run can write. What was written once survives whatever happens next, and from
 `open` to `close` no other run may write there.

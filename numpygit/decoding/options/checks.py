@@ -1,4 +1,6 @@
-"""What options cannot be, refused before any work; what they do for nothing, with a warning."""
+"""Checks of generation options: wrong values are errors before any work, those without effect are
+warnings.
+"""
 
 from __future__ import annotations
 

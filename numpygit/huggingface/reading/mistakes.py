@@ -1,4 +1,4 @@
-"""What goes wrong with a picture file, in one sentence."""
+"""Error messages for picture files that cannot be read."""
 
 from __future__ import annotations
 

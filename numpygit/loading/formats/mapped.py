@@ -1,4 +1,4 @@
-"""A file in memory without reading it: its bytes are mapped, and arrays look straight at them.
+"""Memory-mapped files: arrays are views of the file's bytes, and nothing is read before it is used.
 
 Pages of the file come in when a number is used, and the system may drop them again, so a
 checkpoint costs no memory of its own. What cannot be used as it lies in the file, because it is
