@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-# Threads of OpenBLAS look for more work before they sleep, on cores that Python's own threads want
-# (fast/teams.py): for 2^20 cycles, half a millisecond, in place of 2^26 or 2^28. NumPy loads later.
-SLEEP_SOON = ("OPENBLAS_THREAD_TIMEOUT", "20")
 INTERRUPTED = 128 + signal.SIGINT  # as shells expect
 
 
@@ -40,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if is_mine:
             watch_keyboard(pressed)
         if is_program:
-            os.environ.setdefault(*SLEEP_SOON)
+            from ..fast import SLEEP_SOON
+
+            os.environ.setdefault(*SLEEP_SOON)  # for the processes that it starts, too
         from .commands import main as run  # here, so that Ctrl-C is noticed meanwhile
 
         return run(arguments)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import UserError
+from . import blas_timeout
 from .limits import cpu_limit
 
 Item = TypeVar("Item")
@@ -62,12 +63,8 @@ def multiplies_small_directly() -> bool:
 
 @cache
 def blas_sleeps_soon() -> bool:
-    """Tell whether OpenBLAS's threads sleep within milliseconds of a product, as in the command.
-
-    OPENBLAS_THREAD_TIMEOUT says for how many cycles they look for more work first, by default 2^26
-    or 2^28. Meanwhile Python's threads would have to share cores with them, and lose.
-    """
-    power = os.environ.get("OPENBLAS_THREAD_TIMEOUT", "")
+    """Tell whether OpenBLAS's threads sleep within milliseconds of a product (fast/__init__.py)."""
+    power = blas_timeout()
     return power.isdecimal() and 1 <= int(power) <= 23
 
 

@@ -26,7 +26,7 @@ from unittest import mock
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "golden")]
 
-from numpygit.cli import SLEEP_SOON  # noqa: E402
+from numpygit.fast import SLEEP_SOON  # noqa: E402
 
 os.environ.setdefault(*SLEEP_SOON)  # before NumPy loads OpenBLAS
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ...errors import UserError
+from ...loading.formats.small_files import check_regular
 from ..rows import Row
 from ..speak import Spoken
 from .files import Rows, Screen, is_ending
@@ -76,6 +77,8 @@ def sink(
     kind, path = kind_of(output, form, asks=asks), Path(output)
     if is_ending(output):
         return Sidecars(output, existing=existing, folders=folders, together=together)
+    if kind in FORMATS:
+        check_regular(path)
     if kind in ("jsonl", "csv"):
         return Texts(Rows(path, model, existing=existing))
     if existing != "skip":

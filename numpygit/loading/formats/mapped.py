@@ -17,7 +17,7 @@ import numpy as np
 
 from ...errors import UserError
 from ...model.params import Array
-from .small_files import LFS_POINTER
+from .small_files import LFS_POINTER, check_regular
 
 DTYPES: dict[str, np.dtype[Any]] = {  # named as in .safetensors
     "F64": np.dtype("<f8"),
@@ -38,6 +38,7 @@ MOST_NUMBERS = 2**40  # in one tensor; git-large's word embedding has 2**25
 
 def map_file(path: Path) -> mmap:
     """Map a whole file, to be read only. Raises UserError where there is nothing to map."""
+    check_regular(path)
     try:
         with path.open("rb") as file:
             data = mmap(file.fileno(), 0, access=ACCESS_READ)
