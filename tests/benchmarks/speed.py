@@ -42,12 +42,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "golden"), str(Path(__file__).parent)]
 from answers import compare  # noqa: E402
 from programs import Processes, Program, environment, kind_of, pinned, quiet_turn  # noqa: E402
 
-SLOW = {  # takes minutes
-    "transformers 4.37.2": {"batch 8, greedy 20", "batch 32, greedy 20", "folder, 8 at once",
-                            "folder, 32 at once"},
-}  # fmt: skip
 FLOORS = ("floor", "torch-floor")
 NUMPY_FIRST = "numpygit, NumPy first"
+FOLDERS = {"folder, 8 at once", "folder, 32 at once"}
+SLOW = {  # takes minutes
+    "transformers 4.37.2": {"batch 8, greedy 20", "batch 32, greedy 20", *FOLDERS},
+    NUMPY_FIRST: FOLDERS,
+}
 FOLDER = "folder, 8 at once"
 LONG = 3  # seconds: of a job that takes longer the first turn counts too
 COLD_START = "cold start"
