@@ -25,6 +25,7 @@ from .limits import cpu_limit
 
 Item = TypeVar("Item")
 
+MOST_THREADS = 1024
 NAMES = ("scipy_openblas_{}64_", "openblas_{}64_", "scipy_openblas_{}", "openblas_{}")
 
 
@@ -115,6 +116,8 @@ def check_threads(threads: int | None) -> None:
     given: Any = threads
     if given is not None and (not isinstance(given, Integral) or int(given) < 1):
         raise UserError(f"threads is {threads!r}; give 1 or more, or leave it out for all cores")
+    if given is not None and int(given) > MOST_THREADS:
+        raise UserError(f"threads is {threads}; at most {MOST_THREADS}, one a core, are of use")
 
 
 _limits: dict[object, int] = {}  # in force now, the last of them counts; before all, the user's

@@ -401,6 +401,11 @@ def test_a_warning_is_one_line_without_the_code_it_comes_from(
     assert (read.out, read.err) == ("a caption\n", "numpygit: note: an option that does nothing\n")
 
 
+def test_a_format_without_an_output_is_refused(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["caption", str(folder), "--format", "csv", *MODEL]) == 1
+    assert "--format is that of --output" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no such names on Windows")
 def test_no_name_is_a_formula_in_a_spreadsheet(folder: Path, tmp_path: Path) -> None:
     names = ["=cmd.png", "+1.png", "-2.png", "@sum.png", "\t=1.png", "\r=1.png", "a=1.png"]

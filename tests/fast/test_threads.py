@@ -134,6 +134,8 @@ def test_numbers_that_cannot_be():
     for number in (0, -2):
         with pytest.raises(UserError, match=f"threads is {number}; give 1 or more"):
             numpygit.load("storybook", threads=number)
+    with pytest.raises(UserError, match="threads is 99999; at most 1024"):
+        numpygit.load("storybook", threads=99999)
 
 
 def test_the_command_takes_threads(capsys):
