@@ -178,6 +178,8 @@ if not TYPE_CHECKING:  # for a type checker the imports above say it all
         module, _, original = WHERE.get(name, f".{name}").partition(" ")
         if name not in WHERE and (name.startswith("_") or not find_spec(module, __name__)):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in WHERE:
+            import_module(".fast", __name__).load_numpy()
         found = import_module(module, __name__)
         if name in WHERE and not module.startswith(".model."):
             found = getattr(found, original or name)

@@ -1,4 +1,9 @@
-"""A model with its processor: load one, and ask it for captions, answers and labels."""
+"""A model with its processor: load one, and ask it for captions, answers and labels.
+
+captioner.py   Captioner and load
+ask.py         captions with scores, several answers, classification by labels
+given.py       arguments, checked
+"""
 
 from ..decoding.wording import common_start
 from .ask import Label, ScoredText, answers, captions, classify

@@ -1,4 +1,6 @@
-"""More to ask a captioner: scores of words, several answers, the likeliest of a list of labels."""
+"""More to ask a captioner: captions with scores, several answers from one KV cache, and
+classification by labels.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +46,9 @@ def captions(
     question: str | None = None,
     **options: Any,
 ) -> list[ScoredText]:
-    """Say what a picture shows, or answer, with scores: the options of `generate` -> texts.
+    """Caption a picture, or answer a question, with scores; takes the options of `generate`.
 
-    As many texts as num_return_sequences, the best first.
+    -> as many texts as num_return_sequences, the best first.
     """
     cache, begin = look(captioner, picture), options.pop("begin", None)
     is_caption, wording = question is None, captioner.wording
@@ -98,7 +100,7 @@ def classify(
     question: str | None = None,
     beams: int | None = None,
 ) -> list[Label]:
-    """Say which of the labels the model would rather say of a picture, the best first.
+    """Classify a picture: score each label as a text about it -> the likeliest labels first.
 
     Every label is scored exactly: the log-probability of its tokens and the end token. The
     captioner prepares picture and question its own way; no option of `generate` takes part.

@@ -1,4 +1,4 @@
-"""What a captioner is given beside pictures: lists, texts and settings of the right kind."""
+"""Checks of a captioner's arguments: lists, texts and settings of the right kind."""
 
 from __future__ import annotations
 

@@ -1,5 +1,12 @@
 """The command line: `numpygit caption`, `answer`, ...; each group of commands has its file.
 
+    commands.py     the parser; caption, answer, classify, explain, models
+    dataset.py      caption of folders and data sets       evaluate.py    evaluate
+    inside.py       trace, diff, step                      play.py        play
+    train.py        train, lesson                          completion.py  completion
+    wording.py      options that several commands share    loading.py     the model, the picture
+    help_texts.py   descriptions and examples of --help
+
 Little is imported before Ctrl-C is taken care of: what is pressed earlier, Python shows in its way.
 """
 
@@ -14,9 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-# Threads of OpenBLAS look for more work before they sleep, on cores that Python's own threads want
-# (fast/teams.py): for 2^20 cycles, half a millisecond, in place of 2^26 or 2^28. NumPy loads later.
-SLEEP_SOON = ("OPENBLAS_THREAD_TIMEOUT", "20")
 INTERRUPTED = 128 + signal.SIGINT  # as shells expect
 
 
@@ -33,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if is_mine:
             watch_keyboard(pressed)
         if is_program:
-            os.environ.setdefault(*SLEEP_SOON)
+            from ..fast import SLEEP_SOON
+
+            os.environ.setdefault(*SLEEP_SOON)  # for the processes that it starts, too
         from .commands import main as run  # here, so that Ctrl-C is noticed meanwhile
 
         return run(arguments)

@@ -95,6 +95,8 @@ def check(options: argparse.Namespace) -> None:
             "--num-return-sequences is for the screen and for .jsonl, whose rows hold several "
             "captions, and not for --engine ray"
         )
+    if options.format is not None and options.output is None:
+        raise UserError("--format is that of --output: give the name of a file too")
     if options.address is not None and options.engine != "ray":
         raise UserError("--address is that of a Ray cluster: give --engine ray too")
 

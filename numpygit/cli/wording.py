@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotFoundError, UserError, complain
+from ..errors import UserError, complain
 
 if TYPE_CHECKING:
     from ..decoding.wording import Wording
@@ -38,6 +38,7 @@ NUMBERS = (
     ("repetition_penalty", "above 1: tokens that came before become less likely"),
     ("length_penalty", "beam search: above 0 prefers longer captions, below 0 shorter"),
 )
+MOST_LABELS = 2**24  # bytes of a file of labels
 DRAWN = ("temperature", "top_k", "top_p", "seed")  # these ask for a draw
 
 
@@ -170,12 +171,9 @@ def add_caption(commands: Any, parents: list[argparse.ArgumentParser]) -> argpar
 
 def read_labels(path: Path) -> list[str]:
     """Read labels, one a line; one that comes again is reported and counts once."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise NotFoundError(f"no such file of labels: {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a text of labels: {error}") from None
+    from ..loading.formats.small_files import read_text
+
+    lines = read_text(path, longest=MOST_LABELS).split("\n")
     labels = [line.strip() for line in lines if line.strip()]
     if not labels:
         raise UserError(f"{path} has no labels in it; write one a line")

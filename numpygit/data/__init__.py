@@ -2,13 +2,15 @@
 
 from numpygit.data import read
 for row in read("coco/annotations/captions_val2014.json"):
-row.key, row.read(), row.texts
+    row.key, row.read(), row.texts
 
-rows.py      a row: key, picture, texts, question and answers, or an error
-sources.py   `read`: whatever holds pictures -> rows; beside it a file for each kind
-split.py     `--shard 3/16`: a share of any source
-sinks/       where captions go: screen, .jsonl, .csv, sidecars, COCO, VQA, .tar, .parquet
-speak.py     rows -> captions, each picture a value: caption or error
+sources.py   `read`: any source of pictures -> rows     rows.py     a row, or an error in its place
+folders.py   folders, imagefolders                      tables.py   .jsonl, .csv, .json
+coco.py      COCO captions, VQA questions               tsv.py      the authors' .tsv
+shards.py    tar files                                  parquet.py  .parquet
+split.py     a share of a source: `--shard 3/16`
+speak.py     rows -> captions and answers; a failure is a value too
+sinks/       where captions go: screen, .jsonl, .csv, .txt, COCO, VQA, .tar, .parquet
 """
 
 from .rows import Row

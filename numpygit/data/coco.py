@@ -1,4 +1,4 @@
-"""Files that everybody has: COCO's captions, and VQA's questions with their answers.
+"""COCO's captions, and VQA's questions with their answers: the official JSON files.
 
 COCO: {"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}, five captions a
 picture; without annotations for the test. Karpathy's splits: {"images": [{"filename", "cocoid",

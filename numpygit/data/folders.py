@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..errors import UserError
 from ..huggingface.reading.content import OTHER_SUFFIXES, VIDEO, VIDEO_SUFFIXES, kind_of_file
+from ..loading.formats.small_files import decoded
 from .rows import Row, inside
 from .tables import answers_of, picture_column, read_table, texts_of
 
@@ -76,7 +77,7 @@ def with_sidecar(row: Row, picture: Path) -> Row:
                 data = file.read(MOST_SIDECAR + 1)
             if len(data) > MOST_SIDECAR:
                 return row.failed(f"{path} is longer than {MOST_SIDECAR:,} bytes; no caption is")
-            lines = data.decode("utf-8-sig").splitlines()
+            lines = decoded(data).splitlines()
         except OSError as error:
             return row.failed(f"{path} cannot be read: {error.strerror}")
         except UnicodeDecodeError as error:

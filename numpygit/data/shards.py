@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import NotFoundError, UserError
+from ..loading.formats.small_files import decoded
 from .folders import picture_suffixes
 from .rows import MOST_BYTES, Piece, Row, why_outside
 from .tables import answers_of, texts_of
@@ -246,6 +247,6 @@ def text_of(path: Path, member: Member) -> str:
         raise UserError(f"{path}: {member.name} is too long for a text: {member.size:,} bytes")
     data = Piece(path, member.offset, member.size, member.name).read()
     try:
-        return data.decode("utf-8-sig")
+        return decoded(data)
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: {member.name} is not a text in UTF-8: {error}") from None

@@ -21,6 +21,7 @@ from typing import Any
 
 from ..errors import NotFoundError, UserError, complain
 from ..huggingface.reading.address import is_address
+from ..loading.formats.small_files import check_regular
 from .coco import coco_captions, vqa
 from .folders import (
     find_pictures,
@@ -148,6 +149,8 @@ def read_one(path: Path, asked: Asked) -> Iterator[Row]:
     if path.is_dir():
         return read_folder(path, asked)
     ending = path.suffix.lower()
+    if ending in SETS:
+        check_regular(path)
     if ending == ".tar":
         return shard(path, with_texts=asked.with_texts)
     if ending == ".parquet":

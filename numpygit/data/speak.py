@@ -1,4 +1,4 @@
-"""Rows -> captions and answers, each a value: what was said, or why nothing could be.
+"""Rows -> captions and answers; each result is a text or the reason why there is none.
 
 This is the one function that the command line, the processes of `--workers`, Ray and Spark share.
 """

@@ -1,4 +1,4 @@
-"""A share of a source, so that several machines work on it without knowing of each other.
+"""A share of a source (`--shard 3/16`), so that several machines work on it without talking.
 
 `--shard 3/16` is the fourth of sixteen shares (they count from 0). Files such as tars are dealt out
 in turn; where there are fewer files than shares, several shares have a file together and take its

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NotFoundError, UserError
+from ..loading.formats.small_files import check_regular, decoded, encoding_of
 
 PICTURE_COLUMNS = (
     "file_name", "picture", "file", "filename", "image_name", "image_path", "img_path", "filepath",
@@ -39,12 +40,19 @@ def read_table(path: Path) -> Iterator[dict[str, Any]]:
     """
     is_csv = path.suffix.lower() == ".csv"
     try:
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        with path.open(encoding=marked(path), errors="surrogateescape", newline="") as file:
             yield from csv_rows(file, path) if is_csv else json_rows(file, path)
     except FileNotFoundError:
         raise NotFoundError(f"no such file: {path}") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def marked(path: Path) -> str:
+    """Tell the encoding of a file by its mark; refuse what is no regular file."""
+    check_regular(path)
+    with path.open("rb") as file:
+        return encoding_of(file.read(4))
 
 
 def csv_rows(lines: Any, path: Path) -> Iterator[dict[str, Any]]:
@@ -93,7 +101,7 @@ def read_json(path: Path) -> Any:
     try:
         if path.stat().st_size > MOST_JSON or not path.is_file():
             raise UserError(f"{path} is not a JSON file of at most {MOST_JSON:,} bytes")
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(decoded(path.read_bytes()))
     except FileNotFoundError:
         raise NotFoundError(f"no such file: {path}") from None
     except OSError as error:

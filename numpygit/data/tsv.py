@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NotFoundError, UserError
+from ..loading.formats.small_files import check_regular
 from .rows import MOST_BYTES, Piece, Row
 from .tables import answers_of, texts_of
 
@@ -67,6 +68,7 @@ def rows_of(row: Row, values: list[dict[str, Any]]) -> Iterator[Row]:
 
 def tsv_lines(path: Path) -> Iterator[tuple[str, int, int, bytes]]:
     """Find the second column of each line: -> key, offset and size of it, its first byte."""
+    check_regular(path)
     try:
         with path.open("rb") as file:
             offset, number = 0, 0

@@ -1,4 +1,4 @@
-"""What generation looked at: attentions and hidden states of every word, from a trace.
+"""Attentions and hidden states of every generated token, collected from a trace.
 
 Shapes as in transformers 5.23, which keeps the picture in its cache as we do: for the first word
 all image tokens and the prompt, for each later word only the word before it. Image tokens never

@@ -1,4 +1,5 @@
-"""Texts from a list only: a trie of their tokens, and the exact score of each.
+"""Constrained decoding: texts from a list only, by a trie of their tokens, and the exact score of
+each.
 
 The paper classifies by generating: the picture's class is the name that the model would say. With
 a trie, greedy and beam search can say nothing but names (`prefix_allowed_tokens_fn`); for lists

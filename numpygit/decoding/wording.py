@@ -1,4 +1,4 @@
-"""How the words of captions are chosen, and what stands around them."""
+"""Settings of captions: beginning, forbidden words, options of `generate`, prefix and suffix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import UserError
 
 @dataclass(frozen=True)
 class Wording:
-    """What somebody wants of captions, beside what the model's files say.
+    """Settings of captions, beside those in the model's files: beginning, forbidden words, options.
 
     Parameters
     ----------

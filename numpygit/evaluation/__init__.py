@@ -6,9 +6,10 @@ score(pairs).all["CIDEr"]
 
 pairs.py        results beside references, matched by their ids
 scores.py       all measures, each standing alone
-measures.py     BLEU, ROUGE-L, CIDEr-D        vqa.py   VQA's accuracy
+measures.py     BLEU, ROUGE-L, CIDEr-D        vqa.py      VQA accuracy
 tokens.py       a caption -> the words that are counted
-confusions.py   what is confused with what    report.py   one HTML page
+confusions.py   which words are mistaken      report.py   one HTML page
+scenes.py       new scenes of storybook's world, to be scored on
 """
 
 from .pairs import Pair, match, read_results

@@ -1,4 +1,4 @@
-"""What was said, beside what should have been said: results and references, matched by their ids.
+"""Results and references, matched by their ids.
 
 An id may be a COCO image_id, a VQA question_id, the key of a shard, or the name of a picture; a
 picture is also found by its name without folder or ending, where only one has it.

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..model.layers import KeyValue
 from ..model.params import Array, Attention
-from .layers import linear
+from .layers import linear, whole_linear
 from .pool import cut
 from .teams import WHOLE, Member
 
@@ -30,22 +30,35 @@ def safe(sums: Array) -> bool:
 
 
 def image_attention(
-    x: Array, p: Attention, *, heads: int, pictures: int = 1, plus: Array | None = None,
-    layer: int = 0, member: Member = WHOLE,
+    x: Array, p: Attention, *, heads: int, plus: Array | None = None, pictures: int = 1,
+    member: Member = WHOLE,
 ) -> tuple[Array, KeyValue]:  # fmt: skip
     """Twin of `layers.attention` for the tokens of pictures side by side: (D, B * M) -> same.
 
     Returns the keys and values of all pictures too; `plus` (D, B * M) is added where it is given.
-    The `member` of a team has some tokens of one picture, (D, own M), and gathers the others' keys
-    and values of this `layer`.
+    The `member` of a team has some heads.
     """
-    A = len(x) // heads
-    q = linear(x, p.query)
+    D, A = len(x), len(x) // heads
+    rows = rows_of_heads(heads, A, member)
+    q = linear(x, p.query, rows=rows)
     q *= np.float32(1 / math.sqrt(A))
-    k, v = member.gather(layer, linear(x, p.key), linear(x, p.value))
-    mixed = np.empty(x.shape, np.float32)
-    mix_image(*(by_head(array, A, pictures) for array in (q, k, v, mixed)))
-    return linear(mixed, p.out, plus=plus), key_values(k, v, heads, pictures)
+    k = linear(x, p.key, rows=rows)
+    v = linear(x, p.value, rows=rows)
+    mixed = np.empty(q.shape, np.float32)
+    by_heads = [by_head(array, A, pictures) for array in (q, k, v, mixed)]
+
+    def share(some: slice) -> None:
+        mix_image(*(array[:, some] for array in by_heads))
+
+    member.share(share, len(q) // A)
+    joined, k, v = member.gather(mixed, k, v, own=rows, total=D)
+    return whole_linear(joined, p.out, plus=plus, member=member), key_values(k, v, heads, pictures)
+
+
+def rows_of_heads(heads: int, width: int, member: Member) -> slice:
+    """Say which rows of queries, keys and values belong to this thread's heads."""
+    own = member.own(heads)
+    return slice(own.start * width, own.stop * width)
 
 
 def by_head(x: Array, width: int, pictures: int) -> Array:
@@ -64,11 +77,12 @@ def key_values(k: Array, v: Array, heads: int, pictures: int) -> KeyValue:
 
 
 def image_keys_and_values(
-    x: Array, p: Attention, *, heads: int, pictures: int = 1, layer: int = 0,
-    member: Member = WHOLE,
-) -> KeyValue:  # fmt: skip
+    x: Array, p: Attention, *, heads: int, pictures: int = 1, member: Member = WHOLE
+) -> KeyValue:
     """Twin of `layers.keys_and_values`: (D, B * M) -> twice (B, N, M, A), views of (D, B * M)."""
-    k, v = member.gather(layer, linear(x, p.key), linear(x, p.value))
+    rows = rows_of_heads(heads, len(x) // heads, member)
+    k, v = linear(x, p.key, rows=rows), linear(x, p.value, rows=rows)
+    k, v = member.gather(k, v, own=rows, total=len(x))
     return key_values(k, v, heads, pictures)
 
 

@@ -1,6 +1,7 @@
 """Twins of the functions in model/layers.py, for tokens that are columns: x is (D, T).
 
-The weights, which lie as (out, in), then come first in every product: nothing is transposed.
+The weights, which lie as (out, in), then come first in every product: nothing is transposed. A
+`member` of a team takes and returns whole arrays, of which it computes its part (teams.py).
 """
 
 from __future__ import annotations
@@ -12,37 +13,65 @@ import numpy as np
 from ..model.layers import GELU_R
 from ..model.layers import activate as plain_activate
 from ..model.params import MLP, Activation, Array, LayerNorm, Linear
+from .teams import WHOLE, Member
 
 BLOCK = 131_072  # numbers worked on at once: 512 KB, with what is computed of them in the cache
+ALL = slice(None)
 
 
-def linear(x: Array, p: Linear, *, plus: Array | None = None) -> Array:
-    """Twin of `layers.linear`: (in, T) -> (out, T), `plus` (out, T) added where it is given."""
-    found = p.weight @ x
-    found += p.bias[:, None]
+def linear(x: Array, p: Linear, *, plus: Array | None = None, rows: slice = ALL) -> Array:
+    """Twin of `layers.linear`: (in, T) -> (out, T), or some rows of it.
+
+    `plus` (out, T) is added where it is given.
+    """
+    found = p.weight[rows] @ x
+    found += p.bias[rows, None]
     if plus is not None:
-        found += plus
+        found += plus[rows]
     return found
 
 
-def mlp(x: Array, p: MLP, *, activation: Activation, plus: Array | None = None) -> Array:
+def whole_linear(x: Array, p: Linear, *, plus: Array | None, member: Member) -> Array:
+    """Do the same in a team: (in, T) -> (out, T)."""
+    rows = member.own(len(p.weight))
+    (found,) = member.gather(linear(x, p, plus=plus, rows=rows), own=rows, total=len(p.weight))
+    return found
+
+
+def mlp(
+    x: Array,
+    p: MLP,
+    *,
+    activation: Activation,
+    plus: Array | None = None,
+    member: Member = WHOLE,
+) -> Array:
     """Twin of `layers.mlp`: (D, T) -> (D, T), `plus` added where it is given."""
-    F, T = len(p.up.weight), x.shape[1]
-    hidden = p.up.weight @ x  # (F, T)
-    activate(hidden, p.up.bias, name=activation)
-    return linear(hidden, p.down, plus=plus)
+    F = len(p.up.weight)
+    own = member.own(F)
+    part = p.up.weight[own] @ x
+    bias = p.up.bias[own]
+
+    def share(rows: slice) -> None:
+        activate(part[rows], bias[rows], name=activation)
+
+    member.share(share, len(part))
+    (hidden,) = member.gather(part, own=own, total=F)
+    return whole_linear(hidden, p.down, plus=plus, member=member)
 
 
-def layer_norm(x: Array, p: LayerNorm, *, eps: float) -> Array:
+def layer_norm(x: Array, p: LayerNorm, *, eps: float, member: Member = WHOLE) -> Array:
     """Twin of `layers.layer_norm`: (D, T) -> (D, T). Means are products with a row of 1 / D."""
-    D = x.shape[0]
+    D, T = x.shape
+    own = member.own(T)
     average = np.full(D, 1 / D, np.float32)
-    normed = x - average @ x
+    normed = x[:, own] - average @ x[:, own]
     variance = average @ (normed * normed)
     normed *= 1 / np.sqrt(variance + np.float32(eps))
     normed *= p.weight[:, None]
     normed += p.bias[:, None]
-    return normed
+    (whole,) = member.gather(normed, own=own, total=T, axis=1)
+    return whole
 
 
 def activate(hidden: Array, bias: Array, *, name: Activation) -> None:

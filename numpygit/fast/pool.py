@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from ..errors import UserError
+
 Result = TypeVar("Result")
 TOGETHER = 4  # pictures multiplied together by one thread, at most: more brings nothing
 TEAM = 4  # threads of a team, at most: more of them wait for the interpreter's lock
@@ -83,7 +85,12 @@ def pool_of(threads: int) -> Pool:
     """Find or start the pool with so many threads."""
     with _lock:
         if threads not in _pools:
-            _pools[threads] = Pool(threads)
+            try:
+                _pools[threads] = Pool(threads)
+            except RuntimeError:  # a limit of the system
+                raise UserError(
+                    f"this system starts no {threads} threads; give fewer: threads=1, --threads 1"
+                ) from None
         return _pools[threads]
 
 

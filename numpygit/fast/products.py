@@ -12,7 +12,8 @@ from ..model.params import Array
 from .pool import spread
 from .threads import multiplies_small_directly
 
-FEW = 32  # rows: up to so many, packing the matrix costs more than it brings
+FEW, FEW_ON_MANY = 32, 16  # rows: up to so many, packing costs more than it brings; on many threads
+MANY = 4  # threads: so many pack quicker than Python's own threads multiply without
 VECTORS = 4  # rows: up to so many are multiplied one vector after the other, on several threads
 NEAR = 400_000  # numbers of a matrix that stay in one core's second-level cache: 1.6 MB
 SMALL = 1_000_000  # multiplications of a product that OpenBLAS does without packing the matrices
@@ -27,14 +28,15 @@ def product(x: Array, weight: Array, *, threads: int = 1) -> Array:
     that it does not pack them; or slices of a size that stays in the cache while it is packed.
     """
     rows = len(x)
-    if rows > FEW or not weight.flags.c_contiguous:
+    few = FEW if threads < MANY else FEW_ON_MANY
+    if rows > few or not weight.flags.c_contiguous:
         return x @ weight.T
     if rows == 1:
         return (weight @ x[0])[None]
     directly = multiplies_small_directly()
     if rows <= VECTORS and (threads > 1 or not directly):
         return vectors(x, weight, threads=threads)
-    if threads <= 3 and directly:
+    if threads < MANY and directly:
         return stacked(x, weight, threads=1 if rows < 8 else threads)
     return sliced(x, weight)
 

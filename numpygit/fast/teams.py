@@ -1,9 +1,11 @@
-"""Teams: several threads encode one picture together, each some of its tokens.
+"""Teams: several threads encode one picture together (tensor parallelism).
 
-All that tokens need of each other are keys and values, so the threads of a team meet once a layer,
-to gather them (what is called all-gather elsewhere). Sharing out every operation by itself was
-measured and loses: threads would wait for each other many times a layer. So does a team while
-OpenBLAS's own threads are awake: there are teams only where those sleep soon, as in the command.
+Each thread of a team computes some rows of every product: some heads, some neurons, so that each
+weight is read once. It normalises some tokens. After each such step the threads gather their parts
+(an all-gather), six times a layer. More than `TEAM` threads would wait for each other too long:
+there OpenBLAS's own threads do the products, and a few hands share attention and activation.
+Both lose while OpenBLAS's threads are awake, so that they are only where those sleep soon, as in
+the command.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ from typing import TypeVar
 import numpy as np
 
 from ..model.params import Array
-from .pool import TEAM, cut, groups, pool_of, side_by_side
+from .pool import TEAM, cut, groups, pool_of, side_by_side, spread
 from .threads import blas_sleeps_soon, blas_threads, find_openblas
 
 Result = TypeVar("Result")
-LEAST = 8  # tokens of a picture that are worth a thread
+LEAST = 30_000  # numbers of a picture, tokens times width, that are worth a thread
+HANDS = 3  # threads that share attention and activation of a picture whose products have more
 
 
 class Team:
@@ -28,35 +31,51 @@ class Team:
     def __init__(self, size: int) -> None:
         self.size = size
         self.meeting = threading.Barrier(size)
-        self.shown: dict[int, dict[int, tuple[Array, ...]]] = {}  # step -> rank -> arrays
+        self.wholes: dict[int, list[Array]] = {}  # number of the gathering -> arrays
 
 
 class Member:
-    """One thread of a team; `rank` 0, 1, ... says which part of the tokens is its own."""
+    """One thread of a team; `rank` 0, 1, ... says which part of everything is its own.
 
-    def __init__(self, team: Team, rank: int) -> None:
-        self.team, self.rank = team, rank
+    A team of one may have `hands`, threads that share single operations.
+    """
 
-    def own(self, tokens: int) -> slice:
-        """Say which of so many tokens are this thread's."""
-        return cut(tokens, self.team.size)[self.rank]
+    def __init__(self, team: Team, rank: int, *, hands: int = 1) -> None:
+        self.team, self.rank, self.hands = team, rank, hands
+        self.gathered = 0
 
-    def gather(self, step: int, *own: Array) -> tuple[Array, ...]:
-        """Join the parts of all threads: arrays (D, own tokens) -> the same of all tokens (D, M).
+    def own(self, total: int) -> slice:
+        """Say which of so many rows, heads or tokens are this thread's."""
+        return cut(total, self.team.size)[self.rank]
 
-        Every thread of the team calls this for step 0, 1, ... and waits for the others.
+    def gather(self, *parts: Array, own: slice, total: int, axis: int = 0) -> tuple[Array, ...]:
+        """Join the parts of all threads: arrays (own rows, T) -> (total, T), or along axis 1.
+
+        Every thread of the team calls this equally often, and waits for the others.
         """
         if self.team.size == 1:
-            return own
-        parts = self.team.shown.setdefault(step, {})
-        parts[self.rank] = own
+            return parts
+        self.gathered += 1
+        shapes = [(total, part.shape[1]) if axis == 0 else (len(part), total) for part in parts]
+        fresh = [np.empty(shape, np.float32) for shape in shapes]
+        wholes = self.team.wholes.setdefault(self.gathered, fresh)  # of who comes first
+        here = np.index_exp[own] if axis == 0 else np.index_exp[:, own]
+        for whole, part in zip(wholes, parts, strict=True):
+            whole[here] = part
         self.team.meeting.wait()
-        self.team.shown.pop(step - 1, None)  # all have gone on from there
-        in_order = (parts[rank] for rank in range(self.team.size))
-        return tuple(np.concatenate(arrays, axis=1) for arrays in zip(*in_order, strict=True))
+        self.team.wholes.pop(self.gathered, None)
+        return tuple(wholes)
+
+    def share(self, work: Callable[[slice], object], total: int) -> None:
+        """Call `work` with slices of 0 ... total, one for each of the hands."""
+        if self.hands == 1:
+            work(slice(0, total))
+            return
+        with blas_threads(1):
+            spread(work, total, threads=self.hands)
 
 
-WHOLE = Member(Team(1), 0)  # a thread that has all tokens
+WHOLE = Member(Team(1), 0)  # a thread that does everything by itself
 
 
 def in_teams(
@@ -91,9 +110,9 @@ def in_teams(
 
 
 def in_groups(
-    work: Callable[[slice, Member], Result], count: int, *, tokens: int, threads: int
+    work: Callable[[slice, Member], Result], count: int, *, numbers: int, heads: int, threads: int
 ) -> list[Result]:
-    """Do the same with groups of a batch of pictures of so many tokens -> results, in order.
+    """Do the same with groups of a batch of pictures, tokens times width numbers each, in order.
 
     First groups in threads of their own, each on a BLAS of one thread; then what is left over, in
     teams or on all of OpenBLAS's threads. Where NumPy has another BLAS, whose threads cannot be
@@ -101,7 +120,7 @@ def in_groups(
     """
     if find_openblas() is None:
         threads = 1
-    team = max(1, min(TEAM, tokens // LEAST)) if blas_sleeps_soon() else 1
+    team = max(1, min(TEAM, numbers // LEAST, heads)) if blas_sleeps_soon() else 1
     alone, left, size = groups(count, threads=threads, team=team)
     found: list[Result] = []
     if alone:
@@ -109,5 +128,6 @@ def in_groups(
             found = side_by_side(lambda group: work(group, WHOLE), alone, threads=threads)
     if left and size > 1:
         return found + in_teams(work, left, size=size, threads=threads)
+    hands = HANDS if team == TEAM and threads > TEAM else 1
     with blas_threads(threads):
-        return found + [work(group, WHOLE) for group in left]
+        return found + [work(group, Member(Team(1), 0, hands=hands)) for group in left]

@@ -20,10 +20,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import UserError
+from . import blas_timeout
 from .limits import cpu_limit
 
 Item = TypeVar("Item")
 
+MOST_THREADS = 1024
 NAMES = ("scipy_openblas_{}64_", "openblas_{}64_", "scipy_openblas_{}", "openblas_{}")
 
 
@@ -62,12 +64,8 @@ def multiplies_small_directly() -> bool:
 
 @cache
 def blas_sleeps_soon() -> bool:
-    """Tell whether OpenBLAS's threads sleep within milliseconds of a product, as in the command.
-
-    OPENBLAS_THREAD_TIMEOUT says for how many cycles they look for more work first, by default 2^26
-    or 2^28. Meanwhile Python's threads would have to share cores with them, and lose.
-    """
-    power = os.environ.get("OPENBLAS_THREAD_TIMEOUT", "")
+    """Tell whether OpenBLAS's threads sleep within milliseconds of a product (fast/__init__.py)."""
+    power = blas_timeout()
     return power.isdecimal() and 1 <= int(power) <= 23
 
 
@@ -117,7 +115,9 @@ def check_threads(threads: int | None) -> None:
     """Refuse what is no number of threads."""
     given: Any = threads
     if given is not None and (not isinstance(given, Integral) or int(given) < 1):
-        raise UserError(f"threads is {threads!r}; give 1 or more, or None for all cores")
+        raise UserError(f"threads is {threads!r}; give 1 or more, or leave it out for all cores")
+    if given is not None and int(given) > MOST_THREADS:
+        raise UserError(f"threads is {threads}; at most {MOST_THREADS}, one a core, are of use")
 
 
 _limits: dict[object, int] = {}  # in force now, the last of them counts; before all, the user's

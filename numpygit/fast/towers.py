@@ -8,7 +8,7 @@ measured (tests/benchmarks/README.md):
 - Work on single numbers goes block by block, so that a block stays in the processor's cache, and
   into the array that is there already.
 - Each thread encodes several pictures of a batch at once, as columns of one product. Threads share
-  the tokens of a single picture, as a team (teams.py).
+  the heads and neurons of a single picture, as a team (teams.py).
 - Nothing is computed that nobody reads: the last layer's image tokens give keys and values only,
   and the last word alone is held against the vocabulary. Beams share the keys and values of
   their picture.
@@ -62,8 +62,8 @@ def image_tokens(
         return vision_tower(stills[group], p, config=config, interpolate=interpolate, member=member)
 
     M = (pixels.shape[-2] // config.patch_size) * (pixels.shape[-1] // config.patch_size) + 1
-    encoded = in_groups(encode, len(stills), tokens=M, threads=threads)
-    D = config.hidden_size
+    D, N = config.hidden_size, config.num_attention_heads
+    encoded = in_groups(encode, len(stills), numbers=M * D, heads=N, threads=threads)
     tokens = np.concatenate(encoded).reshape(B, frames, -1, D)
     if pixels.ndim == 5:
         tokens += p.temporal_embedding[:frames, None]
@@ -80,28 +80,27 @@ def vision_tower(
 ) -> Array:
     """Twin of `vision.vision_tower`: stills (B, C, H, W) -> (B, P + 1, D).
 
-    The `member` of a team works on some tokens of one still; all of them return all tokens.
+    All members of a team that encode one still return the same.
     """
     heads, eps = config.num_attention_heads, config.layer_norm_eps
     B, D = len(pixels), config.hidden_size
     embedded = embed(pixels, p, patch=config.patch_size, interpolate=interpolate, member=member)
-    x = layer_norm(embedded, p.pre_norm, eps=eps)
-    for layer, block in enumerate(p.blocks):
-        normed = layer_norm(x, block.attention_norm, eps=eps)
+    x = layer_norm(embedded, p.pre_norm, eps=eps, member=member)
+    for block in p.blocks:
+        normed = layer_norm(x, block.attention_norm, eps=eps, member=member)
         x, _ = image_attention(
-            normed, block.attention, heads=heads, pictures=B, plus=x, layer=layer, member=member
+            normed, block.attention, heads=heads, plus=x, pictures=B, member=member
         )
-        normed = layer_norm(x, block.mlp_norm, eps=eps)
-        x = mlp(normed, block.mlp, activation=config.hidden_act, plus=x)
-    (x,) = member.gather(len(p.blocks), layer_norm(x, p.post_norm, eps=eps))
-    return x.T.reshape(B, -1, D)
+        normed = layer_norm(x, block.mlp_norm, eps=eps, member=member)
+        x = mlp(normed, block.mlp, activation=config.hidden_act, plus=x, member=member)
+    return layer_norm(x, p.post_norm, eps=eps, member=member).T.reshape(B, -1, D)
 
 
 def embed(
     pixels: Array, p: Vision, *, patch: int, interpolate: bool, member: Member = WHOLE
 ) -> Array:
-    """Twin of `vision.embed_patches`: (B, C, H, W) -> (D, B * M), or a member's tokens of one."""
-    if member is WHOLE:
+    """Twin of `vision.embed_patches`: (B, C, H, W) -> (D, B * M). In a team by tokens of one."""
+    if member.team.size == 1:
         return columns_of(vision.embed_patches(pixels, p, patch=patch, interpolate=interpolate))
     patches = vision.cut_patches(pixels, patch=patch)[0]
     own = member.own(len(patches) + 1)
@@ -112,7 +111,9 @@ def embed(
     if interpolate:
         rows, columns = pixels.shape[2] // patch, pixels.shape[3] // patch
         positions = resize_positions(positions, rows=rows, columns=columns)
-    return columns_of((tokens + positions[own])[None])
+    part = columns_of((tokens + positions[own])[None])
+    (embedded,) = member.gather(part, own=own, total=len(patches) + 1, axis=1)
+    return embedded
 
 
 def columns_of(tokens: Array) -> Array:
@@ -148,8 +149,8 @@ def prefill(
     def prefill_group(group: slice, member: Member) -> list[KeyValue]:
         return prefill_pictures(memory[group], p, config=config, member=member)
 
-    kv_of_groups = in_groups(prefill_group, len(memory), tokens=memory.shape[1], threads=threads)
-    B, D, N = len(memory), memory.shape[2], config.num_attention_heads
+    (B, M, D), N = memory.shape, config.num_attention_heads
+    kv_of_groups = in_groups(prefill_group, B, numbers=M * D, heads=N, threads=threads)
     image_kv = tuple(together(layer) for layer in zip(*kv_of_groups, strict=True))
     empty = np.zeros((B, N, 0, D // N), np.float32)
     text_kv = (KeyValue(empty, empty),) * len(p.blocks)
@@ -171,24 +172,21 @@ def prefill_pictures(
 ) -> list[KeyValue]:
     """Prefill for several pictures: memory (B, M, D) -> keys and values of each layer.
 
-    The `member` of a team works on some tokens of one picture, and returns the same.
+    All members of a team that read one picture return the same.
     """
     heads, eps, (B, M, D) = config.num_attention_heads, config.layer_norm_eps, memory.shape
-    x = columns_of(memory if member is WHOLE else memory[:, member.own(M)])  # (D, B * M)
+    x = columns_of(memory)  # (D, B * M)
     new_kv = []
-    for layer, block in enumerate(p.blocks[:-1]):
+    for block in p.blocks[:-1]:
         attended, kv = image_attention(
-            x, block.attention, heads=heads, pictures=B, plus=x, layer=layer, member=member
+            x, block.attention, heads=heads, plus=x, pictures=B, member=member
         )
-        x = layer_norm(attended, block.attention_norm, eps=eps)
-        thought = mlp(x, block.mlp, activation=config.hidden_act, plus=x)
-        x = layer_norm(thought, block.mlp_norm, eps=eps)
+        x = layer_norm(attended, block.attention_norm, eps=eps, member=member)
+        thought = mlp(x, block.mlp, activation=config.hidden_act, plus=x, member=member)
+        x = layer_norm(thought, block.mlp_norm, eps=eps, member=member)
         new_kv.append(kv)
-    last = len(p.blocks) - 1
-    kv = image_keys_and_values(
-        x, p.blocks[last].attention, heads=heads, pictures=B, layer=last, member=member
-    )
-    return [*new_kv, kv]
+    last = p.blocks[-1].attention
+    return [*new_kv, image_keys_and_values(x, last, heads=heads, pictures=B, member=member)]
 
 
 def decode_step(

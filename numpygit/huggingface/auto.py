@@ -1,4 +1,4 @@
-"""The names that pick a class by the checkpoint. Here every checkpoint is a GIT."""
+"""`AutoModel`, `AutoProcessor` and the other Auto classes. Here every checkpoint is a GIT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call as Hugging Face documents it: arguments -> the five files -> what was asked for.
+"""One forward call with the arguments of Hugging Face: run the model, return what was asked for.
 
 The model's functions return what the next function needs and nothing else. What else a caller
 may ask for, hidden states, attentions, the cache, has a name on the way, and a Recorder keeps it.

@@ -1,5 +1,5 @@
-"""Parameters -> other parameters: heads switched off, a vocabulary of another size, no head,
-words that are vectors.
+"""Params -> changed params: heads switched off, a vocabulary of another size, no head, vectors in
+place of words.
 
 Nothing is changed in place; arrays that stay the same are shared.
 """

@@ -1,4 +1,4 @@
-"""Logits and labels -> loss: how surprised the model is by each next word.
+"""The cross-entropy of the next tokens: logits and labels -> loss.
 
 Source: transformers 4.37.2 `modeling_git.py`, GitForCausalLM.forward; for smoothing, the authors'
 SmoothLabelCrossEntropyLoss (microsoft/GenerativeImage2Text, `layers/decoder.py`).

@@ -1,4 +1,4 @@
-"""What takes part in `generate`: streamers, processors, criteria, and the seed of draws.
+"""What takes part in `generate`: streamers, logits processors, stopping criteria, the random seed.
 
 A streamer is handed words one by one, while `generate` goes on.
 

@@ -1,4 +1,4 @@
-"""The way back of a run: the gradient of every named tensor, recorded like the tensors.
+"""The backward pass of a run: the gradient of every named tensor, recorded like the tensors.
 
     run = record_backward(captioner, "picture.png")       # a Run, of mode "backward"
 

@@ -144,7 +144,7 @@ def in_float64(part: Any) -> Any:
 
 
 def distance(a: Array, b: Array, *, unit: float = 0.0) -> Distance:
-    """Measure how far two tensors of one shape are apart; blocked places count as equal.
+    """Measure how far two tensors of one shape are apart; masked positions count as equal.
 
     `unit` is half a step of the numbers of b, relative to them: so much counts as nothing.
     """
@@ -172,7 +172,7 @@ def check_patterns(patterns: Sequence[str], names: Sequence[str]) -> None:
 
 
 def names_of(config: GitConfig, *, cached: bool = False) -> list[str]:
-    """List the names that a run can have, a cached one as many words as there are places."""
+    """List the names that a run can have, a cached one as many words as there are positions."""
     found = []
     depth = {"vision": config.vision_config.num_hidden_layers, "text": config.num_hidden_layers}
     for row in TABLE:

@@ -1,4 +1,4 @@
-"""What this room looks into: anything that has a model, a processor and a name.
+"""The captioner that these functions take: anything with a model, a processor and a name.
 
 `numpygit.captioner.Captioner` is one; it stands above this room, and calls it.
 """

@@ -48,17 +48,21 @@ def folder_of(output: Path) -> Path:
 
 
 def check_settings(output: Path, settings: Mapping[str, Any]) -> bool:
-    """Tell whether a training goes on here; refuse one that was begun with other settings."""
+    """Tell whether a training goes on here; refuse one that was begun with other settings.
+
+    Settings of a run that ended before it saved anything, such as at a broken picture, do not bind.
+    """
     path = folder_of(output) / SETTINGS
-    if path.is_file():
+    if path.is_file() and (path.parent / STATE).is_file():
         old = json.loads(path.read_text(encoding="utf-8"))
         for name, value in settings.items():
             if old.get(name) != value:
+                called = "train" if name == "what" else name
                 raise UserError(
-                    f"{output} holds a training with {name} {old.get(name)!r}, not {value!r}; "
+                    f"{output} holds a training with {called} {old.get(name)!r}, not {value!r}; "
                     "go on with that, or give another folder"
                 )
-        return (path.parent / STATE).is_file()
+        return True
     text = json.dumps(dict(settings), indent=2) + "\n"
     write_whole(path, lambda to: to.write_text(text, encoding="utf-8"))
     return False

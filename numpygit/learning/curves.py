@@ -1,4 +1,4 @@
-"""What happened in a training: a table of every step, and one page with the curves."""
+"""The log of a training: a table of every step, and one page with the curves."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ PREFIX = "base_model.model.git.encoder.layer"
 
 @dataclass(frozen=True)
 class Thin:
-    """What is added to one matrix."""
+    """The two thin matrices that are added to one weight matrix."""
 
     name: str  # of the matrix: "text.blocks.3.attention.query.weight"
     a: Array  # (rank, in)

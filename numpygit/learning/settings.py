@@ -1,4 +1,4 @@
-"""How to train: every setting, its default, and what cannot be."""
+"""The settings of a training: names, defaults and checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that one training has at hand, and the batch of each step."""
+"""The state of one training: its data, its model, and the batch of each step."""
 
 from __future__ import annotations
 

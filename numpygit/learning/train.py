@@ -40,7 +40,7 @@ from .lessons.examples import Data, examples_of, split_of
 from .lessons.kept import kept_in
 from .lora import save_adapter
 from .optimizers import Momenta, Moments, adamw, clip, momenta_of, moments_of, muon, schedule
-from .parameters import decays
+from .parameters import check_kind, decays
 from .settings import Settings, rate_of, settings_of
 from .teacher import Teacher, batches_at, model_of, read_pictures
 from .validation import look
@@ -75,6 +75,7 @@ def train(
     processor = GitProcessor.from_folder(folder)
     config, params = load_params(folder)
     check_positions(config)
+    check_kind(asked.what, params)
     words, longest = processor.vocabulary, config.max_position_embeddings
     rows = read(data, answers=answers, pictures=pictures)
     split = split_of(examples_of(rows, words, longest=longest), asked.validation, seed=asked.seed)

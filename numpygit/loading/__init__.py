@@ -1,17 +1,17 @@
 """The name of a model -> folder -> files -> config and params.
 
-find.py             "storybook", a folder, or an id of the Hub -> a folder
-hub.py              downloads into the Hub's cache
-formats/            files of weights -> tensors by name
-config.py           config.json <-> settings
-names.py            the one table of names: tensors <-> params
-checkpoint.py       a folder -> config and params
-adapter.py          LoRA beside a base model (PEFT), added to its tensors
-authors.py          the same for the authors' own model.pt
-official_models.py  the 17 official checkpoints, and catalogue.py that prints them
-random_weights.py   params drawn at random
-keywords.py         what every from_pretrained may be told, and what becomes of it
-pruned_heads.py     checkpoints that lack heads
+find.py              "storybook", a folder, or an id of the Hub -> a folder
+hub/                 downloads, uploads, and keywords of from_pretrained
+checkpoint.py        a folder -> config and params
+formats/             files of weights -> tensors by name
+names.py             the one table of names: tensors <-> params
+config/              config.json and preprocessor_config.json <-> settings
+fields/              every field of these files: its type and range
+adapter.py           a PEFT adapter (LoRA), added to its base model
+authors.py           configs for the authors' own model.pt
+official_models.py   the 17 official checkpoints       catalogue.py     `numpygit models`
+random_weights.py    params drawn at random            write_whole.py   files written atomically
+pruned_heads.py      checkpoints that lack heads
 """
 
 from .adapter import with_adapter as with_adapter

@@ -1,4 +1,4 @@
-"""A folder that PEFT wrote, LoRA beside a base model -> the base's tensors with LoRA added.
+"""PEFT adapters (LoRA): the adapter's folder and its base model -> tensors with LoRA added.
 
     adapter_config.json         rank, alpha, the name of the base model
     adapter_model.safetensors   A (rank, in) and B (out, rank) of each matrix, or adapter_model.bin

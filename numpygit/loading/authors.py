@@ -1,4 +1,4 @@
-"""What config.json would say of the authors' own `model.pt`: read off the shapes of its tensors.
+"""A config for the authors' own `model.pt`, which has none: read off the shapes of its tensors.
 
 Source: microsoft/GenerativeImage2Text at faae4fb; transformers 4.37.2, `convert_git_to_pytorch.py`.
 """

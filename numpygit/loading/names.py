@@ -1,4 +1,4 @@
-"""A name or a folder -> config and params. `files/` reads what the folder holds.
+"""Tensors by their names in a file <-> params.
 
 `walk` is the one table of names: it goes through the whole model once and asks for every tensor
 by its name in the file and its shape. Asked with different questions, it lists the names, builds

@@ -1,7 +1,7 @@
 """The sizes and settings of a GIT model: the fields and defaults of `config.json`, nothing else.
 
 Source of names and defaults: transformers 4.37.2, `models/git/configuration_git.py`. Reading and
-writing them is `loading/config.py`.
+writing them is `loading/config/`.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     """Give a picture of any mode three channels: transparency is dropped, not blended."""
     if isinstance(picture.info.get("transparency"), bytes):
         picture = picture.convert("RGBA")  # the same colours, but Pillow does not warn
+    if picture.mode == "La":  # multiplied by its transparency; there is no other way out
+        picture = picture.convert("LA")
     return picture.convert("RGB")
 
 

@@ -135,7 +135,7 @@ class Playground:
             yield {"event": "page", "html": page.html}
 
     def variant(self, request: Request) -> Captioner:
-        """Make the captioner that the settings ask for; edited code runs without fast.py."""
+        """Make the captioner that the settings ask for; edited code runs without `fast/`."""
         captioner = variant(self.captioner, request.settings)
         if self.edits.active and not captioner.model.plain:
             captioner = variant(captioner, request.settings, plain=True)

@@ -1,4 +1,4 @@
-"""Pictures as engines hand them over -> captions, each picture a value."""
+"""Pictures as engines hand them over -> captions; a failure is a value too."""
 
 from __future__ import annotations
 

@@ -6,6 +6,11 @@
     >>> picture = storybook.render(scene, size=384)
     >>> text = storybook.caption(scene)
 
+    scene.py      what a scene is made of         world.py         random scenes
+    drawing.py    a scene -> a picture            landscape.py     what is behind it
+    language.py   captions and questions          silhouettes.py   the shapes of things
+    lettering.py  letters on signs
+
 `sample` makes up a scene, `render` draws it, `caption` and `questions` say what is right about
 it, `vocabulary` lists the words. `CHECKPOINT` is the folder of the bundled model, in the official
 file format. The model knows this world and nothing else: it is no use for photographs.

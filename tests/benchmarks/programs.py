@@ -14,16 +14,19 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
 
-from numpygit.cli import SLEEP_SOON  # noqa: E402
+from numpygit.fast import SLEEP_SOON  # noqa: E402
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def environment(cores: int) -> dict[str, str]:
-    """Tell a program how many cores it may use; threads of OpenBLAS as the command has them."""
-    kept = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
-    kept |= dict([SLEEP_SOON])
-    return kept | dict.fromkeys(THREADS, str(cores))
+def environment(cores: int, *, sleep_soon: bool = True) -> dict[str, str]:
+    """Tell a program how many cores it may use; threads of OpenBLAS as numpygit has them.
+
+    Or, where they shall not sleep soon, as in a program that has loaded NumPy before numpygit.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != SLEEP_SOON[0]}
+    kept |= {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)} | dict.fromkeys(THREADS, str(cores))
+    return kept | dict([SLEEP_SOON] if sleep_soon else [])
 
 
 def pinned(cores: range) -> list[str]:
@@ -34,12 +37,14 @@ def pinned(cores: range) -> list[str]:
 class Program:
     """A worker that waits for jobs."""
 
-    def __init__(self, python: str, kind: str, folder: Path, cores: range) -> None:
+    def __init__(
+        self, python: str, kind: str, folder: Path, cores: range, *, sleep_soon: bool = True
+    ) -> None:
         self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open while the program runs)
         self.process = subprocess.Popen(
             [*pinned(cores), python, str(HERE / "worker.py"), kind, str(folder)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said, text=True,
-            env=environment(len(cores)),
+            env=environment(len(cores), sleep_soon=sleep_soon),
         )  # fmt: skip
         self.jobs = self.answer()["jobs"]
 

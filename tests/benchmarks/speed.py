@@ -4,14 +4,17 @@
         [--rounds 5] [--job NAME ...] [--processes 2 4] [--output FILE]
 
 FOLDER holds the environments that make_peers.sh makes; PYTHON is one that has torch and
-transformers already. Without either only numpygit and the floor are measured. All programs run the
-same seeded checkpoint in git-base's geometry, float32, on the same cores. They take turns within
-every round; a turn in which other programs used more than a tenth of the cores is measured again.
+transformers already. Without either only numpygit and the floor are measured. numpygit is measured
+twice: as in the command and in programs that import it before NumPy, and as in a program that has
+loaded NumPy before (fast/__init__.py says what differs). All programs run the same seeded
+checkpoint in git-base's geometry, float32, on the same cores. They take turns within every round;
+a turn in which other programs used more than a tenth of the cores is measured again.
 What the programs answer must be equal before any time counts: where words differ, both are asked
 for the two logits, and only a tie, a difference within rounding, is let pass and told.
 The floors are the times of the matrix products that nobody can avoid, in NumPy's BLAS and torch's.
 
-Prints a table for each number of cores, and writes them with all numbers to FILE.md and FILE.json.
+Prints a table for each number of cores, and writes them with all numbers to FILE.md and FILE.json,
+after every job.
 """
 
 from __future__ import annotations
@@ -25,7 +28,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +42,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "golden"), str(Path(__file__).parent)]
 from answers import compare  # noqa: E402
 from programs import Processes, Program, environment, kind_of, pinned, quiet_turn  # noqa: E402
 
-SLOW = {  # takes minutes
-    "transformers 4.37.2": {"batch 8, greedy 20", "batch 32, greedy 20", "folder, 8 at once",
-                            "folder, 32 at once"},
-}  # fmt: skip
 FLOORS = ("floor", "torch-floor")
+NUMPY_FIRST = "numpygit, NumPy first"
+FOLDERS = {"folder, 8 at once", "folder, 32 at once"}
+SLOW = {  # takes minutes
+    "transformers 4.37.2": {"batch 8, greedy 20", "batch 32, greedy 20", *FOLDERS},
+    NUMPY_FIRST: FOLDERS,
+}
 FOLDER = "folder, 8 at once"
 LONG = 3  # seconds: of a job that takes longer the first turn counts too
 COLD_START = "cold start"
@@ -103,10 +110,10 @@ def make_checkpoint(folder: Path, size: str, pictures: int) -> None:
 
 
 def measure(
-    programs: dict[str, Program], jobs: list[str], rounds: int, *, alone: bool, wrong: bool
-) -> dict:
-    """Let the programs take turns: -> seconds and peaks of each job and program, and ties."""
-    found: dict = {"times": {}, "peaks": {}, "ties": []}
+    found: dict, programs: dict[str, Program], jobs: list[str], rounds: int, save: Callable,
+    *, alone: bool, wrong: bool,
+) -> None:  # fmt: skip
+    """Let the programs take turns: seconds and peaks of each job and program, and ties."""
     for job in jobs:
         able = {
             name: p
@@ -136,14 +143,14 @@ def measure(
         middle = {name: round(statistics.median(times[name]), 4) for name in times}
         print(f"{job}: {middle}, {rejected} turns measured again", *found["ties"], sep="\n",
               file=sys.stderr, flush=True)  # fmt: skip
-    return found
+        save()
 
 
 def by_processes(
-    pythons: dict[str, str], folder: Path, cores: range, counts: list[int], rounds: int
-) -> dict:
-    """Let several processes share the folder, 8 at once: -> seconds and peaks of each number."""
-    found: dict = {"times": {}, "peaks": {}}
+    found: dict, pythons: dict[str, str], folder: Path, cores: range, counts: list[int],
+    rounds: int, save: Callable,
+) -> None:  # fmt: skip
+    """Let several processes share the folder, 8 at once: seconds and peaks of each number."""
     for count in counts:
         row = f"{FOLDER}, {count} processes"
         crews = {name: Processes(python, name, folder, cores, count)
@@ -162,7 +169,7 @@ def by_processes(
             print(f"{row}: other captions than numpygit's", file=sys.stderr)
         found["times"][row] = times
         print(f"{row}: {times}", file=sys.stderr, flush=True)
-    return found
+        save()
 
 
 def best_of_folder(times: dict) -> list[str]:
@@ -295,15 +302,18 @@ def peers(asked: argparse.Namespace) -> dict[str, str]:
     return pythons | dict(peer.split("=", 1) for peer in asked.peer)
 
 
-def on_cores(asked: argparse.Namespace, cores: range, folder: Path) -> dict:
+def on_cores(
+    found: dict, asked: argparse.Namespace, cores: range, folder: Path, save: Callable
+) -> None:
     """Measure all programs on these cores."""
     pythons = peers(asked)
     if asked.job == [BY_PROCESSES]:
-        found = by_processes(pythons, folder, cores, asked.processes, asked.rounds)
-        return {**found, "ties": [], "cold": {}}
+        by_processes(found, pythons, folder, cores, asked.processes, asked.rounds, save)
+        return
     programs = {
         name: Program(python, kind_of(name), folder, cores) for name, python in pythons.items()
     }
+    programs[NUMPY_FIRST] = Program(sys.executable, "numpygit", folder, cores, sleep_soon=False)
     if asked.size == "base-224":
         programs["floor"] = Program(sys.executable, "floor", folder, cores)
         newest = [python for name, python in pythons.items() if name != "numpygit"][:1]
@@ -311,16 +321,27 @@ def on_cores(asked: argparse.Namespace, cores: range, folder: Path) -> dict:
             programs["torch-floor"] = Program(python, "torch-floor", folder, cores)
     jobs = asked.job or [*programs["numpygit"].jobs, COLD_START]
     named = [job for job in jobs if job != COLD_START]
-    found = measure(programs, named, asked.rounds, alone=not asked.shared, wrong=asked.wrong_words)
+    alone, wrong = not asked.shared, asked.wrong_words
+    measure(found, programs, named, asked.rounds, save, alone=alone, wrong=wrong)
     for program in programs.values():
         program.process.kill()
-    shared = by_processes(pythons, folder, cores, asked.processes, asked.rounds)
-    found["times"] |= shared["times"]
-    found["peaks"] |= shared["peaks"]
-    found["cold"] = {}
+    by_processes(found, pythons, folder, cores, asked.processes, asked.rounds, save)
     if COLD_START in jobs:
         found["cold"] = cold_starts(pythons, folder, cores, asked.rounds)
-    return found
+
+
+def write(file: Path | None, title: str, everything: dict[int, dict], weights: int) -> str:
+    """Lay out what was measured so far, and write it where a file is given."""
+    lines = [title]
+    for cores, found in everything.items():
+        lines += ["", f"## {cores} cores", "", *table(found["times"], found["cold"], weights)]
+        lines += [f"\n{note}" for note in found["ties"]]
+    text = "\n".join(lines) + "\n"
+    if file:
+        file.with_suffix(".md").write_text(text)
+        numbers = {"machine": title, "cores": everything}
+        file.with_suffix(".json").write_text(json.dumps(numbers, indent=1) + "\n")
+    return text
 
 
 def main() -> None:
@@ -331,19 +352,15 @@ def main() -> None:
         if not (folder / "pictures").exists():
             folder.mkdir(exist_ok=True)
             make_checkpoint(folder, asked.size, asked.pictures)
-        lines, everything = [machine(asked.size)], {}
+        everything: dict[int, dict] = {}
         weights = (folder / "model.safetensors").stat().st_size
+        save = partial(write, asked.output, machine(asked.size), everything, weights)
         for cores in asked.cores:
-            found = on_cores(asked, range(asked.first, asked.first + cores), folder)
-            everything[cores] = found
-            lines += ["", f"## {cores} cores", "", *table(found["times"], found["cold"], weights)]
-            lines += [f"\n{note}" for note in found["ties"]]
-            if asked.output:
-                asked.output.with_suffix(".md").write_text("\n".join(lines) + "\n")
-                asked.output.with_suffix(".json").write_text(
-                    json.dumps({"machine": lines[0], "cores": everything}, indent=1) + "\n"
-                )
-    print("\n".join(lines))
+            everything[cores] = {"times": {}, "peaks": {}, "ties": [], "cold": {}}
+            on_these = range(asked.first, asked.first + cores)
+            on_cores(everything[cores], asked, on_these, folder, save)
+            save()
+        print(save())
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from unittest import mock
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "golden")]
 
-from numpygit.cli import SLEEP_SOON  # noqa: E402
+from numpygit.fast import SLEEP_SOON  # noqa: E402
 
 os.environ.setdefault(*SLEEP_SOON)  # before NumPy loads OpenBLAS
 
@@ -73,17 +73,15 @@ def shifted_powers(keys: np.ndarray, q: np.ndarray, ones: np.ndarray) -> tuple:
 
 def whole_last_layer(memory: np.ndarray, p: Any, *, config: GitConfig, member: Any) -> list:
     """Run the last layer for the image tokens too, which nobody reads."""
-    heads, eps, M = config.num_attention_heads, config.layer_norm_eps, memory.shape[1]
-    own = member.own(M) if len(memory) == 1 else slice(M)
-    x, kept = towers.columns_of(memory[:, own]), []
-    for layer, block in enumerate(p.blocks):
+    heads, eps = config.num_attention_heads, config.layer_norm_eps
+    x, kept = towers.columns_of(memory), []
+    for block in p.blocks:
         attended, kv = attention.image_attention(
-            x, block.attention, heads=heads, pictures=len(memory), plus=x, layer=layer,
-            member=member,
-        )  # fmt: skip
-        x = layers.layer_norm(attended, block.attention_norm, eps=eps)
-        x = layers.mlp(x, block.mlp, activation=config.hidden_act, plus=x)
-        x = layers.layer_norm(x, block.mlp_norm, eps=eps)
+            x, block.attention, heads=heads, plus=x, pictures=len(memory), member=member
+        )
+        x = layers.layer_norm(attended, block.attention_norm, eps=eps, member=member)
+        x = layers.mlp(x, block.mlp, activation=config.hidden_act, plus=x, member=member)
+        x = layers.layer_norm(x, block.mlp_norm, eps=eps, member=member)
         kept.append(kv)
     return kept
 
@@ -101,7 +99,9 @@ def copied(cache: Cache, rows: int) -> Cache:
     return cache._replace(image_kv=image)
 
 
-def one_after_the_other(work: Callable, count: int, *, tokens: int, threads: int) -> list:
+def one_after_the_other(
+    work: Callable, count: int, *, numbers: int, heads: int, threads: int
+) -> list:
     """Encode one picture after the other, each on all cores."""
     return [work(slice(i, i + 1), teams.WHOLE) for i in range(count)]
 
@@ -144,10 +144,12 @@ def techniques(params: Any) -> Iterator[Technique]:
         attention, "powers_of_scores", shifted_powers)  # fmt: skip
     yield "last layer: keys and values only", "text tower, picture", see, see, lambda: put(
         towers, "prefill_pictures", whole_last_layer)  # fmt: skip
-    yield "a team shares the tokens", "picture tower", look, look, lambda: put(
-        teams, "TEAM", 1)  # fmt: skip
-    yield "a team shares the tokens", "text tower, picture", see, see, lambda: put(
-        teams, "TEAM", 1)  # fmt: skip
+    for name, replaced in {
+        "a team, or hands": lambda: put(teams, "blas_sleeps_soon", lambda: False),
+        "hands share attention and activation": lambda: put(teams, "HANDS", 1),
+    }.items():
+        yield name, "picture tower", look, look, replaced
+        yield name, "text tower, picture", see, see, replaced
     yield "groups of pictures in threads", "8 pictures", lambda: look(8), lambda: look(
         8), lambda: put(towers, "in_groups", one_after_the_other)  # fmt: skip
     yield "several pictures in one product", "8 pictures", lambda: look(8), lambda: look(

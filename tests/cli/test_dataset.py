@@ -45,9 +45,9 @@ def test_a_shard_has_the_captions_of_its_pictures(scenes, tmp_path, capsys, more
     output = tmp_path / "c.jsonl"
     assert command(folder / "s.tar", "--output", output, *more) == 0
     assert read_rows(output) == {f"s.tar/{name}": text for name, text in captions.items()}
-    assert " s each, 0 had one already, 0 could not be read" in capsys.readouterr().err
+    assert " s each, 0 had one already, 0 failed" in capsys.readouterr().err
     assert command(folder / "s.tar", "--output", output, *more) == 0
-    assert "0 captioned, 6 had one already, 0 could not be read" in capsys.readouterr().err
+    assert "0 captioned, 6 had one already, 0 failed" in capsys.readouterr().err
 
 
 def test_captions_are_printed_without_an_output(scenes, capsys):
@@ -76,7 +76,7 @@ def test_a_broken_picture_is_reported_and_the_others_are_captioned(scenes, tmp_p
         assert command(broken, "--output", output, *more) == 1
         assert {key.partition("/")[2]: text for key, text in read_rows(output).items()} == captions
         err = capsys.readouterr().err
-        assert " s each, 0 had one already, 2 could not be read" in err
+        assert " s each, 0 had one already, 2 failed" in err
         assert "b.tar/x" in err
         assert "Traceback" not in err
 

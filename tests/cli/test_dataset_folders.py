@@ -179,7 +179,7 @@ def test_the_command_writes_what_the_function_writes(tiny, model, pictures, tmp_
     out, err = capsys.readouterr()
     assert out == ""
     assert [line.partition(" s each")[2] for line in err.splitlines()] == [
-        ", 0 had one already, 0 could not be read"
+        ", 0 had one already, 0 failed"
     ] * 2
     assert main([*arguments, "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -356,7 +356,7 @@ def test_when_all_is_done_no_model_is_loaded(tiny, model, pictures, tmp_path, ca
     assert Path(output).read_bytes() == before
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.endswith("numpygit: 0 captioned, 5 had one already, 0 could not be read\n")
+    assert err.endswith("numpygit: 0 captioned, 5 had one already, 0 failed\n")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")

@@ -123,7 +123,7 @@ def test_a_folder_ends_with_a_summary(tmp_path, capsys):
     assert main(["caption", str(tmp_path), "-m", "storybook"]) == 1
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("numpygit: 1 captioned, ")
-    assert last.endswith(" s each, 0 had one already, 1 could not be read")
+    assert last.endswith(" s each, 0 had one already, 1 failed")
 
 
 def test_python_dash_m_is_the_same():

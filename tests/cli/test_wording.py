@@ -6,6 +6,7 @@ Checks decoding/wording.py.
 from __future__ import annotations
 
 import base64
+import csv
 import errno
 import io
 import json
@@ -218,7 +219,7 @@ def test_patterns_and_several_files_with_an_output(
     assert main(["caption", *given, *MODEL]) == 0
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     assert {row["picture"] for row in rows} == {"a.png", "c.png"}
-    assert " s each, 0 had one already, 0 could not be read" in capsys.readouterr().err
+    assert " s each, 0 had one already, 0 failed" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- what is there already
@@ -233,7 +234,7 @@ def test_what_becomes_of_sidecars(ending: str, folder: Path, capsys: pytest.Capt
     (folder / f"b{ending}").touch()  # an empty one is no caption
     run = ["caption", str(folder), *MODEL, "--output", ending]
     assert main(run) == 0
-    assert capsys.readouterr().err.endswith(", 1 had one already, 0 could not be read\n")
+    assert capsys.readouterr().err.endswith(", 1 had one already, 0 failed\n")
     texts = {name: (folder / f"{name}{ending}").read_text() for name in "abc"}
     assert texts == {"a": "mine\n", "b": SAID + "\n", "c": SAID + "\n"}
     assert main([*run, "--existing", "append"]) == 0
@@ -308,7 +309,7 @@ def test_a_name_too_long_for_its_text_file_is_told_and_passed(
     assert main(["caption", str(folder), *MODEL, "--output", ".caption"]) == 1
     told = capsys.readouterr().err
     assert told.count("too long a name for a text file") == 2
-    assert told.endswith(", 0 had one already, 2 could not be read\n")
+    assert told.endswith(", 0 had one already, 2 failed\n")
     assert errno.ENAMETOOLONG
     assert files.is_ending(".caption")
 
@@ -324,7 +325,7 @@ def test_what_needs_more_is_told_and_counted(folder: Path, capsys: pytest.Captur
     assert any("drawing.eps is a drawing in PostScript" in line for line in told)
     assert any("photo.jxl is a JPEG XL picture, which needs" in line for line in told)
     assert told[-1].startswith("numpygit: 3 captioned, ")
-    assert told[-1].endswith(" s each, 0 had one already, 2 not readable here, 1 could not be read")
+    assert told[-1].endswith(" s each, 0 had one already, 2 not readable here, 1 failed")
 
 
 def test_no_kind_of_picture_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -339,7 +340,7 @@ def test_no_kind_of_picture_is_passed_over(tmp_path: Path, capsys: pytest.Captur
     assert main(["caption", str(tmp_path), *MODEL]) == 1
     read = capsys.readouterr()
     assert read.out.count(SAID) == 2
-    assert read.err.splitlines()[-1].endswith("2 not readable here, 1 could not be read")
+    assert read.err.splitlines()[-1].endswith("2 not readable here, 1 failed")
     assert "Thumbs" not in read.err
 
 
@@ -398,6 +399,94 @@ def test_a_warning_is_one_line_without_the_code_it_comes_from(
     assert main(["caption", str(SIGN), *MODEL]) == 0
     read = capsys.readouterr()
     assert (read.out, read.err) == ("a caption\n", "numpygit: note: an option that does nothing\n")
+
+
+def test_a_format_without_an_output_is_refused(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["caption", str(folder), "--format", "csv", *MODEL]) == 1
+    assert "--format is that of --output" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names on Windows")
+def test_no_name_is_a_formula_in_a_spreadsheet(folder: Path, tmp_path: Path) -> None:
+    names = ["=cmd.png", "+1.png", "-2.png", "@sum.png", "\t=1.png", "\r=1.png", "a=1.png"]
+    for name in names:
+        shutil.copy(SIGN, folder / name)
+    output = tmp_path / "captions.csv"
+    for _ in range(2):  # and each is found again
+        assert main(["caption", str(folder), "--output", str(output), *MODEL]) == 0
+    with output.open(newline="", encoding="utf-8-sig") as file:
+        written = [row["picture"] for row in csv.DictReader(file)]
+    assert sorted(written) == sorted(["a.png", "a=1.png", "b.png", "c.png",
+                                      *(f"./{name}" for name in names[:-1])])  # fmt: skip
+    assert all((folder / name).is_file() for name in written)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_lists_and_labels_have_the_encodings_of_windows(
+    encoding: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    def write(name: str, text: str) -> str:
+        mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
+        (tmp_path / name).write_bytes(f"{mark}{text}".encode(encoding))
+        return str(tmp_path / name)
+
+    shutil.copy(SIGN, folder / "ä.png")
+    for table in (
+        write("a.csv", "picture,caption\r\nä.png,x\r\n"),
+        write("b.csv", "picture\tcaption\r\nä.png\tx\r\n"),
+        write("a.jsonl", '{"picture": "ä.png"}\r\n'),
+    ):
+        assert main(["caption", table, "--pictures", str(folder), *MODEL]) == 0
+        assert capsys.readouterr().out == f"ä.png: {SAID}\n"
+    labels = write("labels.txt", f"{SAID}\r\na dög\r\n")
+    assert main(["classify", str(SIGN), "--labels", labels, *MODEL]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert (first.endswith(f"  {SAID}"), second.endswith("  a dög")) == (True, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes among the files of Windows")
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_no_file_that_is_named_may_go_on_for_ever(
+    kind: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    endings = (".csv", ".jsonl", ".json", ".txt", ".tar", ".tsv", ".safetensors", ".npz")
+    odd = {ending: tmp_path / f"odd{ending}" for ending in endings}
+    for path in odd.values():
+        os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
+    right = tmp_path / "right.safetensors"
+    assert main(["trace", str(SIGN), "--output", str(right), *MODEL]) == 0
+    capsys.readouterr()
+    for arguments in (
+        *(
+            ["caption", str(odd[ending]), *MODEL]
+            for ending in (".csv", ".jsonl", ".json", ".tar", ".tsv")
+        ),
+        ["caption", str(folder), "--output", str(odd[".csv"]), *MODEL],
+        ["caption", str(folder), "--output", str(odd[".jsonl"]), *MODEL],
+        ["classify", str(SIGN), "--labels", str(odd[".txt"]), *MODEL],
+        ["evaluate", str(odd[".json"]), "--references", str(odd[".json"])],
+        ["diff", str(odd[".safetensors"]), str(right)],
+        ["diff", str(right), str(odd[".npz"])],
+        ["diff", str(right), str(right), "--map", str(odd[".txt"])],
+        ["train", str(odd[".csv"]), "--output", str(tmp_path / "trained")],
+    ):
+        assert main(arguments) == 1, arguments
+        told = capsys.readouterr().err
+        assert len(told.splitlines()) == 1, told
+        assert "odd" in told
+
+
+def test_a_package_that_an_output_needs_is_missed_before_the_work(
+    folder: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    monkeypatch.setattr(Captioner, "pixels", lambda *given: pytest.fail("that was too early"))
+    output = folder.parent / "captions.parquet"
+    assert main(["caption", str(folder), "--output", str(output), *MODEL]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "pip install 'numpygit[parquet]'" in line
+    assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_control_characters_never_reach_a_terminal(

@@ -209,13 +209,15 @@ def test_a_run_that_is_refused_leaves_no_journal(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_runs_do_not_write_the_same_file(tmp_path):
-    for name in OUTPUTS:
-        first, second = (sink(str(tmp_path / name), model="m") for _ in range(2))
-        first.open()
-        with pytest.raises(UserError, match="another run of numpygit is writing"):
-            second.open()
-        first.close()
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_two_runs_do_not_write_the_same_file(tmp_path, name):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    first, second = (sink(str(tmp_path / name), model="m") for _ in range(2))
+    first.open()
+    with pytest.raises(UserError, match="another run of numpygit is writing"):
+        second.open()
+    first.close()
 
 
 @pytest.mark.parametrize("name", OUTPUTS)

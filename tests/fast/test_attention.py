@@ -5,7 +5,7 @@ import pytest
 from attention_cases import CLOSE, SIZES, D, M, N, of_scale, random
 
 from numpygit.fast import attention
-from numpygit.fast.teams import Member, in_teams
+from numpygit.fast.teams import Member, Team, in_teams
 from numpygit.model import layers
 
 
@@ -23,22 +23,32 @@ def test_image_tokens_with_scores_of_any_size(scale, offset, pictures):
     np.testing.assert_allclose(mine.T.reshape(tokens.shape), expected, atol=CLOSE * size)
 
 
-@pytest.mark.parametrize("size", [2, 3])
-def test_a_team_shares_the_tokens_of_a_picture(size):
+@pytest.mark.parametrize("size", range(2, N + 1))
+def test_a_team_shares_the_heads_of_a_picture(size):
     p, tokens = of_scale(1, 0), random(1, M, D)
     expected, kv = layers.attention(tokens, p, heads=N)
     x = np.ascontiguousarray(tokens[0].T)
 
     def work(picture: slice, member: Member) -> tuple:
-        own = x[:, member.own(M)]
-        mine, kv = attention.image_attention(own, p, heads=N, layer=3, member=member)
-        assert mine.shape == own.shape
-        return *member.gather(4, mine), kv
+        mine, kv = attention.image_attention(x, p, heads=N, plus=x, member=member)
+        return mine, kv, attention.image_keys_and_values(x, p, heads=N, member=member)
 
-    ((whole, gathered),) = in_teams(work, [slice(0, 1)], size=size, threads=size)
+    ((whole, gathered, again),) = in_teams(work, [slice(0, 1)], size=size, threads=size)
+    expected = expected + tokens
     np.testing.assert_allclose(whole.T[None], expected, atol=CLOSE * np.abs(expected).max())
-    np.testing.assert_allclose(gathered.k, kv.k, atol=CLOSE)
-    np.testing.assert_allclose(gathered.v, kv.v, atol=CLOSE)
+    for found in (gathered, again):
+        np.testing.assert_allclose(found.k, kv.k, atol=CLOSE)
+        np.testing.assert_allclose(found.v, kv.v, atol=CLOSE)
+
+
+@pytest.mark.parametrize("hands", [1, 2, 3, 9])
+def test_hands_share_the_heads_of_a_picture(hands):
+    p, tokens = of_scale(1, 0), random(1, M, D)
+    expected, _ = layers.attention(tokens, p, heads=N)
+    x = np.ascontiguousarray(tokens[0].T)
+    member = Member(Team(1), 0, hands=hands)
+    mine, _ = attention.image_attention(x, p, heads=N, member=member)
+    np.testing.assert_allclose(mine.T[None], expected, atol=CLOSE * np.abs(expected).max())
 
 
 def test_what_is_not_a_number_stays_so():

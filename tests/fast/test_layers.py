@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from numpygit.fast import layers as fast
+from numpygit.fast.teams import Member, Team, in_teams
 from numpygit.model import layers
 from numpygit.model.params import MLP, LayerNorm, Linear
 
@@ -27,6 +28,28 @@ def test_residuals_are_added():
     assert_close(fast.mlp(x, p, activation="gelu"), expected)
     assert_close(fast.mlp(x, p, activation="gelu", plus=plus), expected + plus)
     assert_close(fast.linear(x, p.up), layers.linear(x.T, p.up).T)
+    assert_close(fast.linear(x, p.up, rows=slice(2, 5)), layers.linear(x.T, p.up).T[2:5])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_a_team_computes_the_same(size):
+    p = MLP(Linear(random(11, 6), random(11)), Linear(random(6, 11), random(6)))
+    norm, x, plus = LayerNorm(random(6), random(6)), random(6, 9), random(1, 6, 9)[0]
+
+    def work(picture: slice, member: Member) -> tuple:
+        normed = fast.layer_norm(x, norm, eps=1e-5, member=member)
+        return normed, fast.mlp(x, p, activation="gelu", plus=plus, member=member)
+
+    ((normed, hidden),) = in_teams(work, [slice(0, 1)], size=size, threads=4)
+    assert_close(normed, layers.layer_norm(x.T, norm, eps=1e-5).T)
+    assert_close(hidden, layers.mlp(x.T[None], p, activation="gelu")[0].T + plus)
+
+
+@pytest.mark.parametrize("hands", [1, 2, 3, 20])
+def test_hands_share_the_activation(hands):
+    p, x = MLP(Linear(random(11, 6), random(11)), Linear(random(6, 11), random(6))), random(6, 9)
+    mine = fast.mlp(x, p, activation="gelu", member=Member(Team(1), 0, hands=hands))
+    assert_close(mine, layers.mlp(x.T[None], p, activation="gelu")[0].T)
 
 
 @pytest.mark.parametrize("name", ["quick_gelu", "gelu", "gelu_new", "relu", "silu", "selu", abs])

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from numpygit.errors import UserError
 from numpygit.fast import pool
 from numpygit.fast.pool import Pool, cut, groups, pool_of, side_by_side, spread
 
@@ -32,6 +33,15 @@ def test_every_thread_does_its_share_once_and_again():
     names = []
     crew.run(lambda number: names.append(threading.current_thread().name))
     assert len(set(names)) == 3
+
+
+def test_a_system_that_starts_no_more_threads_is_told_of(monkeypatch):
+    def refused(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(UserError, match="this system starts no 17 threads; give fewer"):
+        pool_of(17)
 
 
 @pytest.mark.parametrize("who", [0, 1, 2])

@@ -21,7 +21,7 @@ def random(*shape: int) -> np.ndarray:
 
 @pytest.mark.parametrize("directly", [True, False])
 @pytest.mark.parametrize("threads", [1, 2, 3, 4])
-@pytest.mark.parametrize("count", [1, 2, 4, 5, 7, 8, 31, 32, 33])
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 7, 8, 16, 17, 32, 33])
 def test_products_however_they_are_cut(count, threads, directly, monkeypatch):
     monkeypatch.setattr(products, "NEAR", 60)
     monkeypatch.setattr(products, "SLICE", 40)

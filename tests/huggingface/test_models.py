@@ -80,7 +80,7 @@ def test_the_picture_tower() -> None:
     with pytest.raises(AttributeError, match="pooler_output"):
         _ = outputs.pooler_output
     (last,) = TOWER(PIXELS, return_dict=False)
-    np.testing.assert_allclose(last, outputs[0], atol=1e-5)  # by fast.py
+    np.testing.assert_allclose(last, outputs[0], atol=1e-5)  # by fast/towers.py
 
 
 def test_outputs_by_attribute_key_number_and_as_a_tuple() -> None:

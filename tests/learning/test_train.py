@@ -304,7 +304,10 @@ def test_a_picture_cut_short_is_noticed_before_training(tmp_path):
     whole = (folder / "b.png").read_bytes()
     (folder / "b.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r"b\.png: .* damaged or cut short"):
-        teach(folder, tmp_path / "out")
+        teach(folder, tmp_path / "out", steps=1, validation=0.0)
+    (folder / "b.png").unlink()
+    lines = teach(folder, tmp_path / "out", steps=1, validation=0.0)  # there was nothing to go on
+    assert len(lines) == 1
 
 
 def test_missing_pictures_and_settings_that_cannot_be(lesson, tmp_path):
@@ -314,6 +317,8 @@ def test_missing_pictures_and_settings_that_cannot_be(lesson, tmp_path):
         teach(table, tmp_path / "out")
     for settings, message in (
         ({"what": "half"}, "give one of: all, text"),
+        ({"what": "lora"}, "give one of: all, text"),
+        ({"what": "last:99"}, "last:N can be 1 to 4"),
         ({"batch": 0}, "batch is 0"),
         ({"optimizer": "sgd"}, "adamw, muon"),
         ({"schedule": "step"}, "linear, cosine"),
@@ -323,6 +328,7 @@ def test_missing_pictures_and_settings_that_cannot_be(lesson, tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             teach(lesson, tmp_path / "out", **settings)
+        assert not (tmp_path / "out").exists()
     (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match="is a file"):
         teach(lesson, tmp_path / "file")

@@ -1,9 +1,11 @@
 """Public docstrings: their examples run, and their parameters are those of the signature."""
 
+import ast
 import doctest
 import importlib
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +34,10 @@ FUNCTIONS = (numpygit.classify, numpygit.debug, numpygit.load, numpygit.pipeline
 NEVER_RAISE = (numpygit.debug, Recorder)
 OF_OUR_OWN = (numpygit.PictureOptions, numpygit.debug, numpygit.load, Recorder)  # no source
 MODULES = sorted({public.__module__ for public in DOCUMENTED})
+PACKAGE = Path(numpygit.__file__).parent
+FOLDERS = sorted(path.parent for path in PACKAGE.rglob("__init__.py"))
+ROOMS = "|".join(path.name for path in FOLDERS if path.parent == PACKAGE)
+PATH = re.compile(rf"(?<![\w/.-])(?:numpygit/)?((?:{ROOMS})/(?:\w+/)*\w+\.py)\b")
 HEADING = re.compile(r"^(\w+)\n-+$", re.MULTILINE)
 by_name = pytest.mark.parametrize("public", DOCUMENTED, ids=lambda public: public.__name__)
 
@@ -98,3 +104,22 @@ def test_outputs_show_sizes_and_no_numbers():
         "ModelOutput(logits=float32 (1, 3, 154), past_key_values=Cache(4 layers, 1 rows, 0 image "
         "tokens, 3 words), attentions=4 x float32 (1, 5, 3, 3))"
     )
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: str(path.relative_to(PACKAGE.parent)))
+def test_the_first_page_of_a_folder_names_each_of_its_files(folder):
+    tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
+    page = ast.get_docstring(tree) or ""
+    inside = {path.name for path in folder.glob("*.py")} - {"__init__.py", "__main__.py"}
+    folders = {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
+    named = set(re.findall(r"(?<![\w/.])\w+\.py\b", page))
+    assert sorted(inside - named) == []
+    assert sorted(name for name in folders if name not in page) == []
+    listed = re.findall(r"\w+\.py(?= {2,})", page)
+    assert sorted(name for name in listed if not any(folder.rglob(name))) == []
+
+
+def test_files_that_docstrings_and_comments_name_exist():
+    for path in PACKAGE.rglob("*.py"):
+        for name in PATH.findall(path.read_text(encoding="utf-8")):
+            assert (PACKAGE / name).exists() or any(PACKAGE.rglob(name)), f"{path}: {name}"

@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import math
 import re
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from golden_inputs import FACTOR, FLOOR
 from hostile_files import HOSTILE
 
 from numpygit.cli.commands import DEFAULT_MODEL, commands_of, parser
@@ -129,6 +131,8 @@ def test_the_counts_it_gives_are_true():
     assert len(re.findall(r"\d+ official checkpoints", README)) == 2
     assert f"official ids on {len(asked['cases'])} recorded cases" in README
     assert f"checks {len(published['cases'])} published figures" in README
+    assert f"than {FACTOR} times as far" in README
+    assert f"is itself, or 1e{math.log10(FLOOR):.0f}." in README
 
 
 def test_the_counts_in_words_are_true():

@@ -72,7 +72,7 @@ def test_500_pictures_two_actors_one_broken_picture_one_killed_actor(tmp_path, k
             pytest.fail("no two actors were seen")
     said, _ = running.communicate(timeout=500)
     assert running.returncode == 1, said
-    assert "499 captioned, 0 had one already, 1 could not be read" in said
+    assert "499 captioned, 0 had one already, 1 failed" in said
     rows = pq.read_table(output).to_pylist()
     found = {Path(row["path"]).name: row for row in rows}
     assert len(found) == len(rows) == 500
@@ -106,7 +106,7 @@ def test_what_ray_reads_by_itself(tmp_path, kind):
         running = start([*command, "--output", str(output)], str(tmp_path))
         said, _ = running.communicate(timeout=300)
         assert running.returncode == 0, said
-        assert f"{12 - had} captioned, {had} had one already, 0 could not be read" in said
+        assert f"{12 - had} captioned, {had} had one already, 0 failed" in said
     found = [row for path in output.glob("*.json") for row in made_sets.lines(path)]
     assert len(found) == 12
     texts = sorted(row["caption"] for row in found)

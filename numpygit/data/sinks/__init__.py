@@ -7,6 +7,11 @@
     captions.parquet               key, question, text, error, model
     (none)                         the screen
 
+    run.py     caption a whole source into a sink        hold.py        locks, and flushing to disk
+    files.py   .jsonl, .csv, the screen                  texts.py       the same as sinks
+    tars.py    .tar                                      published.py   COCO, VQA, .parquet
+    sidecars.py   .txt beside pictures
+
 Each is opened, can tell which rows it has, takes more of them and is closed; `finish` writes what
 only a complete run can write. What was written once survives whatever happens next, and from
 `open` to `close` no other run may write there.
@@ -19,6 +24,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ...errors import UserError
+from ...loading.formats.small_files import check_regular
 from ..rows import Row
 from ..speak import Spoken
 from .files import Rows, Screen, is_ending
@@ -71,6 +77,8 @@ def sink(
     kind, path = kind_of(output, form, asks=asks), Path(output)
     if is_ending(output):
         return Sidecars(output, existing=existing, folders=folders, together=together)
+    if kind in FORMATS:
+        check_regular(path)
     if kind in ("jsonl", "csv"):
         return Texts(Rows(path, model, existing=existing))
     if existing != "skip":

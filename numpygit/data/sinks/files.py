@@ -74,9 +74,9 @@ class Rows:
 
     def row(self, picture: str, caption: str, several: Sequence[Scored]) -> bytes:
         """Write one row, with its end of line."""
-        values = [picture, caption, self.model]
         if self.is_csv:
-            return write_csv(values)
+            return write_csv([no_formula(picture), caption, self.model])
+        values = [picture, caption, self.model]
         return json.dumps(as_fields(values, several)).encode() + b"\n"
 
     def records(self, lines: io.BufferedRandom) -> Iterator[bytes]:
@@ -109,7 +109,8 @@ class Rows:
         """Read which picture a row is about; refuse rows that are not of this kind and model."""
         try:
             if self.is_csv:
-                picture, _, model = read_csv(record)
+                written, _, model = read_csv(record)
+                picture = written[2:] if no_formula(written[2:]) == written else written
             else:
                 values = json.loads(record)
                 picture, _, model = (values[column] for column in COLUMNS)
@@ -181,6 +182,11 @@ def repair_tail(file: io.BufferedRandom) -> None:
             file.truncate(start + len(kept) + line)
             return
         end = start
+
+
+def no_formula(picture: str) -> str:
+    """Write the name of a picture so that no spreadsheet takes it for a formula: ./=1+1.png."""
+    return f"./{picture}" if picture.startswith(("=", "+", "-", "@", "\t", "\r")) else picture
 
 
 def write_csv(values: list[str]) -> bytes:

@@ -1,4 +1,4 @@
-"""What all files of captions need: one writer at a time, and bytes that are on the disk."""
+"""Locks and flushing: one writer at a time, and bytes that are on the disk."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ class Kind(NamedTuple):
     values: Callable[[Spoken, str], Values | None]  # the row of the file; None for no row
     read: Callable[[Path], list[Values]]
     write: Callable[[Path, list[Values]], None]
+    need: Callable[[], object] = dict  # fails where a package is missing, before any work
 
 
 class Published:
@@ -47,6 +48,7 @@ class Published:
 
     def open(self) -> None:
         """Read what is there already, and keep others from writing."""
+        self.kind.need()
         try:
             with self.journal.open("a+b") as file:
                 self.hold.take()
@@ -187,4 +189,7 @@ def write_parquet(path: Path, rows: list[Values]) -> None:
 
 COCO = Kind("COCO's results", coco_id, "image_id", coco_values, read_results, write_results)
 VQA = Kind("VQA's results", vqa_id, "question_id", vqa_values, read_results, write_results)
-PARQUET = Kind("captions", lambda row: row.key, "key", parquet_values, read_parquet, write_parquet)
+PARQUET = Kind(
+    "captions", lambda row: row.key, "key", parquet_values, read_parquet, write_parquet,
+    need=pyarrow_parquet,
+)  # fmt: skip

@@ -19,7 +19,7 @@ class Counts:
 
     captioned: int = 0
     had: int = 0  # a caption already
-    failed: int = 0  # pictures that could not be read, or their captions not be kept
+    failed: int = 0  # pictures that could not be read, or whose captions could not be kept
     fine: int = 0  # of these, pictures that only cannot be read here
     seconds: float = field(default=0.0, compare=False)
 
@@ -27,7 +27,7 @@ class Counts:
         is_timed = self.captioned and self.seconds
         each = f", {self.seconds / self.captioned:.2f} s each" if is_timed else ""
         need = f"{self.fine} not readable here, " if self.fine else ""
-        broken = f"{self.failed - self.fine} could not be read"
+        broken = f"{self.failed - self.fine} failed"
         return f"{self.captioned} captioned{each}, {self.had} had one already, {need}{broken}"
 
 

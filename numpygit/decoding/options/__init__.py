@@ -1,8 +1,8 @@
 """Every option of `generate`.
 
-config.py   GenerationConfig: names, defaults      checks.py   what cannot be
+config.py   GenerationConfig: names, defaults      checks.py   wrong values, refused
+kinds.py    types and ranges, from one table       files.py    generation_config.json
 absent.py   options of transformers that GIT does not have here
-kinds.py    options against the table of their kinds                 files.py   the file
 """
 
 from .absent import ABSENT as ABSENT

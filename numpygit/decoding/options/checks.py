@@ -1,7 +1,10 @@
-"""What options cannot be, refused before any work; what they do for nothing, with a warning."""
+"""Checks of generation options: wrong values are errors before any work, those without effect are
+warnings.
+"""
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -33,6 +36,10 @@ def check(options: Any) -> None:
     require("per_node_beam_size", nodes, nodes >= 2, "at least 2")
     if groups > 1 and options.do_sample:
         raise UserError("num_beam_groups and do_sample do not go together; leave one out")
+    for field in fields(options):
+        value = getattr(options, field.name)
+        is_odd = isinstance(value, float) and not math.isfinite(value)
+        require(field.name, value, not is_odd, "a finite number")
     check_filters(options)
     check_penalties(options)
 
@@ -62,6 +69,7 @@ def check_penalties(options: Any) -> None:
     """Refuse penalties that cannot be."""
     penalty = options.repetition_penalty
     require("repetition_penalty", penalty, penalty > 0, "more than 0")
+    require("min_length", options.min_length, options.min_length >= 0, "at least 0")
     size = options.no_repeat_ngram_size
     require("no_repeat_ngram_size", size, size >= 0, "at least 0")
     for words in options.bad_words_ids or ():

@@ -1,4 +1,5 @@
-"""Options against the table of their kinds: `loading.fields.GENERATION`, which files are held to.
+"""Types and ranges of generation options, by the table that files are checked with too:
+`loading.fields.GENERATION`.
 
 A value of another kind, num_beams="four", is refused in one sentence, wherever it comes from.
 """

@@ -1,4 +1,4 @@
-"""What the three models have in common: parameters by their official names, places, sizes.
+"""What the three models have in common: parameters by their official names, `to`, saving, resizing.
 
 A base class is what users of transformers expect here, `PreTrainedModel`; it holds no mathematics.
 Source of names: transformers 4.37.2, `modeling_utils.py`.

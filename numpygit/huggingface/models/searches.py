@@ -19,29 +19,29 @@ IDLE = ("synced_gpus", "sequential")
 
 
 def greedy_search(model: Any, input_ids: Any, **given: Any) -> Any:
-    """Take the likeliest token each time."""
+    """Greedy decoding: take the likeliest token each time."""
     return search(model, input_ids, given, do_sample=False)
 
 
 def sample(model: Any, input_ids: Any, **given: Any) -> Any:
-    """Draw each token."""
+    """Sampling: draw each token by its probability."""
     return search(model, input_ids, given, do_sample=True, top_k=0)
 
 
 def contrastive_search(model: Any, input_ids: Any, **given: Any) -> Any:
-    """Take likely tokens that do not repeat what was said."""
+    """Contrastive search: likely tokens whose hidden states do not repeat earlier ones."""
     given.setdefault("top_k", 1)
     return search(model, input_ids, given, do_sample=False)
 
 
 def beam_search(model: Any, input_ids: Any, beam_scorer: Any, **given: Any) -> Any:
-    """Search with beams, as a scorer says: its fields are read, it is not called."""
+    """Beam search with the settings of a BeamSearchScorer: it is read, not called."""
     return search(model, *one_a_picture(input_ids, beam_scorer, given), do_sample=False,
                   **beam_options(beam_scorer))  # fmt: skip
 
 
 def beam_sample(model: Any, input_ids: Any, beam_scorer: Any, **given: Any) -> Any:
-    """Search with beams whose tokens are drawn."""
+    """Beam search whose tokens are drawn; the scorer is read, not called."""
     return search(model, *one_a_picture(input_ids, beam_scorer, given), do_sample=True, top_k=0,
                   **beam_options(beam_scorer))  # fmt: skip
 

@@ -22,6 +22,17 @@ FIRST, LAST, NONE = "channels_first", "channels_last", "none"
 FORMATS = (FIRST, LAST, NONE)
 
 
+def as_array(given: Any) -> Array:
+    """Take an array, or ask an object for its own, as tensors of other libraries are asked."""
+    try:
+        return np.asarray(given)
+    except Exception as error:  # a tensor on a graphics card, for one, raises what it likes
+        why = shown(" ".join(str(error).split()), 200)
+        raise UserError(
+            f"{type(given).__name__} gives no array ({why}); give a NumPy array"
+        ) from None
+
+
 def layout_of(picture: Array, given: object = None) -> str:
     """Tell where the channels of an array are: as `given` says, else where there are 1, 3 or 4."""
     name = getattr(given, "value", given)
@@ -38,11 +49,12 @@ def layout_of(picture: Array, given: object = None) -> str:
 
 def channels_last(picture: Any, given: object = None) -> tuple[Array, str]:
     """Bring a picture to (H, W, C): -> the array, and the layout it had."""
-    array = np.asarray(picture)
+    array = as_array(picture)
     layout = layout_of(array, given)
     if array.ndim != (2 if layout == NONE else 3):
-        raise UserError(f"a picture array must be of shape (H, W, C), (C, H, W) or (H, W), "
-                        f"and {layout} as said; got {array.shape}")  # fmt: skip
+        said = "" if given is None else f", and {layout} as said"
+        raise UserError(f"a picture array must be of shape (H, W, C), (C, H, W) or (H, W){said}; "
+                        f"got {array.shape}")  # fmt: skip
     if layout == NONE:
         return array[:, :, None], layout
     return (array.transpose(1, 2, 0) if layout == FIRST else array), layout

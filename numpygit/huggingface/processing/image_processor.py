@@ -33,6 +33,7 @@ from ...model.image import CLIP_MEAN, CLIP_STD
 from ...model.params import Array
 from ..reading import DEFAULT, PictureOptions
 from .array_steps import (
+    as_array,
     as_setting,
     channels_last,
     crop_array,
@@ -374,7 +375,7 @@ def clips_of(images: Any) -> list[list[Any]]:
 def as_list(images: Any) -> list[Any]:
     """List the members of a list, a tuple, or an array of any library; others are one thing."""
     if hasattr(images, "__array__"):
-        return list(np.asarray(images))
+        return list(as_array(images))
     return list(images) if isinstance(images, list | tuple) else [images]
 
 
@@ -382,9 +383,11 @@ def checked_picture(given: Any) -> Any:
     """Refuse what is no picture; take arrays of any library as NumPy's."""
     check_picture(given)
     is_array = hasattr(given, "__array__") and not isinstance(given, Image.Image | memoryview)
-    if is_array and np.ndim(given) not in (2, 3):
+    if not is_array:
+        return given
+    array = as_array(given)
+    if array.ndim not in (2, 3):
         raise UserError(
-            "a picture array must be of shape (H, W, C), (C, H, W) or (H, W); got "
-            f"{np.shape(given)}"
+            f"a picture array must be of shape (H, W, C), (C, H, W) or (H, W); got {array.shape}"
         )
-    return np.asarray(given) if is_array else given
+    return array

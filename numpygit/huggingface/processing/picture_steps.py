@@ -32,7 +32,7 @@ from ..reading.address import content_of, fetch_address, is_address
 from ..reading.colours import in_8_bits, in_srgb, laid_on, padded, picture_of
 from ..reading.content import ANIMATED, RAW, is_video, kind_of, kind_of_file, register_plugin
 from ..reading.mistakes import is_of_library, joined, unreadable
-from .array_steps import FIRST, LAST, channels_last, in_layout
+from .array_steps import FIRST, LAST, as_array, channels_last, in_layout
 
 Picture: TypeAlias = Image.Image | str | os.PathLike[str] | bytes | BinaryIO | Array
 SETTINGS = {
@@ -110,7 +110,7 @@ class ImageProcessor:
         given: Any = picture
         is_scaled, layout, four = False, LAST, not self.do_convert_rgb
         if hasattr(given, "__array__") and not isinstance(given, Image.Image | memoryview):
-            colours, layout = channels_last(np.asarray(given), input_data_format)
+            colours, layout = channels_last(given, input_data_format)
             given, is_scaled = picture_of(colours)
             four = four or {np.size(self.image_mean), np.size(self.image_std)} <= {1, 4}
         kept = four and isinstance(given, Image.Image) and given.mode == "RGBA"
@@ -147,7 +147,7 @@ def as_rgb(picture: Any, options: PictureOptions) -> Image.Image:
     if isinstance(picture, Image.Image):
         return handed_over(picture, options)
     if hasattr(picture, "__array__") and not isinstance(picture, memoryview):
-        return handed_over(picture_of(channels_last(np.asarray(picture))[0])[0], options)
+        return handed_over(picture_of(channels_last(picture)[0])[0], options)
     return open_picture(picture, options)
 
 
@@ -167,7 +167,7 @@ def is_one_picture(given: object) -> bool:
     if isinstance(given, Image.Image | str | os.PathLike | bytes | bytearray | memoryview):
         return True
     if hasattr(given, "__array__"):
-        return np.ndim(given) < 4
+        return as_array(given).ndim < 4
     return hasattr(given, "read")
 
 
@@ -183,7 +183,7 @@ def is_file(given: object) -> bool:
 def check_picture(given: object) -> None:
     """Refuse what is no picture at all, such as None."""
     if not is_one_picture(given):
-        shape = f" of shape {np.shape(given)}" if hasattr(given, "__array__") else ""
+        shape = f" of shape {as_array(given).shape}" if hasattr(given, "__array__") else ""
         raise UserError(
             "a picture must be a path, an address, bytes, an open file, a Pillow picture, or an "
             f"array (H, W, C), (C, H, W) or (H, W); got {shown(type(given).__name__)}{shape}"

@@ -130,7 +130,7 @@ class GitProcessor:
     def from_folder(cls, folder: Path, *, preprocessing: str = "hf") -> GitProcessor:
         """Read the settings and the vocabulary of a checkpoint folder.
 
-        preprocessing "hf" takes the folder's own settings, "original" the authors': original.py.
+        preprocessing "hf" takes the folder's own settings, "original" the authors': authors.py.
         A folder of the authors has no settings for "hf": there they are the Hub's for such a model.
         """
         if preprocessing not in PREPROCESSING:

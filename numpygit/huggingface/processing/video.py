@@ -8,6 +8,7 @@ Frames are turned as the file says: EXIF, or the display matrix of a video.
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -108,7 +109,7 @@ def count_frames(given: Any) -> int:
     """Count the frames of a clip file, without decoding a video; a still picture has one."""
     source, name = source_of(given)
     with reading(source, name):
-        return len(times_of(source))
+        return len(times_of(source, exact=False))
 
 
 def frame_times(given: Any) -> list[float]:
@@ -147,10 +148,10 @@ def read_clip(given: Any, clip_len: int, options: PictureOptions = DEFAULT) -> l
     """
     source, name = source_of(given, options)
     with reading(source, name):
-        times = times_of(source)
+        by_time = options.sample == "time"
+        times = times_of(source, exact=by_time)
         if not times:
             raise UserError(f"{name} is damaged or cut short: it has no frames")
-        by_time = options.sample == "time"
         wanted = evenly_in_time(clip_len, times) if by_time else evenly_spaced(clip_len, len(times))
         frames = gather(source, wanted.tolist(), options)
         if frames.total <= max(wanted):  # some cannot be decoded: take them from the others
@@ -234,8 +235,23 @@ def decoded_frames(container: Any, damage: list[int]) -> Iterator[Any]:
 def from_video(frame: Any, options: PictureOptions) -> Image.Image:
     """Copy a frame of PyAV into a picture of its own, turned as its display matrix says."""
     picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
-    quarter = round(getattr(frame, "rotation", 0) / 90) % 4 if options.turn else 0  # to the left
-    return turned(picture, {0: 1, 1: 8, 2: 3, 3: 6}[quarter])
+    return turned(picture, orientation_of_video(frame)) if options.turn else picture
+
+
+def orientation_of_video(frame: Any) -> int:
+    """Read how a frame of PyAV is to be turned from its display matrix, as EXIF counts: 1 to 8.
+
+    A point (x, y) of the frame is shown at (a x + c y, b x + d y). Slanting ones are as they are.
+    """
+    found = [bytes(one) for one in frame.side_data if one.type.name == "DISPLAYMATRIX"]
+    if not found or len(found[0]) != 36:
+        return 1
+    a, b, _, c, d, *_ = struct.unpack("=9i", found[0])
+    if a and d and abs(a) >= abs(b):
+        return (3, 2, 4, 1)[2 * (a > 0) + (d > 0)]
+    if b and c:
+        return (7, 8, 6, 5)[2 * (b > 0) + (c > 0)]
+    return 1
 
 
 def animated_png(source: Source) -> Animation | None:
@@ -244,8 +260,12 @@ def animated_png(source: Source) -> Animation | None:
         return read_animation(file)
 
 
-def times_of(source: Source) -> list[float]:
-    """List the seconds at which frames come."""
+def times_of(source: Source, *, exact: bool = True) -> list[float]:
+    """List the seconds at which frames come; how many there are, at least.
+
+    Of WebP and AVIF a frame has to be decoded to know how long it stays: where times need not be
+    `exact`, all are 0.
+    """
     if is_video(source):
         with open_video(source) as container:
             return times_of_packets(container)
@@ -260,6 +280,8 @@ def times_of(source: Source) -> list[float]:
             times.append(now)
             if len(found) > 1:
                 picture.seek(number)
+                if exact and picture.format in ("WEBP", "AVIF"):
+                    picture.load()
                 now += float(picture.info.get("duration", 0)) / 1000
     return times
 

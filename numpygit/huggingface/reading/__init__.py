@@ -1,4 +1,4 @@
-"""Files -> pictures: what `processing/picture_steps.py` needs of it beside the usual way.
+"""Picture files, addresses and arrays -> pictures of 8-bit RGB.
 
 options.py    how pictures are read and fitted
 content.py    what a file is, by its first bytes

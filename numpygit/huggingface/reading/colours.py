@@ -10,12 +10,15 @@ from PIL import Image, ImageCms
 from ...errors import UserError
 from ...model.params import Array
 
+BITS = (8, 10, 12, 14, 16)
+
 
 def in_8_bits(picture: Image.Image) -> Image.Image:
     """Scale greys of 16 or 32 bits and of floats to 0..255 by their range; others stay.
 
-    The range is that of the kind of number: 0..65535 for 16 bits, 0..1 or 0..255 for floats that
-    lie within; numbers that fit none of these are scaled from their smallest to their largest.
+    The range begins at 0 and has as many bits as the largest number needs, of those that cameras
+    have: 8, 10, 12, 14 or 16, whatever a file could hold; for floats it may be 0..1. Numbers that
+    fit none of these are scaled from their smallest to their largest.
     """
     if picture.mode not in ("I", "F") and not picture.mode.startswith("I;16"):
         return picture
@@ -29,10 +32,7 @@ def in_8_bits(picture: Image.Image) -> Image.Image:
 def range_of(numbers: Array, mode: str) -> tuple[float, float]:
     """Choose the range that greys are scaled from."""
     low, high = float(numbers.min(initial=0)), float(numbers.max(initial=0))
-    if mode.startswith("I;16"):
-        return 0.0, 65535.0
-    bounds = (1.0, 255.0, 65535.0) if mode == "F" else (65535.0,)  # "I": older Pillow, 16 bits
-    for bound in bounds:
+    for bound in [*([1.0] if mode == "F" else []), *(2.0**bits - 1 for bits in BITS)]:
         if low >= 0 and high <= bound:
             return 0.0, bound
     return low, high
@@ -60,7 +60,7 @@ def in_srgb(picture: Image.Image) -> Image.Image:
 
 def laid_on(picture: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
     """Lay a transparent picture on a colour: -> RGB."""
-    clear = picture.convert("RGBA")
+    clear = (picture.convert("LA") if picture.mode == "La" else picture).convert("RGBA")
     ground = Image.new("RGBA", clear.size, (*colour, 255))
     return Image.alpha_composite(ground, clear).convert("RGB")
 
@@ -89,7 +89,11 @@ def picture_of(array: Array) -> tuple[Image.Image, bool]:
     if not (low >= 0 and high <= 255):
         raise UserError(
             f"a picture array must hold colours in 0 to 255, or in 0 to 1; got {low} to {high}. "
-            "Is it prepared already? Then pass it to the model as pixel_values"
+            + (
+                "Divide 16-bit colours by 65535"
+                if colours.dtype.kind in "ui" and low >= 0
+                else "Is it prepared already? Then pass it to the model as pixel_values"
+            )
         )
     is_scaled = bool(np.issubdtype(colours.dtype, np.floating) and high <= 1)
     whole = np.rint(colours * 255.0) if is_scaled else np.rint(colours)

@@ -1,4 +1,4 @@
-"""What goes wrong with a picture file, in one sentence."""
+"""Error messages for picture files that cannot be read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def unreadable(name: str, kind: str, error: Exception, lines: list[str]) -> User
     if kind == EMPTY:
         return UserError(f"{name} is empty: it has no bytes")
     if is_unknown and (has_decoder(kind) or kind == PICTURE):
-        why = "no picture in it can be decoded"
+        why = "no picture in it can be decoded, or it is of a kind that Pillow has no decoder for"
     elif is_unknown:
         why = "is not a picture that Pillow can read; give a JPEG, PNG, WebP, GIF, ..."
         return UserError(f"{name} {why}{joined(lines, str(error))}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import ImageColor
 
-from ...errors import UserError
+from ...errors import UserError, expect
 
 FITS = ("crop", "squash", "pad")
 SAMPLES = ("frames", "time")
@@ -64,6 +64,11 @@ class PictureOptions:
         ):  # fmt: skip
             if value not in choices:
                 raise UserError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
+        for name in ("turn", "to_srgb", "local_files_only"):
+            expect(name, getattr(self, name), bool, "True or False")
+        expect("timeout", self.timeout, (int, float), "a number of seconds")
+        if not 0 < self.timeout < float("inf"):
+            raise UserError(f"timeout is {self.timeout}, expected a number of seconds above 0")
         self.background_colour()
 
     def background_colour(self) -> tuple[int, int, int] | None:

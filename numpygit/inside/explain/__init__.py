@@ -4,6 +4,11 @@
     explanation.save("page.html")
     explanation                     # in a notebook: the page itself
 
+    traced_run.py   one run with a trace            panels.py     what the page shows of each word
+    importance.py   parts of the picture, hidden    gradient.py   gradient times input
+    map.py          the model in a dozen stops      stages.py     one tensor on its way
+    pictures.py     what the model saw              pack.py       numbers small enough for a page
+
 The page is `page.html` with its style and its program, and the numbers of this run as JSON.
 Attention weights are rounded to 255ths of the highest of their row; numbers in text are exact.
 """

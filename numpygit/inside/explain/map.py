@@ -30,9 +30,9 @@ def picture_stops(run: Run) -> list[Stop]:
             "seen",
         ),
         (
-            "squares",
+            "patches",
             f"{rows} x {columns} = {rows * columns}",
-            f"Cut into squares of {vision.patch_size} pixels. A matrix turns each into a token: a "
+            f"Cut into squares of {vision.patch_size} pixels. A matrix turns each into a token, a "
             f"vector of {vision.hidden_size} numbers. One more token, the class token, stands for "
             "the picture as a whole.",
             "seen",

@@ -42,7 +42,7 @@ def scored(run: Run, logits: Array) -> Array:
 
 
 def rivals(run: Run, number: int) -> dict[str, Any]:
-    """List the likeliest words with their scores, and what all words sum to when heated."""
+    """List the likeliest words with their scores, and the softmax sums at some temperatures."""
     logits = scored(run, run.tensors[f"word.{number}.logits"][0, -1])
     best = np.argsort(-logits, kind="stable")[:RIVALS]
     wide = logits.astype(np.float64)

@@ -46,7 +46,7 @@ def settings(run: Run) -> ImageProcessor | OriginalImageProcessor:
 
 
 def kept(run: Run, frame: Image.Image) -> dict[str, Any]:
-    """Say how a frame was resized, and which part of it the squares cover, as shares of its sides.
+    """Say how a frame was resized, and which part of it the patches cover, as shares of its sides.
 
     A part larger than 1 was filled up with a colour.
     """

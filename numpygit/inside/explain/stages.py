@@ -28,23 +28,23 @@ class Stage(NamedTuple):
 
 PICTURE = [
     Stage("pixels", "The picture as numbers: three colours, each around 0.", "image"),
-    Stage("vision.patches", "Cut into squares, row by row; each is one long row of numbers."),
+    Stage("vision.patches", "Cut into squares (patches), row by row; each is one row of numbers."),
     Stage("vision.patch_tokens", "A matrix turns each square into a vector: now it is a token."),
-    Stage("vision.x", "A class token in front, places added, each token normalised."),
-    Stage("vision.0.weights", "First layer, first head: who looks at whom, in shares of 1."),
+    Stage("vision.x", "A class token in front, positions added, each token normalised."),
+    Stage("vision.0.weights", "First layer, first head: attention weights; a row sums to 1."),
     Stage("vision.image_tokens", "After the whole vision encoder: every square knows the others."),
     Stage("clip_tokens", "The tokens of all frames in a row; each knows the time of its frame."),
     Stage("memory", "Brought to the width of the text decoder: this is what words can look at."),
 ]  # fmt: skip
 WORD = [
-    Stage("words", "The word before, looked up, with its place added: where the next one begins."),
+    Stage("words", "The word before, looked up, its position added: where the next one begins."),
     Stage("text.mask", "What it may look at: 0 for yes, minus infinity for no.", "text.word_mask"),
-    Stage("text.0.scores", "First layer, first head: how well its question fits each token's key."),
-    Stage("text.0.weights", "The same after softmax: shares of 1."),
+    Stage("text.0.scores", "First layer, first head: how well its query fits each token's key."),
+    Stage("text.0.weights", "The same after softmax: attention weights, which sum to 1."),
     Stage("text.0.joined", "What it gathered, the heads side by side."),
     Stage("text.{last}.x", "After the last layer: a vector that means the next word."),
     Stage("logits", "A score for each word of the vocabulary.", "text.decode_step"),
-    Stage("word", "The place of the highest score: the word that is said."),
+    Stage("word", "The number of the highest score: the word that is said."),
 ]
 
 

@@ -5,7 +5,7 @@
 
 The forward call is that of the model's own files; what they trace is the tape. This is the
 definition: readable, and in float64 equal to torch to 12 digits. Training uses its fast twin,
-`numpygit/learning/fast.py`.
+`numpygit/learning/fast/model.py`.
 """
 
 from __future__ import annotations

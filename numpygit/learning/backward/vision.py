@@ -92,7 +92,7 @@ def embed_patches_backward(
 
 
 def uncut_patches(patches: Array, *, shape: tuple[int, ...], patch: int) -> Array:
-    """Lay squares out as pictures again: (B, P, C * patch * patch) -> (B, C, H, W).
+    """Lay patches out as pictures again: (B, P, C * patch * patch) -> (B, C, H, W).
 
     The twin of `vision.cut_patches` backwards: what that dropped at the border gets 0.
     """

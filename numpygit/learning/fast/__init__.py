@@ -1,5 +1,7 @@
 """Forward and backward once more, arranged for training. Read `backward/` first.
 
+    layers.py, vision.py, text.py; model.py: loss and gradients of a batch
+
 Each function is the twin of one of the model and of `backward/`, and a test holds them equal. What
 differs, each measured (`tests/benchmarks/training.py`):
 

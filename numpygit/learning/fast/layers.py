@@ -173,7 +173,7 @@ def merge(p: Attention) -> Linear:
 
 
 class Looked(NamedTuple):
-    """What attention keeps for its way back."""
+    """What attention keeps for its backward pass."""
 
     x: Array  # (n, D), whose keys and values were looked at
     asking: Array  # (B * T, D), whose queries asked: x itself, or its last rows

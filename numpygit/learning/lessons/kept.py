@@ -1,4 +1,4 @@
-"""What frozen parts make is made once and kept on disk: image tokens, or states of lower layers.
+"""A cache on disk of what frozen layers compute: image tokens, or states of lower layers.
 
 With the vision encoder frozen, its tokens of a picture never change; with the lower text layers
 frozen too, neither do the states that go into the lowest trained one. Of a picture of git-base

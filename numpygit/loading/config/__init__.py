@@ -1,6 +1,7 @@
 """`config.json` <-> the settings of a model.
 
-configs.py    GitConfig, GitVisionConfig      settings.py   what every config can do
+configs.py            GitConfig, GitVisionConfig      settings.py   what both can do
+picture_settings.py   preprocessor_config.json, processor_config.json
 """
 
 from .configs import GitConfig as GitConfig

@@ -1,4 +1,4 @@
-"""The settings of pictures that a checkpoint folder holds."""
+"""The settings of pictures in a checkpoint folder: `preprocessor_config.json` and the like."""
 
 from __future__ import annotations
 

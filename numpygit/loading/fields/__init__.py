@@ -1,12 +1,11 @@
-"""Every field of every JSON file of a checkpoint: its type and its range, in one table a file.
+"""Every field of every JSON file of a checkpoint: its type and its range.
 
-`checked` holds a file against its table, so that a number that makes no sense is refused before
+`checked` compares a file with its table, so that a number that makes no sense is refused before
 any work, with the name of the file and the field. Fields that no table has are left as they are:
 files carry many that GIT does not use.
 
-kinds.py    whole numbers, numbers, flags, texts, lists, objects
-tables.py   one table for each file
-check.py    a file against its table
+    tables.py   one table for each file      kinds.py   whole numbers, flags, texts, lists, objects
+    check.py    a file against its table
 """
 
 from .check import brief as brief

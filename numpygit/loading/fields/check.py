@@ -1,4 +1,4 @@
-"""The values of a file against its table, and how a value that does not fit is told."""
+"""Compare a JSON file with its table; the message for a value that does not fit."""
 
 from __future__ import annotations
 

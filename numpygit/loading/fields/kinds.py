@@ -1,4 +1,4 @@
-"""The kinds of values that a field of a JSON file may have: each says what it is, and takes it.
+"""The types of values that a field of a JSON file may have, each with its check and its name.
 
 A whole number may be written as 4.0, as some programs do; "4", a text, is none. Infinities and
 NaN, which JSON does not have, are no numbers.
@@ -133,7 +133,7 @@ class ListOf:
 
 @dataclass(frozen=True)
 class Row:
-    """A list whose places have kinds of their own."""
+    """A list whose items each have a kind of their own."""
 
     items: tuple[Kind, ...]
 

@@ -1,4 +1,4 @@
-"""Every field of every JSON file of a checkpoint: its type and its range, in one table a file."""
+"""The tables: every field of every JSON file of a checkpoint, with its type and its range."""
 
 from __future__ import annotations
 

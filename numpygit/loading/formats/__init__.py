@@ -1,12 +1,13 @@
-"""The files that a checkpoint comes in -> name -> array. The names are the Hub's.
+"""Files of weights -> arrays by name. The names are those of the Hub.
 
-    mapped.py            a file in memory without reading it; its numbers as float32
-    safetensors_file.py  .safetensors
-    torch_file.py        what torch.save writes, new and old: .bin, .pt
-      pickled.py           its pickle, read as data: no code of a file is ever run
-      archive.py           its zip archive
-    original.py          the names of the authors' own files
-    parameter.py         the settings of the authors' models
+    safetensors_file.py   .safetensors
+    torch_file.py         what torch.save writes, new and old: .bin, .pt
+    pickled.py            its pickle, read as data: no code of a file is ever run
+    archive.py            its zip archive
+    mapped.py             a file mapped into memory; its numbers as float32
+    authors_names.py      the names in the authors' own model.pt
+    authors_settings.py   the settings of the authors' models
+    small_files.py        JSON, vocabularies
 
 Whatever is wrong with a file ends in one UserError that names the file, before any large memory
 is asked for. Infinities and NaN in a tensor that is copied, and in every vector, are errors too;

@@ -1,9 +1,9 @@
-"""The authors' own `model.pt`: their names, and a config from the shapes of its tensors.
+"""The names in the authors' own `model.pt` -> the names of the Hub.
 
 Source: microsoft/GenerativeImage2Text at faae4fb, `layers/CLIP/model.py` and `layers/decoder.py`;
 transformers 4.37.2, `convert_git_to_pytorch.py`. The shapes say all about the network: width and
 patch of the vision encoder, the size of pictures (from the number of positions) and the frames of a
-clip. `parameter.py` has what they cannot say.
+clip. `authors_settings.py` has what they cannot say.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A file in memory without reading it: its bytes are mapped, and arrays look straight at them.
+"""Memory-mapped files: arrays are views of the file's bytes, and nothing is read before it is used.
 
 Pages of the file come in when a number is used, and the system may drop them again, so a
 checkpoint costs no memory of its own. What cannot be used as it lies in the file, because it is
@@ -17,7 +17,7 @@ import numpy as np
 
 from ...errors import UserError
 from ...model.params import Array
-from .small_files import LFS_POINTER
+from .small_files import LFS_POINTER, check_regular
 
 DTYPES: dict[str, np.dtype[Any]] = {  # named as in .safetensors
     "F64": np.dtype("<f8"),
@@ -38,6 +38,7 @@ MOST_NUMBERS = 2**40  # in one tensor; git-large's word embedding has 2**25
 
 def map_file(path: Path) -> mmap:
     """Map a whole file, to be read only. Raises UserError where there is nothing to map."""
+    check_regular(path)
     try:
         with path.open("rb") as file:
             data = mmap(file.fileno(), 0, access=ACCESS_READ)

@@ -6,6 +6,7 @@ such files are. A byte order mark at the start, as some editors write it, is no 
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import stat
@@ -17,6 +18,16 @@ from ..fields import check_depth
 
 LONGEST_JSON = 2**20
 LFS_POINTER = b"version https://git-lfs"  # what a clone without git-lfs has in place of a file
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is there and no file, a pipe or a device: to open it could wait for ever."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # whoever opens it says what is wrong
+        return
+    if not stat.S_ISREG(mode):
+        raise UserError(f"{path} is a pipe, a device or a folder, expected a file")
 
 
 def read_small(path: Path, *, longest: int = LONGEST_JSON) -> bytes:
@@ -47,10 +58,21 @@ def read_small(path: Path, *, longest: int = LONGEST_JSON) -> bytes:
     return content
 
 
+def decoded(content: bytes) -> str:
+    """Decode a text in UTF-8, or in UTF-16 as Windows marks it, without its byte order mark."""
+    return content.decode(encoding_of(content))
+
+
+def encoding_of(start: bytes) -> str:
+    """Tell UTF-16 from UTF-8 by the byte order mark at the start of a file."""
+    is_wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return "utf-16" if is_wide else "utf-8-sig"
+
+
 def read_text(path: Path, *, longest: int = LONGEST_JSON) -> str:
-    """Read a text in UTF-8, without its byte order mark."""
+    """Read a text in UTF-8, or in UTF-16 with its mark."""
     try:
-        return read_small(path, longest=longest).decode("utf-8-sig")
+        return decoded(read_small(path, longest=longest))
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is no text in UTF-8: {error}") from None
 
@@ -61,7 +83,7 @@ def read_json(path: Path, *, longest: int = LONGEST_JSON) -> dict[str, Any]:
         raise NotFoundError(f"{path.parent} is no checkpoint folder: it has no {path.name}")
     content = read_small(path, longest=longest)
     try:
-        values = json.loads(content.decode("utf-8-sig"))
+        values = json.loads(decoded(content))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON: {shown(str(error), 80)}") from None
     if not isinstance(values, dict):

@@ -1,7 +1,7 @@
-"""The Hugging Face Hub: what may be asked of it, downloads, uploads.
+"""The Hugging Face Hub: downloads, uploads, and keywords of from_pretrained.
 
-keywords.py   what every from_pretrained may be told, and what becomes of it
 download.py   a name -> files in the Hub's cache      push.py   a folder -> the Hub
+keywords.py   what every from_pretrained takes, ignores or refuses
 """
 
 from .download import CONFIG_FILES as CONFIG_FILES

@@ -1,4 +1,4 @@
-"""Keywords of every `from_pretrained`: where to look, what means nothing here, what is refused.
+"""Keywords of every `from_pretrained`: which are obeyed, which change nothing, which are refused.
 
 Users of transformers pass these to configs, models, processors and tokenizers alike. One table
 says what becomes of each, so that none is ignored without a word and none, least of all a token,

@@ -1,4 +1,4 @@
-"""What the playground plays with: anything with a model, a processor and a name.
+"""The captioner that the playground takes: anything with a model, a processor and a name.
 
 `numpygit.captioner.Captioner` is one; it stands above this room, and calls it.
 """

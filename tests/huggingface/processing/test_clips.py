@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from numpygit.errors import UserError
-from numpygit.huggingface.processing import video
 from numpygit.huggingface.processing.video import (
+    count_frames,
     evenly_in_time,
     evenly_spaced,
     frame_times,
@@ -21,11 +21,11 @@ from numpygit.huggingface.processing.video import (
     read_frames,
 )
 from numpygit.huggingface.reading import PictureOptions
-from numpygit.huggingface.reading.content import kind_of_bytes
+from numpygit.huggingface.reading.content import has_decoder, kind_of_bytes
 
 
 def made_video(path: Path, count: int = 24, *, times: list[int] | None = None) -> Path:
-    """Write a video whose left half is red and whose right half grows brighter."""
+    """Write a video whose left half is red and whose right half grows brighter, below blue."""
     av = pytest.importorskip("av")
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=8)
@@ -34,6 +34,7 @@ def made_video(path: Path, count: int = 24, *, times: list[int] | None = None) -
             colours = np.zeros((48, 64, 3), np.uint8)
             colours[:, :32, 0] = 255
             colours[:, 32:] = number * 10
+            colours[:8, 32:, 2] = 255  # blue above it
             frame = av.VideoFrame.from_ndarray(colours, format="rgb24")
             frame.pts = number if times is None else times[number]
             container.mux(stream.encode(frame))
@@ -103,30 +104,37 @@ def turn(path: Path, a: int, b: int, c: int, d: int) -> None:
     path.write_bytes(content)
 
 
+T = Image.Transpose
+
+
 @pytest.mark.parametrize(
-    ("matrix", "red_at", "size"),
+    ("matrix", "shown"),  # a point (x, y) of the frame is shown at (a x + c y, b x + d y)
     [
-        ((1, 0, 0, 1), (10, 24), (64, 48)),
-        ((0, 1, -1, 0), (24, 10), (48, 64)),  # a quarter to the right: the left half is on top
-        ((-1, 0, 0, -1), (54, 24), (64, 48)),
-        ((0, -1, 1, 0), (24, 54), (48, 64)),
+        ((1, 0, 0, 1), None),
+        ((0, 1, -1, 0), T.ROTATE_270),  # a quarter to the right: the left half is on top
+        ((-1, 0, 0, -1), T.ROTATE_180),
+        ((0, -1, 1, 0), T.ROTATE_90),
+        ((-1, 0, 0, 1), T.FLIP_LEFT_RIGHT),  # as by some front cameras
+        ((1, 0, 0, -1), T.FLIP_TOP_BOTTOM),
+        ((0, 1, 1, 0), T.TRANSPOSE),
+        ((0, -1, -1, 0), T.TRANSVERSE),
+        ((0, 0, 0, 0), None),  # senseless: as it is
+        ((1, 1, -1, 1), None),  # slanting
     ],
 )
 def test_a_video_is_turned_as_its_display_matrix_says(
-    matrix: tuple[int, int, int, int],
-    red_at: tuple[int, int],
-    size: tuple[int, int],
-    tmp_path: Path,
+    matrix: tuple[int, int, int, int], shown: Image.Transpose | None, tmp_path: Path
 ) -> None:
     path = made_video(tmp_path / "turned.mp4", 3)
-    av = pytest.importorskip("av")
-    if not hasattr(av.VideoFrame, "rotation"):
-        pytest.skip("this PyAV does not tell the rotation of a frame")
+    (plain,) = read_frames(path, [0])
+    assert plain.size == (64, 48)
+    assert plain.getpixel((10, 24))[0] > 200
     turn(path, *matrix)
     (frame,) = read_frames(path, [0])
-    assert frame.size == size
-    assert frame.getpixel(red_at)[0] > 200
-    assert read_frames(path, [0], PictureOptions(turn=False))[0].size == (64, 48)
+    expected = plain if shown is None else plain.transpose(shown)
+    np.testing.assert_array_equal(np.asarray(frame), np.asarray(expected))
+    (unturned,) = read_frames(path, [0], PictureOptions(turn=False))
+    np.testing.assert_array_equal(np.asarray(unturned), np.asarray(plain))
 
 
 @pytest.mark.parametrize("ending", ["webp", "png"])
@@ -193,6 +201,20 @@ def test_frames_may_be_taken_by_time() -> None:
         evenly_in_time(0, [0.0])
 
 
+@pytest.mark.parametrize("ending", ["gif", "png", "webp", "avif"])
+def test_times_of_every_kind_of_animation(ending: str, tmp_path: Path) -> None:
+    if ending == "avif" and not has_decoder("AVIF"):
+        pytest.skip("this Pillow does not read AVIF")
+    frames = [Image.new("RGB", (16, 16), (i * 80, 0, 0)) for i in range(4)]
+    path = tmp_path / f"uneven.{ending}"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=[1000, 1000, 40, 40])
+    assert count_frames(path) == 4
+    assert frame_times(path) == pytest.approx([0, 1, 2, 2.04])
+    by_time = read_clip(path, 3, PictureOptions(sample="time"))
+    reds = [frame.getpixel((0, 0))[0] for frame in by_time]
+    assert reds == pytest.approx([0, 80, 240], abs=12)  # at 0 s, 1.02 s and 2.04 s
+
+
 def test_times_come_from_the_file(tmp_path: Path) -> None:
     frames = [Image.new("L", (4, 4), i * 50) for i in range(4)]
     path = tmp_path / "uneven.gif"
@@ -211,4 +233,4 @@ def test_without_pyav_a_video_says_what_to_install(
     path.write_bytes(b"\0\0\0\x18ftypmp42" + bytes(50))
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(UserError, match=r"numpygit\[video\]"):
-        video.count_frames(path)
+        count_frames(path)

@@ -25,6 +25,7 @@ from numpygit.errors import NotFoundError, NotReadableError, UserError
 from numpygit.huggingface.processing import picture_steps as opener
 from numpygit.huggingface.processing.picture_steps import (
     ImageProcessor,
+    as_rgb,
     is_file,
     is_one_picture,
     open_picture,
@@ -209,6 +210,34 @@ def test_greys_of_many_bits_are_scaled_by_their_range(
         np.testing.assert_array_equal(clipped, np.asarray(picture.convert("RGB")))
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize(
+    ("kind", "ending"),
+    [(np.uint16, "png"), (np.uint16, "tif"), (np.int32, "tif"), (np.float32, "tif")],
+)
+def test_instruments_use_fewer_bits_than_their_files_hold(
+    bits: int, kind: type, ending: str, tmp_path: Path
+) -> None:
+    numbers = np.rint(GREYS * ((2**bits - 1) / 255)).astype(kind)
+    Image.fromarray(numbers).save(tmp_path / f"grey.{ending}")
+    opened = np.asarray(open_picture(tmp_path / f"grey.{ending}"))
+    np.testing.assert_array_equal(opened, np.repeat(GREYS[:, :, None], 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    "mode",
+    ["1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "LA", "PA", "RGBX",
+     "RGBa", "La", "I;16", "I;16B"],
+)  # fmt: skip
+@pytest.mark.parametrize("background", [None, "white"])
+def test_every_mode_of_pillow_becomes_rgb(mode: str, background: str | None) -> None:
+    picture = Image.new(mode, (4, 3))
+    made = as_rgb(picture, PictureOptions(background=background))
+    assert (made.mode, made.size) == ("RGB", (4, 3))
+    if mode in ("La", "RGBa", "LA", "RGBA", "PA"):  # clear everywhere
+        assert made.getpixel((0, 0)) == ((0, 0, 0) if background is None else (255, 255, 255))
+
+
 def test_a_float_that_is_no_number_is_black(tmp_path: Path) -> None:
     numbers = np.array([[0, 1], [np.nan, np.inf]], np.float32)
     Image.fromarray(numbers).save(tmp_path / "odd.tif")
@@ -247,7 +276,11 @@ def test_an_icc_profile_is_followed_when_asked(tmp_path: Path) -> None:
     ("wrong", "message"),
     [({"fit": "stretch"}, "fit is 'stretch', expected one of crop, squash, pad"),
      ({"background": "whight"}, "background is 'whight', expected a colour"),
-     ({"depth": "16"}, "depth is '16'"), ({"sample": "all"}, "sample is 'all'")],
+     ({"depth": "16"}, "depth is '16'"), ({"sample": "all"}, "sample is 'all'"),
+     ({"turn": "no"}, "turn is 'no'"), ({"to_srgb": 1}, "to_srgb is 1"),
+     ({"local_files_only": None}, "local_files_only is None"), ({"timeout": "5"}, "timeout is '5'"),
+     ({"timeout": 0}, "timeout is 0"), ({"timeout": -1}, "timeout is -1"),
+     ({"timeout": float("nan")}, "timeout is nan"), ({"timeout": True}, "timeout is True")],
 )  # fmt: skip
 def test_an_unknown_option_is_refused(wrong: dict[str, str], message: str) -> None:
     with pytest.raises(UserError, match=message):
@@ -327,6 +360,34 @@ def test_a_mistake_of_ours_is_not_told_as_a_damaged_file(
 def test_a_file_for_others_says_what_it_is(start: bytes, message: str) -> None:
     with pytest.raises(UserError, match=message):
         open_picture(start)
+
+
+class OnACard:
+    """A tensor that NumPy cannot take, as those on a graphics card."""
+
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+
+def test_an_object_that_gives_no_array_is_told(storybook: Captioner) -> None:
+    tensor, message = OnACard(), r"OnACard gives no array.*cuda:0"
+    for ask in (
+        lambda: storybook.caption(tensor),
+        lambda: storybook.captions([tensor, PICTURE]),
+        lambda: storybook.answer(tensor, "what is it?"),
+        lambda: storybook.explain(tensor, measure=False),
+        lambda: numpygit.classify(storybook, tensor, ["a"]),
+        lambda: storybook.processor(images=tensor),
+        lambda: storybook.processor(images=[tensor]),
+        lambda: numpygit.CLIPImageProcessor()(tensor),
+    ):
+        with pytest.raises(UserError, match=message):
+            ask()
+
+
+def test_numbers_of_16_bits_in_an_array_are_told_how_to_scale(storybook: Captioner) -> None:
+    with pytest.raises(UserError, match=r"got 0 to 65535. Divide 16-bit colours by 65535"):
+        storybook.caption(np.array([[0, 65535]], np.uint16))
 
 
 def tiff(*, order: str, mark: bytes = b"", **tags: int) -> bytes:

@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ....errors import NotFoundError, UserError
+from ....errors import UserError
+from ....loading.formats.small_files import read_text
 from ....trace import TABLE, find
 from ...record import IDS, nearest_name
 
@@ -155,12 +156,7 @@ MODULES = modules()
 
 def read_map(path: str | Path) -> dict[str, str]:
     """Read a map: their name -> ours, `{i}` standing for the number of a layer."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise NotFoundError(f"no such file: {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
+    text = read_text(Path(path))
     found = read_json(path, text) if text.lstrip().startswith("{") else read_lines(path, text)
     known_rows = [row.name for row in TABLE]
     for theirs, ours in found.items():

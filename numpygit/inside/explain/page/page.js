@@ -351,7 +351,7 @@ function buildElse(inside) {
   });
   inside.append(sentence, bars, el("p", { class: "note" }, "Bars are logarithmic: a tenth of the probability is a sixth of the line less."),
     el("p", {}, el("label", {}, "temperature ", slider, " "), reading),
-    el("p", { class: "note" }, "Scores are divided by the temperature before they become shares. " +
+    el("p", { class: "note" }, "Scores are divided by the temperature before softmax makes them probabilities. " +
       "Below 1 the best word wins more often, above 1 the others get a chance. Captions here take " +
       "the best word, so the temperature changes no word of them."), stopped);
   return () => {
@@ -618,7 +618,7 @@ function buildLens(inside) {
       return cell;
     })));
   rows.push(el("tr", {}, el("th", { scope: "row" }, "said"), D.words.map((word) => el("td", {}, el("b", {}, said(word))))));
-  inside.append(scroll("the lens", el("table", { class: "lens" },
+  inside.append(scroll("the logit lens", el("table", { class: "lens" },
     el("caption", { class: "sr" }, "rows: layers, the last on top; columns: words"), rows)), best);
   return () => {
     cells.forEach(([n, cell]) => cell.classList.toggle("now", n === state.word));
@@ -759,14 +759,14 @@ async function start() {
   panel("map", "The whole model", "seven stops from picture to word", buildMap);
   panel("else", PANELS.else, "ten rivals, and why it stopped", buildElse, { open: true });
   panel("follow", PANELS.follow, "from pixels to the word, in numbers", buildStages);
-  panel("seen", PANELS.seen, "resized, cut, in squares", buildSeen);
+  panel("seen", PANELS.seen, "resized, cropped, cut into patches", buildSeen);
   panel("importance", "What mattered", "hide a region and see; beside gradient and attention", buildImportance);
   panel("hand", "One attention weight by hand", "from q · k to softmax", buildHand);
-  panel("mask", PANELS.mask, "the mask", buildMask);
-  panel("lens", "The guess after every layer", "the lens", buildLens);
+  panel("mask", PANELS.mask, "the causal mask", buildMask);
+  panel("lens", "The guess after every layer", "the logit lens", buildLens);
   panel("heads", PANELS.heads, "for the chosen word", buildHeads);
   panel("vision", PANELS.vision, "choose a square: where does it look?", buildVision);
-  panel("cache", "What is kept between words", "the cache", buildCache);
+  panel("cache", "What is kept between words", "the KV cache", buildCache);
   $("foot").textContent = "Attention maps are rounded to 1/255 of the highest weight of their row; " +
     "scores, numbers in tables and measured drops are those of the run. Made by numpygit.";
   const opened = () => {
