@@ -132,12 +132,22 @@ def report(results: list[Result]) -> None:
 
 
 def equal_changes() -> dict[tuple[str, str], str]:
-    """Read equal_mutants.txt: (file, line as it is changed or "any: " and the line) -> why."""
+    """Read equal_mutants.txt: (file, line as it is changed, or "any with: " and a part) -> why."""
     found = {}
     for block in EQUAL_FILE.read_text(encoding="utf-8").split("\n\n")[1:]:
         file, shown, *reason = (line.strip() for line in block.strip().splitlines())
         found[file, shown] = " ".join(reason)
     return found
+
+
+def reason_of(mutant: Mutant) -> str:
+    """Look up why nothing can see a change; "" if it should be seen."""
+    line = (ROOT / mutant.file).read_text(encoding="utf-8").splitlines()[mutant.line - 1]
+    for (file, shown), reason in equal_changes().items():
+        part = shown.removeprefix("any with: ")
+        if file == mutant.file and (part in line if part != shown else shown == mutant.shown):
+            return reason
+    return ""
 
 
 def files_of(names: list[str]) -> Iterator[str]:
@@ -272,11 +282,7 @@ def judge(mutant: Mutant, sound: set[str]) -> tuple[Result, float]:
     started = time.monotonic()
     tests = [path for path in tests_for(mutant.file) if path in sound]
     survived = survives(mutant, tests, own_copy())
-    equal = equal_changes()
-    line = (ROOT / mutant.file).read_text(encoding="utf-8").splitlines()[mutant.line - 1].strip()
-    any_change = equal.get((mutant.file, f"any: {line}"), "")
-    reason = equal.get((mutant.file, mutant.shown), any_change)
-    return Result(mutant, survived, reason), time.monotonic() - started
+    return Result(mutant, survived, reason_of(mutant)), time.monotonic() - started
 
 
 def made_copy(copy: Path) -> None:

@@ -65,10 +65,8 @@ def test_changes_that_change_nothing_are_changes_and_have_a_reason():
     changes = {file: list(mutants.mutants_of(file)) for file, _ in equal}
     for (file, shown), reason in equal.items():
         assert len(reason) > 10
-        if shown.startswith("any: "):
-            lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
-            found = {lines[mutant.line - 1].strip() for mutant in changes[file]}
-            assert shown.removeprefix("any: ") in found, shown
+        if shown.startswith("any with: "):
+            assert shown.removeprefix("any with: ") in (ROOT / file).read_text(encoding="utf-8")
         else:
             assert shown in {mutant.shown for mutant in changes[file]}, shown
 
