@@ -10,6 +10,8 @@ A change: a comparison, an operator, a number, a truth value, `and` for `or`, `m
 then those of its room, until one fails: the quick ones, and if all pass, the slow ones too. What
 passes them all has survived, and is printed. Changes that change nothing, such as a larger block
 of the same result, are listed in equal_mutants.txt with the reason; they count for neither side.
+Not made: another negative number for reshape's -1, which NumPy takes for the same, and `strict`,
+`frozen` and `slots`, by which Python watches the programmer.
 Ctrl-C ends it with the share of what was tried; `--skip` goes on after so many of a sample. (Each
 run is a fork: Linux and macOS.)
 """
@@ -130,12 +132,22 @@ def report(results: list[Result]) -> None:
 
 
 def equal_changes() -> dict[tuple[str, str], str]:
-    """Read equal_mutants.txt: (file, line as it is changed) -> why nothing can see it."""
+    """Read equal_mutants.txt: (file, line as it is changed, or "any with: " and a part) -> why."""
     found = {}
     for block in EQUAL_FILE.read_text(encoding="utf-8").split("\n\n")[1:]:
         file, shown, *reason = (line.strip() for line in block.strip().splitlines())
         found[file, shown] = " ".join(reason)
     return found
+
+
+def reason_of(mutant: Mutant) -> str:
+    """Look up why nothing can see a change; "" if it should be seen."""
+    line = (ROOT / mutant.file).read_text(encoding="utf-8").splitlines()[mutant.line - 1]
+    for (file, shown), reason in equal_changes().items():
+        part = shown.removeprefix("any with: ")
+        if file == mutant.file and (part in line if part != shown else shown == mutant.shown):
+            return reason
+    return ""
 
 
 def files_of(names: list[str]) -> Iterator[str]:
@@ -168,6 +180,7 @@ def mutants_of(file: str) -> Iterator[Mutant]:
             node.annotation = None  # type: ignore[assignment]
         if isinstance(node, ast.FunctionDef):
             node.returns = None
+    left_out = {constant for node in ast.walk(tree) for constant in without_effect(node)}
     for node in ast.walk(tree):
         for left, right, sign, new in between(node):
             begin = place(left.end_lineno, left.end_col_offset)
@@ -176,7 +189,7 @@ def mutants_of(file: str) -> Iterator[Mutant]:
             if at >= 0:
                 line = data[:at].count(b"\n") + 1
                 yield made(at, at + len(sign), new, line)
-        if isinstance(node, ast.Constant) and hasattr(node, "lineno"):
+        if isinstance(node, ast.Constant) and hasattr(node, "lineno") and node not in left_out:
             new = changed_constant(node.value)
             if new is not None:
                 begin = place(node.lineno, node.col_offset)
@@ -189,6 +202,14 @@ def mutants_of(file: str) -> Iterator[Mutant]:
             begin = place(node.lineno, node.col_offset)
             new = "max" if node.id == "min" else "min"
             yield made(begin, begin + len("min"), new, node.lineno)
+
+
+def without_effect(node: ast.AST) -> Iterator[ast.AST]:
+    """List constants that may be others: reshape's -1, `strict`, `frozen` and `slots`."""
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "reshape":
+            yield from (one.operand for one in node.args if isinstance(one, ast.UnaryOp))
+        yield from (k.value for k in node.keywords if k.arg in ("strict", "frozen", "slots"))
 
 
 def between(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr, str, str]]:
@@ -217,7 +238,7 @@ def changed_constant(value: object) -> str | None:
 
 def tried(mutants: list[Mutant], jobs: int) -> Iterator[Result]:
     """Make each change in a copy and run its tests, several at a time, each in its own copy."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         context = multiprocessing.get_context("fork")
         pool = ProcessPoolExecutor(jobs, context, initializer=begin, initargs=(Path(folder),))
         try:
@@ -261,8 +282,7 @@ def judge(mutant: Mutant, sound: set[str]) -> tuple[Result, float]:
     started = time.monotonic()
     tests = [path for path in tests_for(mutant.file) if path in sound]
     survived = survives(mutant, tests, own_copy())
-    reason = equal_changes().get((mutant.file, mutant.shown), "")
-    return Result(mutant, survived, reason), time.monotonic() - started
+    return Result(mutant, survived, reason_of(mutant)), time.monotonic() - started
 
 
 def made_copy(copy: Path) -> None:

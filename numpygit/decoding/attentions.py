@@ -17,8 +17,10 @@ from ..model.params import Array
 RECORDED = ("*text.*.weights", "*text.*.x", "*words")
 
 
-def attentions_of(tensors: Mapping[str, Array], *, layers: int) -> tuple[tuple[Array, ...], ...]:
-    """Collect attention weights, a word each, a layer each.
+def attentions_of(
+    tensors: Mapping[str, Array], *, layers: int, rows: int
+) -> tuple[tuple[Array, ...], ...]:
+    """Collect attention weights, a word each, a layer each; beams read a prompt in one row.
 
     (rows, N, M + T, M + T) for the first word, (rows, N, 1, S) for later ones; where the picture
     was seen before (a Cache was given), (rows, N, T, S) for the first.
@@ -29,7 +31,7 @@ def attentions_of(tensors: Mapping[str, Array], *, layers: int) -> tuple[tuple[A
         if word == 0 and "image.text.0.weights" in tensors:
             image = [tensors[f"image.text.{i}.weights"] for i in range(layers)]
             weights = [with_image(*pair) for pair in zip(image, weights, strict=True)]
-        found.append(tuple(fork(layer, rows_in(tensors)) for layer in weights))
+        found.append(tuple(fork(layer, rows) for layer in weights))
     return tuple(found)
 
 
@@ -41,7 +43,7 @@ def with_image(image: Array, words: Array) -> Array:
 
 
 def hidden_states_of(
-    tensors: Mapping[str, Array], memory: object, *, layers: int
+    tensors: Mapping[str, Array], memory: object, *, layers: int, rows: int
 ) -> tuple[tuple[Array, ...], ...]:
     """Collect hidden states, a word each: what goes into the tower, and what leaves each layer.
 
@@ -55,7 +57,7 @@ def hidden_states_of(
             image = [memory] + [tensors[f"image.text.{i}.x"] for i in range(layers)]
             pairs = zip(image, states, strict=True)
             states = [np.concatenate([fork(a, len(b)), b], axis=1) for a, b in pairs]
-        found.append(tuple(fork(state, rows_in(tensors)) for state in states))
+        found.append(tuple(fork(state, rows) for state in states))
     return tuple(found)
 
 
@@ -107,11 +109,6 @@ def earlier_words(
 def words_in(tensors: Mapping[str, Array]) -> int:
     """Count the words that a trace has seen."""
     return sum(name.startswith("word.") and name.endswith(".words") for name in tensors)
-
-
-def rows_in(tensors: Mapping[str, Array]) -> int:
-    """Count the rows of the last word: beams read their prompt in one row for each picture."""
-    return len(tensors[f"word.{words_in(tensors) - 1}.words"])
 
 
 def fork(array: Array, rows: int) -> Array:

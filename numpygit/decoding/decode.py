@@ -58,12 +58,14 @@ def decode(memory: Array | Cache, p: Text, plan: Plan, *, trace: Trace = no_trac
         trace = together(trace, recorder)
     cache, ancestors = begin(memory, plan, p, trace), list[Array]()
     found = texts_of(cache, p, plan, ancestors, trace)
+    each = options.num_beams if options.num_beams > 1 else options.num_return_sequences
+    rows = len(plan.prompt) * each
     if options.output_attentions:
-        looks = attentions_of(recorder.tensors, layers=layers)
+        looks = attentions_of(recorder.tensors, layers=layers, rows=rows)
         looks = looks if options.use_cache else all_rows(looks, ancestors)
         found = replace(found, attentions=looks)
     if options.output_hidden_states:
-        states = hidden_states_of(recorder.tensors, memory, layers=layers)
+        states = hidden_states_of(recorder.tensors, memory, layers=layers, rows=rows)
         states = states if options.use_cache else all_states(states, ancestors)
         found = replace(found, hidden_states=states)
     if options.output_log_probabilities:

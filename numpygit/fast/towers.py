@@ -75,7 +75,7 @@ def vision_tower(
     p: Vision,
     *,
     config: VisionConfig,
-    interpolate: bool = False,
+    interpolate: bool,
     member: Member = WHOLE,
 ) -> Array:
     """Twin of `vision.vision_tower`: stills (B, C, H, W) -> (B, P + 1, D).

@@ -56,7 +56,7 @@ def vision_tower(
     p: Vision,
     *,
     config: VisionConfig,
-    interpolate: bool = False,
+    interpolate: bool,
     trace: Trace = no_trace,
 ) -> Array:
     """Encode stills: (B, C, H, W) -> (B, P + 1, D), the class token first."""

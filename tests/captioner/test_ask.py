@@ -22,6 +22,7 @@ from numpygit.huggingface.models import GitForCausalLM
 from numpygit.huggingface.processing.processor import GitProcessor
 from numpygit.loading.checkpoint import load
 from numpygit.model import text
+from numpygit.storybook import EXAMPLES
 
 P, CONFIG = MODEL.params.text, MODEL.config
 END = 3
@@ -184,3 +185,33 @@ def test_scores_need_no_options(captioner, picture):
     options = GenerationConfig().change({"output_log_probabilities": True})
     assert options.output_log_probabilities
     assert len(captions(captioner, picture, max_new_tokens=1)[0].words) == 1
+
+
+def test_no_texts_and_empty_ones_are_refused():
+    cache = text.prefill(np.zeros((1, 7, 30), np.float32), P, config=CONFIG)
+    for texts in ([], [[]], [[5], []], [[], [5, 6]]):
+        with pytest.raises(UserError, match="at least one text"):
+            best_of(cache, np.array([[2]]), texts, P, config=CONFIG, top=1)
+
+
+def test_five_labels_are_named_unless_more_are_asked_for(captioner, picture):
+    labels = labels_of(captioner)
+    assert len(classify(captioner, picture, labels)) == 5
+    assert len(classify(captioner, picture, labels[:3])) == 3
+    assert len(classify(captioner, picture, labels, top=7)) == 7
+    assert len(classify(captioner, picture, labels, top=99)) == len(labels)
+    assert len(classify(captioner, picture, labels, top=2, beams=4)) == 2
+
+
+def test_a_text_with_scores_begins_with_what_it_was_given_and_ends_with_its_end(storybook):
+    vocabulary = storybook.processor.vocabulary
+    end = vocabulary.tokenizer.id_to_token(vocabulary.end_id)
+    options = {"num_beams": 8, "num_return_sequences": 8, "length_penalty": 0.0}
+    found = captions(storybook, EXAMPLES / "sign.png", begin="a green", **options)
+    assert all(one.text.startswith("a green ") for one in found)
+    assert len({len(one.words) for one in found}) > 1  # shorter ones were filled up
+    for one in found:
+        tokens = [token for token, _ in one.words]
+        assert end not in tokens[:-1]
+        assert one.log_probability == pytest.approx(sum(score for _, score in one.words), abs=1e-4)
+        assert one.mean == pytest.approx(one.log_probability / len(one.words), abs=1e-5)

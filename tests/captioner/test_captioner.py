@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 import numpygit
 from numpygit.captioner import Captioner
+from numpygit.captioner import captioner as captioner_module
 from numpygit.cli.commands import main
 from numpygit.errors import UserError
 from numpygit.huggingface.models import GitForCausalLM
@@ -194,3 +196,39 @@ def test_what_a_later_token_changes_was_held_back(tiny, monkeypatch, tokens, exp
     assert pieces == expected
     ids = [tiny.processor.vocabulary.tokenizer.token_to_id(token) for token in tokens]
     assert "".join(pieces) == tiny.processor.vocabulary.decode(ids)
+
+
+def test_beams_are_ids_too(tiny):
+    (ids,) = tiny.generate(tiny.processor.pixels(picture(0)), tiny.caption_prompt(), num_beams=2)
+    assert isinstance(ids, np.ndarray)
+    assert ids.dtype == np.int64
+
+
+def test_the_authors_search_is_as_long_as_the_model_and_as_theirs(tiny):
+    authors = numpygit.load(tiny.name, preprocessing="original")
+    for positions, longest in ((23, 23), (1024, 1024), (2000, 1024)):
+        config = replace(tiny.model.config, max_position_embeddings=positions)
+        model = GitForCausalLM(config, tiny.model.params)
+        options = Captioner(model, authors.processor, "tiny").options()
+        assert (options.max_length, options.num_beams) == (longest, 4)
+
+
+def test_the_network_may_be_asked_unless_it_is_forbidden(monkeypatch):
+    asked = []
+
+    def find(name, **options):
+        asked.append(options["local_files_only"])
+        raise UserError("as far as this")
+
+    monkeypatch.setattr(captioner_module.loading, "find", find)
+    for more in ({}, {"local_files_only": True}):
+        with pytest.raises(UserError, match="as far as this"):
+            numpygit.load("somebody/something", **more)
+    assert asked == [False, True]
+
+
+def test_the_page_in_a_notebook_is_900_pixels_high(tiny):
+    for asked, height in (({}, 900), ({"height": 300}, 300)):
+        live = tiny.play(**asked)
+        live.close()
+        assert f'height="{height}"' in live._repr_html_()

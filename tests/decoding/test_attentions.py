@@ -51,3 +51,21 @@ def test_without_a_cache_each_word_has_all_rows_so_far(kind, beams):
             np.testing.assert_allclose(ours, whole, atol=2e-6)
         for ours, whole in zip(found.hidden_states[word], again.hidden_states, strict=True):
             np.testing.assert_allclose(ours, whole, atol=2e-5)
+
+
+@pytest.mark.parametrize("words", [1, 2])
+def test_few_words_of_beams_have_a_row_for_each_beam(words):
+    """Beams read their prompt in one row for each picture; what is told has all rows."""
+    found = model().generate(
+        PROMPT,
+        pixel_values=tiny_inputs("still")["pixel_values"],
+        max_new_tokens=words,
+        eos_token_id=None,
+        num_beams=3,
+        output_attentions=True,
+        output_hidden_states=True,
+        return_dict_in_generate=True,
+    )
+    assert len(found.attentions) == len(found.hidden_states) == words
+    assert {len(layer) for layers in found.attentions for layer in layers} == {6}
+    assert {len(state) for states in found.hidden_states for state in states} == {6}

@@ -619,3 +619,52 @@ def test_padding_is_found_by_its_token_as_in_the_official_code():
     start = MODEL.generate(np.full((2, 1), PAD), pixel_values=PIXELS, max_length=5)
     bos = MODEL.generate(pixel_values=PIXELS, bos_token_id=PAD, max_length=5)
     np.testing.assert_array_equal(start, bos)
+
+
+def test_a_cache_must_be_a_beginning_of_the_prompt():
+    rng = np.random.default_rng(5)
+    ids, mask = padded([[2, 9, 11], [2, 7]], "left")
+    cache = text.prefill(memory_of(rng, 2), P, config=CONFIG)
+    _, two = text.decode_step(ids[:, :2], cache, P, config=CONFIG, attention_mask=mask[:, :2])
+    _, three = text.decode_step(ids[:, 2:], two, P, config=CONFIG)
+    expected = run(cache, ids, mask).sequences
+    np.testing.assert_array_equal(run(two, ids, mask).sequences, expected)
+    with pytest.raises(UserError, match="the cache holds 3 words"):
+        run(three, ids, mask)  # nothing is left to read
+    with pytest.raises(UserError, match="the cache holds 2 words"):
+        run(two, ids, np.ones_like(mask))  # padded in another way
+    with pytest.raises(UserError, match="the cache holds 3 words"):
+        run(three, ids[:, :2], mask[:, :2])
+
+
+def test_scores_do_not_depend_on_what_a_cache_held():
+    rng = np.random.default_rng(6)
+    ids = np.array([[2, 9, 11, 5]])
+    cache = text.prefill(memory_of(rng, 1), P, config=CONFIG)
+    _, some = text.decode_step(ids[:, :2], cache, P, config=CONFIG)
+    options = {"output_log_probabilities": True, "num_beams": 3, "num_return_sequences": 2}
+    expected, found = (run(c, ids, **options) for c in (cache, some))
+    np.testing.assert_array_equal(found.sequences, expected.sequences)
+    a, b = found.log_probabilities, expected.log_probabilities
+    np.testing.assert_allclose(a.total, b.total, atol=1e-5)
+    np.testing.assert_allclose(a.words, b.words, atol=1e-5)
+    lengths = [len(strip(row)) - 4 for row in found.sequences]
+    np.testing.assert_allclose(a.mean * lengths, a.total, rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["transformers", "authors"])
+def test_texts_that_never_end_are_weighed_by_all_their_words(form):
+    found = run(
+        memory_of(np.random.default_rng(8), 1),
+        np.array([[2, 7]]),
+        max_new_tokens=5,
+        eos_token_id=[],
+        num_beams=3,
+        num_return_sequences=3,
+        length_penalty=2.0,
+        beam_form=form,
+        output_log_probabilities=True,
+    )
+    weight = ((5 + 2 + 5) / 6 if form == "authors" else 5) ** 2
+    totals = found.log_probabilities.total
+    np.testing.assert_allclose(found.sequences_scores, totals / weight, rtol=1e-4)

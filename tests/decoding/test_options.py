@@ -17,6 +17,9 @@ import numpygit
 from numpygit import GenerationConfig, GitConfig, GitForCausalLM, UserError
 from numpygit.captioner import answers, captions
 from numpygit.decoding.options import AUTHORS
+from numpygit.decoding.options.checks import warn_of_idle
+from numpygit.decoding.options.files import load_options, save_options
+from numpygit.loading.fields import MOST_BEAMS
 
 MODEL = tiny_model()
 PIXELS = tiny_inputs("still")["pixel_values"]
@@ -298,3 +301,91 @@ def test_defaults_are_those_of_the_documentation_of_transformers():
 def test_nothing_and_lists_are_checked_like_other_values(value):
     with pytest.raises(UserError, match="temperature"):
         GenerationConfig().change({"temperature": value})
+
+
+AT_MOST = {  # option -> values that may be, values that may not; beams are bounded by 10,000
+    "num_beams": ((1, MOST_BEAMS), (0, -1, MOST_BEAMS + 1)),
+    "per_node_beam_size": ((2, 3), (1, 0)),
+    "temperature": ((0.01, 1.0, 99.0), (0.0, -1.0)),
+    "top_p": ((0.0, 0.5, 1.0), (-0.01, 1.01)),
+    "typical_p": ((0.01, 1.0), (0.0, 1.01, 2.0)),
+    "min_p": ((0.0, 1.0), (-0.01, 1.01)),
+    "top_k": ((0, 1, 10**9), (-1, 10**9 + 1, -(10**9) - 1)),
+    "repetition_penalty": ((0.01, 2.0), (0.0, -1.0)),
+    "no_repeat_ngram_size": ((0, 1, 10**9), (-1, 10**9 + 1)),
+    "max_length": ((1, 10**99), (10**99 + 1, -(10**99) - 1)),
+    "pad_token_id": ((0, 10**9, -(10**9)), (10**9 + 1, -(10**9) - 1)),
+    "bad_words_ids": (([[1]], [[1, 2]]), ([[]], [[1], []])),
+}
+
+
+@pytest.mark.parametrize("name", AT_MOST)
+def test_options_at_their_bounds(name: str) -> None:
+    may_be, may_not = AT_MOST[name]
+    for value in may_be:
+        made = GenerationConfig(**{name: value}, do_sample=True).change({"seed": 1})
+        assert getattr(made, name) == value
+    for value in may_not:
+        with pytest.raises(UserError, match=name):
+            GenerationConfig(**{name: value}, do_sample=True).change({"seed": 1})
+
+
+def test_numbers_beyond_all_sense_are_told_by_their_range() -> None:
+    """-1 is told as too few; what is beyond a thousand million is refused before that."""
+    for name in ("top_k", "num_beams", "no_repeat_ngram_size"):
+        with pytest.raises(UserError, match=f"{name} is -1000000000; it must be at least"):
+            GenerationConfig(**{name: -(10**9)}).change({"seed": 1})
+        with pytest.raises(UserError, match="a whole number"):
+            GenerationConfig(**{name: -(10**9) - 1})
+    for name in ("max_length", "max_new_tokens"):
+        GenerationConfig(**{name: -(10**99)})  # told when the model's positions are known
+
+
+def test_as_many_texts_as_there_are_beams_or_draws() -> None:
+    for beams, draws, most in ((1, False, 1), (4, False, 4), (4, True, 4), (1, True, MOST_BEAMS)):
+        given = {"num_beams": beams, "do_sample": draws, "top_k": 0}
+        GenerationConfig().change({**given, "num_return_sequences": most})
+        for texts in (0, -1, most + 1):
+            with pytest.raises(UserError, match="num_return_sequences"):
+                GenerationConfig().change({**given, "num_return_sequences": texts})
+
+
+def test_groups_divide_the_beams() -> None:
+    for beams, groups in ((4, 1), (4, 2), (4, 4), (1, 1)):
+        GenerationConfig().change({"num_beams": beams, "num_beam_groups": groups})
+    for beams, groups in ((4, 3), (4, 0), (4, -2), (4, 8)):
+        with pytest.raises(UserError, match="num_beam_groups"):
+            GenerationConfig().change({"num_beams": beams, "num_beam_groups": groups})
+    GenerationConfig().change({"num_beams": 4, "num_beam_groups": 1, "do_sample": True})
+
+
+def test_every_filter_without_draws_warns_by_its_name() -> None:
+    values = {"temperature": 2.0, "top_p": 0.5, "min_p": 0.5, "typical_p": 0.5,
+              "epsilon_cutoff": 0.5, "eta_cutoff": 0.5}  # fmt: skip
+    for name, value in values.items():
+        with pytest.warns(UserWarning, match=f"{name} does nothing without do_sample=True"):
+            warn_of_idle(GenerationConfig(**{name: value}))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warn_of_idle(GenerationConfig(**{name: value}, do_sample=True))
+            warn_of_idle(GenerationConfig())
+
+
+def test_options_as_json(tmp_path: Path) -> None:
+    options = GenerationConfig(num_beams=4, max_length=9)
+    assert options.to_json_string() == '{\n  "max_length": 9,\n  "num_beams": 4\n}\n'
+    assert '"top_k": 50' in options.to_json_string(use_diff=False)
+    save_options(tmp_path / "a" / "new" / "folder", options)
+    save_options(tmp_path / "a" / "new" / "folder", options)  # which is there by now
+    assert load_options(tmp_path / "a" / "new" / "folder") == options
+
+
+def test_options_that_are_not_here_have_the_value_that_is_off() -> None:
+    config = GenerationConfig()
+    assert config.num_assistant_tokens == 5
+    assert config.guidance_scale is None
+    assert config.encoder_repetition_penalty == 1
+    with pytest.raises(AttributeError, match="did you mean 'num_beams'"):
+        _ = config.num_beam
+    with pytest.raises(UserError, match="did you mean 'num_beams'"):
+        config.change({"num_beam": 2})

@@ -1,5 +1,7 @@
 """Prompts, checked and padded on the left, with and without an attention mask."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -83,3 +85,93 @@ def test_numbers_of_tokens_are_bounded():
     GenerationConfig().change({"eos_token_id": 10**9})
     with pytest.raises(UserError, match="eos_token_id is 1000000001"):
         GenerationConfig().change({"eos_token_id": 10**9 + 1})
+
+
+def named(plan: Plan, rows_each: int = 1) -> list[tuple[str, dict]]:
+    """List a plan's logits processors by name, with what they were given."""
+    found = processors_of(plan, rows_each=rows_each)
+    return [(getattr(f, "func", f).__name__, getattr(f, "keywords", {})) for f in found]
+
+
+def test_processors_come_in_the_official_order():
+    plan = plan_of(
+        PADDED, repetition_penalty=2.0, no_repeat_ngram_size=3, bad_words_ids=[[5], [3], [6, 3]],
+        min_length=6, forced_bos_token_id=7, forced_eos_token_id=3, remove_invalid_values=True,
+        exponential_decay_length_penalty=(2, 1.5), suppress_tokens=[9], begin_suppress_tokens=[8],
+        renormalize_logits=True, max_length=12,
+    )  # fmt: skip
+    assert named(plan) == [
+        ("repetition_penalty", {"penalty": 2.0}),
+        ("ban_repeated_ngrams", {"size": 3}),
+        ("add_bias", {"bias": {(5,): -np.inf, (6, 3): -np.inf}}),  # the end alone is no bad word
+        ("suppress_below", {"token_ids": (3,), "length": 6}),
+        ("force_at", {"token_ids": (7,), "length": 1}),
+        ("force_at", {"token_ids": (3,), "length": 11}),
+        ("remove_invalid", {}),
+        ("exponential_decay_length_penalty", {"token_ids": (3,), "length": 6, "factor": 1.5}),
+        ("suppress", {"token_ids": [9]}),
+        ("suppress_at", {"token_ids": [8], "length": 4}),
+        ("normalise", {}),
+    ]
+    assert named(plan_of(PADDED)) == []
+    assert named(plan_of(PADDED, repetition_penalty=1.0, min_length=0, min_new_tokens=0)) == []
+
+
+def test_a_least_length_counts_all_words_or_new_ones():
+    for options, least in (
+        ({"min_length": 9}, 9),
+        ({"min_length": 2}, 4),  # the prompt is longer
+        ({"min_new_tokens": 2}, 6),
+        ({"min_length": 9, "min_new_tokens": 2}, 9),
+        ({"min_length": 5, "min_new_tokens": 2}, 6),
+    ):
+        ((name, given),) = named(plan_of(PADDED, **options))
+        assert (name, given) == ("suppress_below", {"token_ids": (3,), "length": least})
+
+
+def test_of_vectors_nothing_is_seen_so_that_lengths_are_shorter():
+    """A prompt of four vectors, (1, 0) ids: what the processors see begins after it."""
+    options = GenerationConfig(min_length=7, forced_eos_token_id=3, max_length=12)
+    plan = make_plan(
+        np.zeros((1, 0), np.int64), config=CONFIG, options=options,
+        attention_mask=np.ones((1, 4), np.int64), stand_ins=np.zeros((1, 4), np.int64),
+    )  # fmt: skip
+    assert named(plan) == [
+        ("suppress_below", {"token_ids": (3,), "length": 3}),
+        ("force_at", {"token_ids": (3,), "length": 7}),
+    ]
+
+
+def test_a_first_word_that_is_forced_comes_before_those_that_are_suppressed():
+    for prompt, forced, begin in (
+        ([[2]], 7, 2),
+        ([[2]], None, 1),
+        ([[2, 5]], 7, 2),
+        ([[2, 5]], None, 2),
+    ):
+        plan = plan_of(np.array(prompt), begin_suppress_tokens=[8], forced_bos_token_id=forced)
+        assert named(plan)[-1] == ("suppress_at", {"token_ids": [8], "length": begin})
+
+
+def test_draws_leave_one_word_and_beams_one_more_than_can_end():
+    given = {"do_sample": True, "top_k": 0, "top_p": 0.5}
+    for ends, beams, keep in ((3, 1, 1), (3, 2, 2), ([3, 9], 2, 3), ([0, 3, 9], 4, 4)):
+        plan = plan_of(PADDED, eos_token_id=ends, num_beams=beams, **given)
+        assert named(plan) == [("filter_top_p", {"mass": 0.5, "keep": keep})]
+    assert named(plan_of(PADDED, num_beams=2)) == []
+
+
+def test_end_tokens_of_any_number_in_the_vocabulary_are_suppressed_and_no_others():
+    config = replace(CONFIG, eos_token_id=[0, 60, 61, 999, -1])
+    plan = make_plan(PADDED, config=config, options=GenerationConfig(min_length=9))
+    assert named(plan) == [("suppress_below", {"token_ids": (0, 60), "length": 9})]
+
+
+def test_without_a_padding_token_the_end_fills_up_and_nothing_is_padding():
+    config = replace(CONFIG, pad_token_id=None)
+    plan = make_plan(PADDED, config=config, options=GenerationConfig())
+    assert plan.attention_mask.all()
+    assert plan.config.pad_token_id == 3
+    endless = make_plan(PADDED, config=config, options=GenerationConfig(eos_token_id=[]))
+    assert endless.config.pad_token_id == 0
+    assert endless.end == ()

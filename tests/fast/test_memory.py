@@ -164,3 +164,40 @@ def test_this_machine_has_more_than_storybook_needs() -> None:
     free = memory_free()
     assert free is None or free > 50 * MEGA
     assert numpygit.load("storybook")
+
+
+def test_a_limit_of_one_byte_is_one_and_none_of_zero(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "machine_memory", lambda: None)
+    monkeypatch.setattr(memory, "address_limit", lambda: None)
+    for content, limit in (("1", 1), ("0", None), ("-5", None)):
+        assert memory_limit(*write(tmp_path, {"memory.max": content}, "0::/\n")) == limit
+
+
+def test_lines_without_a_number_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "stat").write_text("odd\n\na 5\nb: 7 kB\n")
+    assert memory.fields_of(tmp_path / "stat") == {"a": 5, "b": 7}
+    assert memory.fields_of(tmp_path / "stat", unit=1024) == {"a": 5120, "b": 7168}
+    assert memory.fields_of(tmp_path / "missing") == {}
+
+
+def test_what_just_fits_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "memory_limit", lambda: 1000)
+    monkeypatch.setattr(memory, "memory_free", lambda: 100)
+    check_memory(1000, "a model", copied=100)
+    with pytest.raises(UserError, match="may have"):
+        check_memory(1001, "a model", copied=100)
+    with pytest.raises(UserError, match="are free now"):
+        check_memory(1000, "a model", copied=101)
+    check_memory(1000, "a model")  # what lies in a mapped file needs nothing free
+
+
+@pytest.mark.skipif(memory.sys.platform == "win32", reason="`ulimit` is Unix's")
+def test_ulimit_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (5000, 9000))
+    assert memory.address_limit() == 5000
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (resource.RLIM_INFINITY,) * 2)
+    assert memory.address_limit() is None

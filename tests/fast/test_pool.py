@@ -7,7 +7,7 @@ import pytest
 
 from numpygit.errors import UserError
 from numpygit.fast import pool
-from numpygit.fast.pool import Pool, cut, groups, pool_of, spread
+from numpygit.fast.pool import Pool, cut, groups, pool_of, side_by_side, spread
 
 
 def lengths(slices: list[slice]) -> list[int]:
@@ -134,3 +134,14 @@ def test_without_teams_pictures_go_alone_or_to_all_threads():
         else:
             assert sum(lengths(mine)) == whole
             assert lengths(others) in ([1], [2], [3], [3, 4])
+
+
+def test_items_are_mapped_in_order_also_while_the_pool_is_busy():
+    def outer(part: slice) -> list[int]:
+        inner = [slice(i, i + 1) for i in range(3)]
+        return side_by_side(lambda one: 10 * part.start + one.start, inner, threads=2)
+
+    items = [slice(i, i + 1) for i in range(5)]
+    expected = [[10 * i, 10 * i + 1, 10 * i + 2] for i in range(5)]
+    assert side_by_side(outer, items, threads=2) == expected
+    assert side_by_side(outer, [], threads=2) == []

@@ -239,3 +239,26 @@ def test_a_library_is_found_where_its_path_has_spaces(tmp_path):
     assert str(library) not in threads.loaded_libraries()
     with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ):
         assert str(library) in threads.loaded_libraries()
+
+
+@pytest.mark.parametrize(
+    ("told", "soon"),
+    [("1", True), ("23", True), ("20", True), ("0", False), ("24", False), ("26", False),
+     ("", False), ("-3", False), ("many", False)],
+)  # fmt: skip
+def test_threads_of_blas_sleep_soon_from_one_to_two_to_the_power_of_23(told, soon, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_THREAD_TIMEOUT", told)
+    assert threads.blas_sleeps_soon.__wrapped__() is soon
+    monkeypatch.delenv("OPENBLAS_THREAD_TIMEOUT")
+    assert threads.blas_sleeps_soon.__wrapped__() is False
+
+
+def test_a_child_without_limits_begins_as_its_parent_was(monkeypatch):
+    told = []
+    monkeypatch.setattr(threads, "find_openblas", lambda: OpenBlas(lambda: 7, told.append, "Zen"))
+    threads.begin_again()
+    assert told == []
+    with threads.blas_threads(2):
+        assert told == [2]
+        threads.begin_again()  # as a child does that is forked now
+        assert told == [2, 7]

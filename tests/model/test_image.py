@@ -23,6 +23,7 @@ from numpygit.errors import NotFoundError, UserError
 from numpygit.huggingface.processing.picture_steps import ImageProcessor, open_picture
 from numpygit.huggingface.processing.processor import GitProcessor
 from numpygit.huggingface.reading import PictureOptions
+from numpygit.model import image
 from numpygit.model.image import centre_crop, normalise, resize, scale, to_rgb
 
 ROOT = Path(__file__).parents[2]
@@ -351,3 +352,10 @@ def test_a_picture_that_declares_an_absurd_size_is_refused_unread(tmp_path):
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
     with pytest.raises(UserError, match=r"vast.png says that it has too many pixels: .*2500000000"):
         open_picture(path)
+
+
+def test_a_line_may_fill_what_is_allowed_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image, "MOST_PIXELS", 10 * 100)
+    assert resize(Image.new("RGB", (5, 50)), shortest_edge=10, resample=3).size == (10, 100)
+    with pytest.raises(UserError, match="longer one would have 102"):
+        resize(Image.new("RGB", (5, 51)), shortest_edge=10, resample=3)

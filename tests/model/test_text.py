@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from numpygit.errors import UserError
 from numpygit.model import text
+from numpygit.model.generate import keep_rows
 
 MODEL = tiny_model()
 P, CONFIG = MODEL.params.text, MODEL.config
@@ -154,3 +155,18 @@ def test_a_decode_step_takes_vectors_in_place_of_ids():
     vectors, same = text.decode_step(P.word_embedding[ids], cache, P, config=CONFIG)
     np.testing.assert_array_equal(vectors, logits)
     np.testing.assert_array_equal(same.attention_mask, longer.attention_mask)
+
+
+@pytest.mark.parametrize("texts", [1, 2, 3])
+def test_several_texts_about_one_picture_are_as_each_alone(texts):
+    rng = np.random.default_rng(texts)
+    memory = rng.standard_normal((1, 10, CONFIG.hidden_size)).astype(np.float32)
+    ids = rng.integers(0, CONFIG.vocab_size, (texts, 4))
+    cache = text.prefill(memory, P, config=CONFIG)
+    rows = keep_rows(cache, np.zeros(texts, np.int64))
+    found, rows = text.decode_step(ids[:, :2], rows, P, config=CONFIG)
+    further, _ = text.decode_step(ids[:, 2:], rows, P, config=CONFIG)
+    for row in range(texts):
+        expected = uncached(memory, ids[row : row + 1])[0]
+        np.testing.assert_allclose(found[row], expected[:2], atol=TOLERANCE)
+        np.testing.assert_allclose(further[row], expected[2:], atol=TOLERANCE)

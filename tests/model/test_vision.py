@@ -5,6 +5,7 @@ import pytest
 from golden_inputs import tiny_inputs, tiny_model
 
 from numpygit.errors import UserError
+from numpygit.fast import towers
 from numpygit.model import vision
 
 MODEL = tiny_model()
@@ -64,3 +65,13 @@ def test_patches_of_another_size_are_not_embedded_unless_asked():
     with pytest.raises(ValueError, match="broadcast"):
         vision.embed_patches(wide, p, patch=CONFIG.patch_size)
     assert vision.embed_patches(wide, p, patch=CONFIG.patch_size, interpolate=True).ndim == 3
+
+
+@pytest.mark.parametrize("encode", [vision.image_tokens, towers.image_tokens])
+def test_other_sizes_must_be_asked_for(encode):
+    config = CONFIG
+    size = config.image_size + config.patch_size
+    pixels = np.zeros((1, 3, size, config.image_size), np.float32)
+    with pytest.raises(UserError, match="interpolate"):
+        encode(pixels, MODEL.params.vision, config=config)
+    assert encode(pixels, MODEL.params.vision, config=config, interpolate=True).ndim == 3
