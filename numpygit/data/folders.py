@@ -39,8 +39,8 @@ def find_pictures(folder: Path, *, recursive: bool, report: Report) -> tuple[lis
             path = Path(root, name)
             ending = path.suffix.lower()
             is_picture = ending in suffixes and not name.startswith(".")
-            is_picture &= ending not in AMBIGUOUS or is_video_inside(path)
-            if is_picture and (os.path.isfile(path) or not os.path.exists(path)):  # no pipe, ...
+            is_picture = is_picture and (ending not in AMBIGUOUS or is_video_inside(path))
+            if is_picture:  # or a pipe, of which is told when it is to be read
                 found.append(path.relative_to(folder).as_posix())
     for error in sorted(unreadable, key=lambda error: str(error.filename)):
         report(f"{error.filename} cannot be read: {error.strerror}")

@@ -516,3 +516,13 @@ def test_a_broken_error_stream_loses_nothing(
 
 def test_arrays_are_captioned_as_their_files(storybook: Captioner) -> None:
     assert storybook.caption(np.asarray(Image.open(SIGN).convert("RGB"))) == SAID
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes among the files of Windows")
+def test_a_pipe_among_the_pictures_is_told_of(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    os.mkfifo(folder / "pipe.png")
+    os.mkfifo(folder / "pipe.ts")  # whose ending has several meanings
+    assert main(["caption", str(folder), *MODEL]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].endswith("pipe.png is a pipe or a device, expected a picture file")
+    assert told[1].endswith(", 0 had one already, 1 failed")

@@ -185,8 +185,14 @@ def repair_tail(file: io.BufferedRandom) -> None:
 
 
 def no_formula(picture: str) -> str:
-    """Write the name of a picture so that no spreadsheet takes it for a formula: ./=1+1.png."""
-    return f"./{picture}" if picture.startswith(("=", "+", "-", "@", "\t", "\r")) else picture
+    """Write the name of a picture so that no spreadsheet takes it for a formula: ./=1+1.png.
+
+    A name that looks so already gets another ./, so that each is read back as what it was.
+    """
+    bare = picture
+    while bare.startswith("./"):
+        bare = bare[2:]
+    return f"./{picture}" if bare.lstrip().startswith(("=", "+", "-", "@")) else picture
 
 
 def write_csv(values: list[str]) -> bytes:

@@ -98,9 +98,11 @@ def kind_of_file(source: str | Path | io.BytesIO) -> str:
     if isinstance(source, io.BytesIO):
         return kind_of_bytes(source.getbuffer()[:1024].tobytes())
     try:
+        if not Path(source).is_file():  # a pipe could keep us waiting
+            return ""
         with Path(source).open("rb") as file:
             return kind_of(file)
-    except OSError:
+    except (OSError, ValueError):
         return ""
 
 
