@@ -51,8 +51,13 @@ TARGETS = [
     "numpygit/captioner",
     "numpygit/decoding",
 ]
-HEART = ["tests/golden/test_golden_tiny.py", "tests/model"]
-SEARCHES = ["tests/golden/test_golden_generation.py", "tests/decoding", "tests/captioner"]
+HEART = ["tests/golden/test_golden_tiny.py", "tests/model", "tests/properties/test_caches.py"]
+SEARCHES = [
+    "tests/golden/test_golden_generation.py",
+    "tests/decoding",
+    "tests/captioner",
+    "tests/properties/test_generation.py",
+]
 TESTS = {  # after those of the module itself, for files that begin with this
     "numpygit/model/image": ["tests/huggingface/processing"],
     "numpygit/model/generate": [*SEARCHES, *HEART],
