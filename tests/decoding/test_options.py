@@ -393,3 +393,25 @@ def test_options_that_are_not_here_have_the_value_that_is_off() -> None:
         _ = config.num_beam
     with pytest.raises(UserError, match="did you mean 'num_beams'"):
         config.change({"num_beam": 2})
+
+
+def test_options_as_a_dict_are_what_a_file_holds() -> None:
+    options = GenerationConfig(pad_token_id=5, eos_token_id=7, sequence_bias={(1, 2): 0.5},
+                               generator=np.random.default_rng(1))  # fmt: skip
+    values = options.to_dict()
+    assert (values["pad_token_id"], values["eos_token_id"]) == (5, 7)
+    assert values["sequence_bias"] == [[[1, 2], 0.5]]
+    assert "generator" not in values
+    assert values["top_k"] == 50
+    assert options.to_diff_dict() == {
+        "pad_token_id": 5, "eos_token_id": 7, "sequence_bias": [[[1, 2], 0.5]],
+    }  # fmt: skip
+    options.pad_token_id = None  # the end token pads
+    options.eos_token_id = None  # nothing ends a text
+    assert options.to_dict()["pad_token_id"] is None
+    assert options.to_dict()["eos_token_id"] is None
+    assert options.to_diff_dict()["eos_token_id"] == []
+    assert options.never_ends
+    assert not GenerationConfig().never_ends
+    assert GenerationConfig().to_dict()["eos_token_id"] is None
+    assert GenerationConfig().to_diff_dict() == {}
