@@ -250,3 +250,21 @@ def test_the_page_in_a_notebook_is_900_pixels_high(tiny):
         live = tiny.play(**asked)
         live.close()
         assert f'height="{height}"' in live._repr_html_()
+
+
+def test_models_are_arranged_for_speed_and_ports_are_free_unless_said(tiny):
+    assert numpygit.load(tiny.name).model.plain is False
+    assert numpygit.load(tiny.name, plain=True).model.plain is True
+    live = tiny.play()
+    live.close()
+    assert live.server.server_address[1] >= 1024
+
+
+def test_a_page_measures_what_mattered_unless_told_not_to(monkeypatch, tiny):
+    asked = []
+    monkeypatch.setattr(
+        "numpygit.inside.explain.explain", lambda *given, **more: asked.append(more)
+    )
+    tiny.explain(picture(0))
+    tiny.explain(picture(0), measure=False)
+    assert [more["measure"] for more in asked] == [True, False]

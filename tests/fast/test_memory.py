@@ -201,3 +201,10 @@ def test_ulimit_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory.address_limit() == 5000
     monkeypatch.setattr(resource, "getrlimit", lambda which: (resource.RLIM_INFINITY,) * 2)
     assert memory.address_limit() is None
+
+
+def test_swap_that_is_full_adds_nothing(tmp_path: Path) -> None:
+    files = {"memory.max": "300", "memory.current": "200", "memory.swap.max": "50",
+             "memory.swap.current": "50"}  # fmt: skip
+    root, _ = write(tmp_path, files, "0::/\n")
+    assert memory.free_of(root, 1000) == 100
