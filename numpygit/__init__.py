@@ -37,6 +37,7 @@ TYPE_CHECKING = False  # that of `typing`, which takes longer to import than all
 if TYPE_CHECKING:
     from .captioner import Captioner, classify, load
     from .decoding.options import GenerationConfig
+    from .decoding.wording import Wording
     from .errors import NotFoundError, UserError
     from .huggingface.auto import (
         AutoConfig,
@@ -110,6 +111,7 @@ WHERE = {
     "TextStreamer": ".huggingface.streamers",
     "UserError": ".errors",
     "VideoMAEImageProcessor": ".huggingface.processing.image_processor",
+    "Wording": ".decoding.wording",
     "classify": ".captioner",
     "debug": ".inside.debug",
     "generate": ".model.generate",
@@ -155,6 +157,7 @@ __all__ = [
     "TextStreamer",
     "UserError",
     "VideoMAEImageProcessor",
+    "Wording",
     "classify",
     "debug",
     "generate",
@@ -177,7 +180,9 @@ if not TYPE_CHECKING:  # for a type checker the imports above say it all
 
         module, _, original = WHERE.get(name, f".{name}").partition(" ")
         if name not in WHERE and (name.startswith("_") or not find_spec(module, __name__)):
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            said = f"module {__name__!r} has no attribute {name!r}"
+            package = import_module(__name__)  # with it Python says which name was meant
+            raise AttributeError(said, name=name, obj=package)
         if name in WHERE:
             import_module(".fast", __name__).load_numpy()
         found = import_module(module, __name__)

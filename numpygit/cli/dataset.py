@@ -113,22 +113,22 @@ def speaker(options: argparse.Namespace) -> Speak:
     """Choose who captions: this process, or several. The model is loaded when it is needed."""
     how = how_to_load(options)
     count = getattr(options, "num_return_sequences", None) or 1  # `evaluate` does not ask
-    said = {"max_length": options.max_length, "count": count}
+    asked = {"max_length": options.max_length, "count": count}
     if options.workers is None:
-        return announced(alone(how, **said), options)
-    return announced(together(how, options.workers, **said), options)
+        return announced(alone(how, **asked), options)
+    return announced(together(how, options.workers, **asked), options)
 
 
 def announced(speak: Speak, options: argparse.Namespace) -> Speak:
     """Say how large the model is before it is downloaded."""
 
-    def told(batches: Iterable[list[Row]]) -> Iterator[list[Row]]:
+    def counted(batches: Iterable[list[Row]]) -> Iterator[list[Row]]:
         for number, batch in enumerate(batches):
             if number == 0:
                 announce_download(options)
             yield batch
 
-    return lambda batches: speak(told(batches))
+    return lambda batches: speak(counted(batches))
 
 
 def caption_rows(

@@ -126,7 +126,7 @@ def lines_of(pairs: list[Pair], found: Scores) -> str:
         row: dict[str, Any] = {"picture": pair.row.key}
         if pair.row.question is not None:
             row["question"] = pair.row.question
-        row |= {"said": pair.said, "references": list(pair.wanted)}
+        row |= {"prediction": pair.prediction, "references": list(pair.wanted)}
         row |= {name: each[i] for name, each in found.each.items()}
         lines.append(json.dumps(row) + "\n")
     return "".join(lines)

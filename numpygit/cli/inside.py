@@ -155,8 +155,8 @@ def with_model(
 def show_progress(done: int, total: int) -> None:
     """Say how many known mistakes were tried, where a person watches."""
     if is_watched():
-        said = f"trying known mistakes: {done} of {total}" if done < total else " " * 50
-        print(said, end="\r", file=sys.stderr, flush=True)
+        line = f"trying known mistakes: {done} of {total}" if done < total else " " * 50
+        print(line, end="\r", file=sys.stderr, flush=True)
 
 
 def same_picture(captioner: Captioner, ours: Run) -> Image.Image | None:

@@ -23,6 +23,20 @@ class Wording:
         Words that no caption may have.
     options : mapping
         The options of `generate`, by their names: num_beams, do_sample, no_repeat_ngram_size, ...
+
+    Raises
+    ------
+    UserError
+        For what is no text, no list of words, or no mapping.
+
+    Examples
+    --------
+    >>> import numpygit
+    >>> from numpygit.storybook import EXAMPLES
+    >>> wording = numpygit.Wording(begin="five big", suffix=".", options={"num_beams": 2})
+    >>> storybook = numpygit.load("storybook", wording=wording)
+    >>> storybook.caption(EXAMPLES / "count.png")
+    'five big pink trees.'
     """
 
     begin: str = ""

@@ -15,7 +15,7 @@ class Confusion(NamedTuple):
     """A word or an answer that stood where another was expected; "" for none."""
 
     wanted: str
-    said: str
+    prediction: str
     times: int
     keys: list[str]  # of some pictures
 
@@ -33,25 +33,25 @@ def confusions(pairs: Sequence[Pair], *, most: int = 40) -> list[Confusion]:
 
 
 def differences(pair: Pair) -> list[tuple[str, str]]:
-    """List what differs between a text and its nearest reference: (wanted, said)."""
+    """List what differs between a text and its nearest reference: (wanted, prediction)."""
     if pair.row.question is not None:
         counts = Counter(pair.wanted).most_common(1)
         wanted = counts[0][0] if counts else ""
-        return [] if pair.said in pair.wanted else [(wanted, pair.said)]
-    said = tokenise(pair.said).split()
-    tried = [(text.split(), alike(text.split(), said)) for text in map(tokenise, pair.wanted)]
+        return [] if pair.prediction in pair.wanted else [(wanted, pair.prediction)]
+    prediction = tokenise(pair.prediction).split()
+    tried = [(text.split(), alike(text.split(), prediction)) for text in map(tokenise, pair.wanted)]
     wanted_words, nearest = max(tried, key=lambda one: one[1].ratio())
     found = []
     for kind, a, b, c, d in nearest.get_opcodes():
         if kind == "equal":
             continue
         if b - a == d - c:
-            found += list(zip(wanted_words[a:b], said[c:d], strict=True))
+            found += list(zip(wanted_words[a:b], prediction[c:d], strict=True))
         else:
-            found.append((" ".join(wanted_words[a:b]), " ".join(said[c:d])))
+            found.append((" ".join(wanted_words[a:b]), " ".join(prediction[c:d])))
     return found
 
 
-def alike(wanted: list[str], said: list[str]) -> SequenceMatcher[str]:
+def alike(wanted: list[str], prediction: list[str]) -> SequenceMatcher[str]:
     """Compare two texts word by word."""
-    return SequenceMatcher(None, wanted, said, autojunk=False)
+    return SequenceMatcher(None, wanted, prediction, autojunk=False)

@@ -147,9 +147,9 @@ def cider_d(captions: Sequence[str], references: Sequence[Sequence[str]]) -> Sco
 
     each = []
     for caption, several in zip(captions, counted, strict=True):
-        said, total = weigh(n_grams(caption.split())), np.zeros(LONGEST)
+        counts, total = weigh(n_grams(caption.split())), np.zeros(LONGEST)
         for text in several:
-            total += likeness(said, weigh(text), std)
+            total += likeness(counts, weigh(text), std)
         each.append(float(np.mean(total) / len(several) * 10.0))
     return Score(float(np.mean(each)), each)
 

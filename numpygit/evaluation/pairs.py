@@ -25,7 +25,7 @@ ID_LABELS = ("question_id", "image_id", "key")
 class Pair:
     """One picture: what was said, and the row of the references."""
 
-    said: str
+    prediction: str
     row: Row
 
     @property

@@ -117,7 +117,8 @@ def figure(pair: Pair, scores: Scores, number: int) -> str:
         if name in scores.each
     )
     return (
-        f"<figure>{small(pair)}{question}<div class=said>{escape(pair.said) or '(nothing)'}</div>"
+        f"<figure>{small(pair)}{question}"
+        f"<div class=said>{escape(pair.prediction) or '(nothing)'}</div>"
         f"<div class=wanted>{wanted}</div><div class=key>{escape(row.key)}: {values}</div></figure>"
     )
 
@@ -132,7 +133,7 @@ def small(pair: Pair) -> str:
     file = io.BytesIO()
     picture.convert("RGB").save(file, "jpeg", quality=80)
     data = base64.b64encode(file.getvalue()).decode()
-    return f"<img src='data:image/jpeg;base64,{data}' alt='{escape(pair.said, quote=True)}'>"
+    return f"<img src='data:image/jpeg;base64,{data}' alt='{escape(pair.prediction, quote=True)}'>"
 
 
 def opened(content: Any) -> Image.Image:
@@ -148,7 +149,7 @@ def table_of(found: list[Confusion]) -> str:
         return ""
     rows = "".join(
         f"<tr><td class=number>{one.times}<td>{escape(one.wanted) or '(nothing)'}"
-        f"<td>{escape(one.said) or '(nothing)'}<td class=key>{escape(', '.join(one.keys))}"
+        f"<td>{escape(one.prediction) or '(nothing)'}<td class=key>{escape(', '.join(one.keys))}"
         for one in found
     )
     head = "<tr><th>times<th>expected<th>said<th>for example"

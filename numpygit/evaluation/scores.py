@@ -69,7 +69,7 @@ def score(pairs: Sequence[Pair], *, java: bool | None = None, spice: bool | None
 def of_answers(pairs: Sequence[Pair]) -> Scores:
     """VQA's accuracy, and how many answers are one of those given."""
     found = Scores(len(pairs), by={"measures": "numpygit, equal to VQA's vqaEval.py"})
-    add(found, "accuracy", [vqa_accuracy(pair.said, pair.wanted) for pair in pairs])
+    add(found, "accuracy", [vqa_accuracy(pair.prediction, pair.wanted) for pair in pairs])
     add(found, "exact", exact(pairs))
     return found
 
@@ -96,18 +96,18 @@ def words_of(
     pairs: Sequence[Pair], found: Scores, *, java: bool
 ) -> tuple[list[str], list[list[str]]]:
     """Cut captions and references into words, by Stanford's tokeniser or by our own."""
-    said = [pair.said for pair in pairs]
+    predictions = [pair.prediction for pair in pairs]
     texts = [text for pair in pairs for text in pair.wanted]
     found.by["words"] = "regular expressions (tokens.py)"
-    cut = [tokenise(text) for text in (*said, *texts)]
+    cut = [tokenise(text) for text in (*predictions, *texts)]
     if java:
         try:
-            cut = stanford([*said, *texts])
+            cut = stanford([*predictions, *texts])
             found.by["words"] = "Stanford's PTBTokenizer"
         except Exception as error:
             found.notes.append(f"Stanford's tokeniser failed: {sentence(error)}")
-    rest = iter(cut[len(said) :])
-    return cut[: len(said)], [[next(rest) for _ in pair.wanted] for pair in pairs]
+    rest = iter(cut[len(predictions) :])
+    return cut[: len(predictions)], [[next(rest) for _ in pair.wanted] for pair in pairs]
 
 
 def stanford(texts: Sequence[str]) -> list[str]:
@@ -136,11 +136,11 @@ def official_scores(captions: list[str], references: list[list[str]]) -> dict[st
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
 
-    said, wanted = as_official(captions, references)
-    every, each = Bleu(4).compute_score(wanted, said, verbose=0)
+    predictions, wanted = as_official(captions, references)
+    every, each = Bleu(4).compute_score(wanted, predictions, verbose=0)
     found = {f"Bleu_{n + 1}": measures.Score(every[n], list(each[n])) for n in range(4)}
     for name, kind in (("ROUGE_L", Rouge), ("CIDEr", Cider)):
-        one, several = kind().compute_score(wanted, said)
+        one, several = kind().compute_score(wanted, predictions)
         found[name] = measures.Score(float(one), [float(score) for score in several])
     return found
 
@@ -149,7 +149,7 @@ def with_java(
     found: Scores, captions: list[str], references: list[list[str]], *, spice: bool
 ) -> None:
     """Add METEOR, and SPICE where it is asked for; each may fail alone."""
-    said, wanted = as_official(captions, references)
+    predictions, wanted = as_official(captions, references)
 
     def meteor() -> measures.Score:
         need_java()
@@ -157,7 +157,7 @@ def with_java(
 
         java = Meteor()
         try:
-            one, several = java.compute_score(wanted, said)
+            one, several = java.compute_score(wanted, predictions)
         finally:
             end(java)
         return measures.Score(float(one), list(several))
@@ -167,7 +167,7 @@ def with_java(
         from pycocoevalcap.spice.spice import Spice
 
         with redirect_stdout(StringIO()):
-            one, several = Spice().compute_score(wanted, said)
+            one, several = Spice().compute_score(wanted, predictions)
         return measures.Score(float(one), [float(each["All"]["f"]) for each in several])
 
     attempt(found, "METEOR", meteor)
@@ -218,7 +218,7 @@ def word_errors(captions: list[str], references: list[list[str]]) -> measures.Sc
 
 def exact(pairs: Sequence[Pair]) -> list[float]:
     """Tell for each picture whether the whole text is one of the references."""
-    return [float(one_line(pair.said) in map(one_line, pair.wanted)) for pair in pairs]
+    return [float(one_line(pair.prediction) in map(one_line, pair.wanted)) for pair in pairs]
 
 
 def by_group(pairs: Sequence[Pair], found: Scores) -> dict[str, dict[str, float]]:
@@ -264,10 +264,10 @@ def does_java_run() -> bool:
     if shutil.which("java") is None:
         return False
     try:
-        told = subprocess.run(["java", "-version"], capture_output=True, timeout=60, check=False)
+        java = subprocess.run(["java", "-version"], capture_output=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return told.returncode == 0
+    return java.returncode == 0
 
 
 def is_spice_there() -> bool:

@@ -232,9 +232,9 @@ def looked(
     if best is None or found.score > best:
         save(teacher, weights)
         best = found.score
-    told = json.dumps(found.samples, ensure_ascii=False)
+    samples = json.dumps(found.samples, ensure_ascii=False)
     line = replace(line, validation_loss=found.loss, exact_match=found.exact, cider=found.cider)
-    return replace(line, samples=told), best
+    return replace(line, samples=samples), best
 
 
 def save(teacher: Teacher, weights: Weights) -> None:

@@ -41,15 +41,17 @@ class Look(NamedTuple):
 def look(teacher: Teacher, weights: Weights) -> Look:
     """Generate a text for every picture that is held back, and measure the loss on them."""
     held, vocabulary = teacher.data.validation, teacher.processor.vocabulary
-    said = [generated(teacher, weights, number) for number in range(len(held))]
-    wanted = [[vocabulary.decode(list(text.said)) for text in example.texts] for example in held]
-    right = sum(one in several for one, several in zip(said, wanted, strict=True))
+    predictions = [generated(teacher, weights, number) for number in range(len(held))]
+    wanted = [[vocabulary.decode(list(text.target)) for text in example.texts] for example in held]
+    right = sum(one in several for one, several in zip(predictions, wanted, strict=True))
     captions = [n for n, example in enumerate(held) if not example.texts[0].prompt]
-    samples = [[held[n].row.key, wanted[n][0], said[n]] for n in range(min(SAMPLES, len(held)))]
+    samples = [
+        [held[n].row.key, wanted[n][0], predictions[n]] for n in range(min(SAMPLES, len(held)))
+    ]
     return Look(
         loss_of(teacher, weights),
         right / max(1, len(held)),
-        cider_of([said[n] for n in captions], [wanted[n] for n in captions]),
+        cider_of([predictions[n] for n in captions], [wanted[n] for n in captions]),
         any(len(wanted[n]) > 1 for n in captions),
         samples,
     )
@@ -64,16 +66,16 @@ def generated(teacher: Teacher, weights: Weights, number: int) -> str:
         pixel_values=read_pixels(teacher, True, number)[None],
         max_length=teacher.config.max_position_embeddings,
     )
-    said: str = vocabulary.decode(np.asarray(ids)[0, 1 + len(prompt) :].tolist())
-    return said
+    prediction: str = vocabulary.decode(np.asarray(ids)[0, 1 + len(prompt) :].tolist())
+    return prediction
 
 
-def cider_of(said: Sequence[str], wanted: Sequence[Sequence[str]]) -> float | None:
+def cider_of(predictions: Sequence[str], wanted: Sequence[Sequence[str]]) -> float | None:
     """CIDEr-D of captions; of a single picture it is 0 by definition, and left out."""
-    if len(said) < 2:
+    if len(predictions) < 2:
         return None
     references = [[tokenise(text) for text in several] for several in wanted]
-    return cider_d([tokenise(text) for text in said], references).all
+    return cider_d([tokenise(text) for text in predictions], references).all
 
 
 def loss_of(teacher: Teacher, weights: Weights) -> float:

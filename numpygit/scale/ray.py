@@ -64,16 +64,18 @@ class Caption:
                 f"{', '.join(batch)}"
             )
         keys = next((batch[name] for name in KEYS if name in batch), None)
-        said = caption_each(self.captioner, batch[column], keys=keys, max_length=self.max_length)
+        captioned = caption_each(
+            self.captioner, batch[column], keys=keys, max_length=self.max_length
+        )
         kept = {
             name: values
             for name, values in batch.items()
             if name not in PICTURES and (self.keep is None or name in self.keep)
         }
         if not any(name in kept for name in KEYS):
-            kept["path"] = np.array([one.row.key for one in said], object)
-        kept["caption"] = np.array([one.text or "" for one in said], object)
-        return {**kept, "error": np.array([one.error or "" for one in said], object)}
+            kept["path"] = np.array([one.row.key for one in captioned], object)
+        kept["caption"] = np.array([one.text or "" for one in captioned], object)
+        return {**kept, "error": np.array([one.error or "" for one in captioned], object)}
 
 
 def strategy(actors: int, *, cpus: float | None = None, **how: Any) -> dict[str, Any]:
@@ -208,9 +210,9 @@ def write(captions: Any, output: str | None, *, had: int) -> int:
     else:
         captions.write_json(output)
     rows = read_back(output)
-    said = {key_of(row) for row in rows if not row["error"]}
-    broken = {key_of(row) for row in rows} - said
-    complain(str(Counts(len(said) - had, had, len(broken))))
+    captioned = {key_of(row) for row in rows if not row["error"]}
+    broken = {key_of(row) for row in rows} - captioned
+    complain(str(Counts(len(captioned) - had, had, len(broken))))
     return len(broken)
 
 

@@ -37,7 +37,7 @@ def test_the_published_example(example, capsys, tmp_path):
     for line in ("N            2 of 2 pictures", "Bleu_4       0.201", "CIDEr        1.242"):
         assert line in out.splitlines()
     each = [json.loads(line) for line in (tmp_path / "each.jsonl").read_text().splitlines()]
-    assert [one["said"] for one in each] == CAPTIONS
+    assert [one["prediction"] for one in each] == CAPTIONS
     assert sum(one["CIDEr"] for one in each) / 2 == pytest.approx(1.242192, abs=1e-6)
 
 

@@ -56,20 +56,22 @@ def test_the_values_of_the_notebook(files, capsys):
 def test_its_counts_and_both_ways_to_measure(files):
     results, references = files
     pairs = match(read_results(results), list(read(references)))
-    texts = stanford([text for pair in pairs for text in (pair.said, *pair.wanted)])
+    texts = stanford([text for pair in pairs for text in (pair.prediction, *pair.wanted)])
     rest = iter(texts)
-    said, wanted = [], []
+    prediction, wanted = [], []
     for pair in pairs:
-        said.append(next(rest))
+        prediction.append(next(rest))
         wanted.append([next(rest) for _ in pair.wanted])
-    assert sum(len(text.split()) for text in said) == WORDS
+    assert sum(len(text.split()) for text in prediction) == WORDS
     correct = [0] * 4
-    for text, several in zip(said, wanted, strict=True):
+    for text, several in zip(prediction, wanted, strict=True):
         grams = [n_grams(one.split()) for one in several]
         for gram, count in n_grams(text.split()).items():
             correct[len(gram) - 1] += min(count, max(one[gram] for one in grams))
     assert correct == CORRECT
-    assert [one.all for one in bleu(said, wanted)] == [
-        one.all for name, one in official_scores(said, wanted).items() if name.startswith("Bleu")
+    assert [one.all for one in bleu(prediction, wanted)] == [
+        one.all
+        for name, one in official_scores(prediction, wanted).items()
+        if name.startswith("Bleu")
     ]
-    assert own_scores(said, wanted) == official_scores(said, wanted)
+    assert own_scores(prediction, wanted) == official_scores(prediction, wanted)

@@ -131,7 +131,7 @@ FILES = {
 def test_results_of_every_kind_find_their_references(tmp_path, name):
     (tmp_path / name).write_text(FILES[name])
     found = match(read_results(tmp_path / name), references(tmp_path))
-    assert [(pair.said, pair.wanted) for pair in found] == [
+    assert [(pair.prediction, pair.wanted) for pair in found] == [
         ("x", ("a dog", "dogs")),
         ("y", ("a cat",)),
     ]
@@ -191,7 +191,7 @@ def test_confusions_count_what_was_said_instead():
             [["a red cat"], ["a blue cat", "a red bird"], ["a cat"], ["a house"]],
         )
     )
-    counted = {(one.wanted, one.said): (one.times, one.keys) for one in found}
+    counted = {(one.wanted, one.prediction): (one.times, one.keys) for one in found}
     assert counted["cat", "dog"] == (1, ["0.png"])
     assert counted["", "on grass"] == (1, ["2.png"])
     assert len(counted) == 3

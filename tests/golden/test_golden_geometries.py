@@ -75,10 +75,10 @@ def test_every_layer_and_the_logits(run):
     for name in str(run.golden["names"]).split("\n"):
         mine = corners[name]
         expected, rest = rest[: mine.size].reshape(mine.shape), rest[mine.size :]
-        open_places = expected > -1e30
-        np.testing.assert_array_equal(mine > -1e30, open_places)
-        size = max(1, np.abs(expected[open_places]).max(initial=0))
-        error = np.abs(mine[open_places] - expected[open_places]).max(initial=0)
+        unblocked = expected > -1e30
+        np.testing.assert_array_equal(mine > -1e30, unblocked)
+        size = max(1, np.abs(expected[unblocked]).max(initial=0))
+        error = np.abs(mine[unblocked] - expected[unblocked]).max(initial=0)
         assert error < 1e-4 * size, name
     assert rest.size == 0
 

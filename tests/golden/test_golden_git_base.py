@@ -55,10 +55,10 @@ def test_every_layer_and_the_logits(model, golden, photo):
     assert len(slices) == 12 * 15 + 6 * 13 + 13
     for key, expected in slices.items():
         mine = corner(recorder.tensors[key.removeprefix(f"{photo}/slice/")])
-        open_places = expected > -1e30
-        np.testing.assert_array_equal(mine > -1e30, open_places)
-        size = max(1, np.abs(expected[open_places]).max())
-        error = np.abs(mine[open_places] - expected[open_places]).max()
+        unblocked = expected > -1e30
+        np.testing.assert_array_equal(mine > -1e30, unblocked)
+        size = max(1, np.abs(expected[unblocked]).max())
+        error = np.abs(mine[unblocked] - expected[unblocked]).max()
         assert error < 1e-4 * size, key
 
 

@@ -57,9 +57,9 @@ def test_tensor_is_as_exact_as_float32_allows(kind, name):
     exact, rounded, mine = golden[f"float64/{name}"], golden[f"float32/{name}"], ours[name]
     assert mine.shape == exact.shape
     assert mine.dtype == np.float32
-    open_places = exact > BLOCKED
-    np.testing.assert_array_equal(mine > BLOCKED, open_places)
-    exact = exact[open_places]
-    noise = np.abs(rounded[open_places] - exact).max()
-    error = np.abs(mine[open_places] - exact).max()
+    unblocked = exact > BLOCKED
+    np.testing.assert_array_equal(mine > BLOCKED, unblocked)
+    exact = exact[unblocked]
+    noise = np.abs(rounded[unblocked] - exact).max()
+    error = np.abs(mine[unblocked] - exact).max()
     assert error <= max(FACTOR * noise, FLOOR), f"{name}: {error:.2e}, noise {noise:.2e}"

@@ -198,10 +198,10 @@ def check_capture(captured: dict[str, np.ndarray], model: GitForCausalLM) -> lis
         start = sum(corners[before].size for before in names[: names.index(name)])
         mine = corners[name]
         expected = rest[start : start + mine.size].reshape(mine.shape)
-        open_places = expected > -1e30
-        np.testing.assert_array_equal(mine > -1e30, open_places, err_msg=name)
-        size = max(1, np.abs(expected[open_places]).max(initial=0))
-        error = np.abs(mine[open_places] - expected[open_places]).max(initial=0)
+        unblocked = expected > -1e30
+        np.testing.assert_array_equal(mine > -1e30, unblocked, err_msg=name)
+        size = max(1, np.abs(expected[unblocked]).max(initial=0))
+        error = np.abs(mine[unblocked] - expected[unblocked]).max(initial=0)
         assert error < 1e-4 * size, f"{name}: {error:.1e}"
     assert sum(corner.size for corner in corners.values()) == rest.size + (
         corners["vision.patches"].size

@@ -9,6 +9,7 @@ if all went well and memory stayed below 1 GB.
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import resource
@@ -199,9 +200,12 @@ def run(cases: int, seed: int, note: Callable[[str], object] = print) -> tuple[C
 
 def main() -> int:
     """Run the cases that the command line asks for; return the exit code."""
-    cases = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    ends, slowest = run(cases, seed)
+    parser = argparse.ArgumentParser(description="Change settings of a checkpoint, and load it.")
+    parser.add_argument("cases", type=int, nargs="?", default=20_000)
+    parser.add_argument("seed", type=int, nargs="?", default=0)
+    options = parser.parse_args()
+    cases = options.cases
+    ends, slowest = run(cases, options.seed)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"{cases} cases: {dict(ends)}; slowest {slowest:.2f} s, peak {peak} MB")
     return 0 if set(ends) <= {"used", "refused"} and peak < MOST_MEGABYTES else 1

@@ -178,7 +178,7 @@ def unit_heads(self, q, k, tower):
 
 def places_in_every_layer(self, x, i):
     if self.number:
-        x = x + self.picture_places()[:, None]
+        x = x + self.picture_positions()[:, None]
     return right("vision_block")(self, x, i)
 
 

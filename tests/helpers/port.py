@@ -176,7 +176,7 @@ class Port:
         tokens = np.stack([np.einsum("bcyx,dcyx->bd", square, kernel) for square in squares])
         self.dumped["vision.hook_embed"] = tokens
         first = np.broadcast_to(self.class_token(), (1, B, tokens.shape[-1]))
-        return np.concatenate([first, tokens]) + self.picture_places()[:, None]
+        return np.concatenate([first, tokens]) + self.picture_positions()[:, None]
 
     def corners(self, H: int, W: int) -> list[tuple[int, int]]:
         p = self.w.patch
@@ -185,7 +185,7 @@ class Port:
     def class_token(self) -> Array:
         return self.w[f"{V}embeddings.class_embedding"]
 
-    def picture_places(self) -> Array:
+    def picture_positions(self) -> Array:
         return self.w[f"{V}embeddings.position_embedding.weight"]
 
     def picture_layers(self) -> list[int]:

@@ -118,8 +118,8 @@ def test_positions_count_words():
 
 def test_the_mask_of_one_picture_token_and_three_words():
     mask = text.full_mask(np.array([[1, 1, 1]]), image=2)[0, 0]
-    open_places = [[1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1] * 5]
-    np.testing.assert_array_equal(mask == 0, np.array(open_places, bool))
+    unblocked = [[1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1] * 5]
+    np.testing.assert_array_equal(mask == 0, np.array(unblocked, bool))
     padded = text.full_mask(np.array([[1, 0, 1]]), image=2)[0, 0]
     assert padded[4, 3] == np.finfo(np.float32).min
 

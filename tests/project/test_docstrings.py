@@ -24,6 +24,7 @@ DOCUMENTED = (
     numpygit.GitVisionConfig,
     numpygit.GitVisionModel,
     numpygit.PictureOptions,
+    numpygit.Wording,
     numpygit.classify,
     numpygit.debug,
     numpygit.load,
@@ -32,8 +33,10 @@ DOCUMENTED = (
 )
 FUNCTIONS = (numpygit.classify, numpygit.debug, numpygit.load, numpygit.pipeline)
 NEVER_RAISE = (numpygit.debug, Recorder)
-OF_OUR_OWN = (numpygit.PictureOptions, numpygit.debug, numpygit.load, Recorder)  # no source
+OWN_SETTINGS = (numpygit.PictureOptions, numpygit.Wording)
+OF_OUR_OWN = (*OWN_SETTINGS, numpygit.debug, numpygit.load, Recorder)  # no source
 MODULES = sorted({public.__module__ for public in DOCUMENTED})
+MADE_ELSEWHERE = {"Path", "None", "Generator", "Cache", "Git", "Vision", "Vocabulary"}
 PACKAGE = Path(numpygit.__file__).parent
 FOLDERS = sorted(path.parent for path in PACKAGE.rglob("__init__.py"))
 ROOMS = "|".join(path.name for path in FOLDERS if path.parent == PACKAGE)
@@ -74,6 +77,15 @@ def test_parameters_are_those_of_the_signature_each_with_its_type(public):
         assert kind or names.startswith("**"), line
         named |= {name.lstrip("*") for name in names.split(", ")}
     assert named == set(parameters)
+
+
+@by_name
+def test_types_of_parameters_are_public_names(public):
+    """What a caller must make can be made without looking for it in the rooms."""
+    section = inspect.getdoc(public).partition("Parameters\n----------\n")[2]
+    kinds = re.findall(r"^\S.*? : (.*)$", HEADING.split(section)[0], re.MULTILINE)
+    types = set(re.findall(r"\b[A-Z]\w*[a-z]\w*", " ".join(kinds)))
+    assert [name for name in types - MADE_ELSEWHERE if not hasattr(numpygit, name)] == []
 
 
 def test_what_is_shown_of_a_captioner_and_a_recorder_is_short():

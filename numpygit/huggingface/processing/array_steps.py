@@ -52,8 +52,8 @@ def channels_last(picture: Any, given: object = None) -> tuple[Array, str]:
     array = as_array(picture)
     layout = layout_of(array, given)
     if array.ndim != (2 if layout == NONE else 3):
-        said = "" if given is None else f", and {layout} as said"
-        raise UserError(f"a picture array must be of shape (H, W, C), (C, H, W) or (H, W){said}; "
+        hint = "" if given is None else f", and {layout} as said"
+        raise UserError(f"a picture array must be of shape (H, W, C), (C, H, W) or (H, W){hint}; "
                         f"got {array.shape}")  # fmt: skip
     if layout == NONE:
         return array[:, :, None], layout

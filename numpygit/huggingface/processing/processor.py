@@ -264,16 +264,21 @@ class GitProcessor:
                 "(image_size)"
             )
 
+    def opened(self, picture: Picture | Sequence[Picture], *, frames: int | None) -> Any:
+        """Open a file: a still, or a clip as a list of frames; what is no file stays as it is."""
+        one = opened_still(picture, self.options, clips=bool(frames))
+        if not isinstance(one, Path | InMemory):
+            return one
+        clip = read_clip(one, frames or 1, self.options)
+        return clip if len(clip) > 1 else clip[0]
+
     def pixels(self, picture: Picture | Sequence[Picture], *, frames: int | None = None) -> Array:
         """Prepare a picture -> (1, C, H, W), or a list of frames -> (1, frames, C, H, W).
 
         With `frames`, a file that holds a clip becomes a list of at most so many frames, evenly
         spaced; without, its first frame is the picture.
         """
-        one: Any = opened_still(picture, self.options, clips=bool(frames))
-        if isinstance(one, Path | InMemory):
-            clip = read_clip(one, frames or 1, self.options)
-            one = clip if len(clip) > 1 else clip[0]
+        one = self.opened(picture, frames=frames)
         if isinstance(one, Image.Image) or is_one_picture(one):
             pixels = self.image_processor.steps(one)[None]
             return pixels[None] if self.stills_are_clips else pixels

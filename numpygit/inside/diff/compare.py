@@ -23,7 +23,7 @@ from ..record import BLOCKED, IDS, Distance, Run, distance, nearest_name
 from .evidence import evidence, usual_suspects
 from .mistakes.pictures import fitted, of_pixels
 from .rounding import UNITS
-from .rows import DIFF, OK, SHAPE, Measure, Row, compare_one, place_of, with_asides
+from .rows import DIFF, OK, SHAPE, Measure, Row, compare_one, order_of, with_asides
 from .scene import Scene
 from .search import causes, unseen
 from .theirs.comparable import Both, made_comparable, split_fused, stored_precision
@@ -80,11 +80,11 @@ def compare(
     scene = Scene(both.ours, params, config)
     rows = with_asides(rows, scene)
     first = first_of(rows)
-    said = [*both.notes, *notes(ours, theirs, rows, renamed, measure)]
+    remarks = [*both.notes, *notes(ours, theirs, rows, renamed, measure)]
     if first is None or first.name == IDS:
         ids_note = both.notes[:1] if first is not None else []
-        return Report(rows, first, ids_note, "", said)
-    return explained(rows, first, scene, both, picture, said, progress)
+        return Report(rows, first, ids_note, "", remarks)
+    return explained(rows, first, scene, both, picture, remarks, progress)
 
 
 def in_our_names(theirs: Mapping[str, Array], renamed: Mapping[str, str]) -> dict[str, Array]:
@@ -102,17 +102,17 @@ def all_rows(
     left_out = ours.keys() - both.ours.keys()  # of words that the two programs do not share
     return [
         compare_one(name, both.ours.get(name), both.readings.get(name), measure)
-        for name in sorted(names, key=place_of)
+        for name in sorted(names, key=order_of)
         if name not in left_out
     ]
 
 
-def of_gradients(rows: list[Row], said: list[str]) -> Report:
+def of_gradients(rows: list[Row], remarks: list[str]) -> Report:
     """Report on gradients: they are computed from the logits backwards."""
     ids = [row for row in rows if row.name == IDS]
     rows = ids + [row for row in reversed(rows) if row.name != IDS]
     first = first_of(rows)
-    return Report(rows, first, [], "" if first is None else suspects_of(first.name), said)
+    return Report(rows, first, [], "" if first is None else suspects_of(first.name), remarks)
 
 
 def first_of(rows: list[Row]) -> Row | None:
@@ -128,7 +128,7 @@ def first_of(rows: list[Row]) -> Row | None:
 
 def explained(
     rows: list[Row], first: Row, scene: Scene, both: Both,
-    picture: Image.Image | None, said: list[str], progress: Progress | None,
+    picture: Image.Image | None, remarks: list[str], progress: Progress | None,
 ) -> Report:  # fmt: skip
     """Find out what makes the first difference."""
     status = {row.name: row.status for row in rows}
@@ -152,7 +152,7 @@ def explained(
     if not found and first.status == SHAPE:
         words = in_rows(scene.ours[IDS]).shape[1] if IDS in scene.ours else None
         found = shapes(first.name, scene.ours[first.name], reading.theirs, words)
-    return Report(rows, first, found, suspects, said, lacking)
+    return Report(rows, first, found, suspects, remarks, lacking)
 
 
 def targets_of(first: Row, rows: list[Row], both: Both) -> list[Target]:
@@ -171,8 +171,8 @@ def targets_of(first: Row, rows: list[Row], both: Both) -> list[Target]:
 
 def estimated(theirs: Array) -> Distance:
     """Estimate how far apart tensors may be, where the shapes of two programs differ."""
-    open_places = np.abs(theirs[np.isfinite(theirs) & (theirs > BLOCKED)])
-    size = float(open_places.max(initial=0))
+    unblocked = np.abs(theirs[np.isfinite(theirs) & (theirs > BLOCKED)])
+    size = float(unblocked.max(initial=0))
     return Distance(2e-5 * size, 4e-6 * size)
 
 
@@ -267,7 +267,7 @@ def notes(
         found.append("no noise was measured for either file: the bounds are estimates")
     double = theirs.facts.get("float64", [])
     if double:
-        found.append(f"theirs holds float64, from {min(double, key=place_of)} on")
+        found.append(f"theirs holds float64, from {min(double, key=order_of)} on")
     modes = {run.facts.get("mode", "uncached") for run in (ours, theirs)}
     if len(modes) > 1:
         if MODE in modes:

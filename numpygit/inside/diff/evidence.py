@@ -21,8 +21,8 @@ def evidence(
 ) -> list[str]:
     """Describe how two tensors of one shape differ; `image` tokens stand before the words."""
     found = [*not_finite(ours, theirs), *one_blocked(ours, theirs, image)]
-    open_places = np.isfinite(ours) & np.isfinite(theirs) & (ours > BLOCKED) & (theirs > BLOCKED)
-    a, b = np.where(open_places, ours, 0), np.where(open_places, theirs, 0)
+    unblocked = np.isfinite(ours) & np.isfinite(theirs) & (ours > BLOCKED) & (theirs > BLOCKED)
+    a, b = np.where(unblocked, ours, 0), np.where(unblocked, theirs, 0)
     apart = np.abs(a - b) > allowed
     if not apart.any():
         return found
@@ -51,24 +51,24 @@ def one_blocked(ours: Array, theirs: Array, image: int | None) -> Iterator[str]:
         alone: Array = (one < BLOCKED) & ~(other < BLOCKED)
         if not alone.any():
             continue
-        said = f"{int(alone.sum())} of {ours.size} positions are blocked in {who} alone"
+        sentence = f"{int(alone.sum())} of {ours.size} positions are blocked in {who} alone"
         if alone.ndim < 2:
-            yield f"{said}."
+            yield f"{sentence}."
             continue
         pairs: Array = np.any(alone.reshape(-1, *alone.shape[-2:]), axis=0)  # (T, S)
         rows = tokens_in_words(np.flatnonzero(pairs.any(axis=1)), image)
         columns = tokens_in_words(np.flatnonzero(pairs.any(axis=0)), image)
-        yield f"{said}: {rows} looking at {columns}."
+        yield f"{sentence}: {rows} looking at {columns}."
 
 
-def tokens_in_words(places: Array, image: int | None) -> str:
+def tokens_in_words(positions: Array, image: int | None) -> str:
     """Name tokens of a sequence: the class token, patches, words; `image` tokens stand first."""
     if image is None:
-        return f"tokens {ranges(places)}"
+        return f"tokens {ranges(positions)}"
     kinds = (
-        ("the class token", places[places == 0]),
-        ("image tokens", places[(places > 0) & (places < image)]),
-        ("words", places[places >= image] - image),
+        ("the class token", positions[positions == 0]),
+        ("image tokens", positions[(positions > 0) & (positions < image)]),
+        ("words", positions[positions >= image] - image),
     )
     named = [
         name if name == "the class token" else f"{name} {ranges(found)}"
@@ -95,14 +95,14 @@ def zeroed(a: Array, b: Array, allowed: float) -> Iterator[str]:
     if np.abs(kept_b - factor * kept_a).max() > allowed * max(abs(factor), 1):
         return
     share = float(lost.mean())
-    said = f"{share:.0%} of theirs is 0 where ours is not, and the rest is ours"
+    sentence = f"{share:.0%} of theirs is 0 where ours is not, and the rest is ours"
     if abs(factor - 1) < 1e-3:
-        yield f"{said}."
+        yield f"{sentence}."
         return
     chance = 4 * np.sqrt(share * (1 - share) / a.size)
     as_dropout = abs((1 - 1 / factor) - share) <= chance + 1e-6
     tail = ", as dropout would leave it." if as_dropout and factor > 1 else "."
-    yield f"{said} times {factor:.4g}{tail}"
+    yield f"{sentence} times {factor:.4g}{tail}"
 
 
 def one_factor(a: Array, b: Array, allowed: float) -> Iterator[str]:
@@ -247,9 +247,9 @@ def image_or_words(differing: Array, image: int) -> str:
     return ", image tokens only" if differing.max() < image else ""
 
 
-def ranges(places: Array) -> str:
+def ranges(positions: Array) -> str:
     """Write whole numbers in a short way: 0 to 4, 7, 9 to 11."""
-    runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    runs = np.split(positions, np.flatnonzero(np.diff(positions) > 1) + 1)
     words = [f"{run[0]}" if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
     return ", ".join(words[:4]) + (", ..." if len(words) > 4 else "")
 

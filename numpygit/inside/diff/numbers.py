@@ -26,7 +26,7 @@ from .operations import (
     class_and_patches,
     clip_tokens,
     operation_of,
-    picture_places,
+    picture_positions,
     row_of,
     tensors_of,
 )
@@ -73,7 +73,7 @@ def slots(name: str, scene: Scene) -> Iterator[Slot]:
 ADDED: dict[str, tuple[str, Callable[[float], Operation]]] = {
     "vision.embedded": (
         "with the positions multiplied by {}",
-        lambda c: lambda at: class_and_patches(at) + np.float32(c) * picture_places(at),
+        lambda c: lambda at: class_and_patches(at) + np.float32(c) * picture_positions(at),
     ),
     "clip_tokens": (
         "with the times of frames multiplied by {}",
@@ -190,7 +190,7 @@ LISTED: dict[str, Callable[[At], Iterator[Slot]]] = {
 def fitted(
     target: Target, gap: Mapping[str, set[str]], sources: Mapping[str, set[str]], scene: Scene
 ) -> Iterator[Candidate]:
-    """Fit each number, in each place alone and in all of them at once."""
+    """Fit each number, in each tensor alone and in all of them at once."""
     everywhere: dict[str, dict[str, Slot]] = defaultdict(dict)
     for name in gap:
         try:
@@ -198,22 +198,22 @@ def fitted(
                 everywhere[f"{slot.sentence} {slot.start}"][name] = slot
         except KeyError:  # the parameters are missing
             continue
-    for places in everywhere.values():
-        for some in [{n: s} for n, s in places.items()] + [places] * (len(places) > 1):
+    for named in everywhere.values():
+        for some in [{n: s} for n, s in named.items()] + [named] * (len(named) > 1):
             made = fit(target, some, sources, scene)
             if made is not None:
                 yield made
 
 
 def fit(
-    target: Target, places: Mapping[str, Slot], sources: Mapping[str, set[str]], scene: Scene
+    target: Target, named: Mapping[str, Slot], sources: Mapping[str, set[str]], scene: Scene
 ) -> Candidate | None:
     """Find the number that brings ours nearest to theirs; None if it leads nowhere."""
-    slot = next(iter(places.values()))
-    anew = following(places, sources)
+    slot = next(iter(named.values()))
+    anew = following(named, sources)
 
     def value(c: float) -> tuple[Array, Array]:
-        changed = {name: each.operation(c) for name, each in places.items()}
+        changed = {name: each.operation(c) for name, each in named.items()}
         with np.errstate(all="ignore"):
             made = tensors_of(scene, changed, anew)[target.name]
         made, theirs = side_by_side(made, target, scene)
@@ -229,7 +229,7 @@ def fit(
     if c is None or (slot.start == 1 and abs(c - 1) < 1e-4):
         return None
     number = f"{10**c:.3g}" if slot.is_power else f"{c:.4g}"
-    changed = {name: each.operation(c) for name, each in places.items()}
+    changed = {name: each.operation(c) for name, each in named.items()}
     return Candidate(slot.sentence.format(number), changed, must_fit=True)
 
 

@@ -78,7 +78,7 @@ def class_and_patches(at: At) -> Array:
     return np.concatenate([first, tokens], axis=1)
 
 
-def picture_places(at: At) -> Array:
+def picture_positions(at: At) -> Array:
     """Get the positions of a picture, stretched over one of another size: (P + 1, D)."""
     params, config = at.model()
     positions = params.vision.position_embedding
@@ -210,7 +210,7 @@ OPERATIONS: dict[str, Operation] = {
     "pixels": as_it_is,
     "vision.patches": patches,
     "vision.patch_tokens": patch_tokens,
-    "vision.embedded": lambda at: class_and_patches(at) + picture_places(at),
+    "vision.embedded": lambda at: class_and_patches(at) + picture_positions(at),
     "vision.x": Normalised(
         lambda at: at.tensors["vision.embedded"],
         lambda at: at.model()[0].vision.pre_norm,

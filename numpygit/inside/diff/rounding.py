@@ -65,9 +65,9 @@ def in_integers(bits: int, *, group: int = 0, by_row: bool = True) -> Round:
     return rounded
 
 
-def in_decimals(places: int) -> Round:
+def in_decimals(decimals: int) -> Round:
     """Make a rounding to so many decimals, as numbers written as text have."""
-    return lambda x: np.round(x, places).astype(np.float32)
+    return lambda x: np.round(x, decimals).astype(np.float32)
 
 
 def in_steps(weight: Array, step: Array) -> Array:
@@ -86,7 +86,7 @@ OF_WEIGHTS: dict[str, Round] = {
     "4 bits (int4, one scale for each row)": in_integers(4),
     "4 bits (int4, one scale for each 32 numbers)": in_integers(4, group=32),
     **{f"{bits} bits (one scale for each row)": in_integers(bits) for bits in (2, 3, 5, 6)},
-    **{f"numbers of {places} decimals": in_decimals(places) for places in (1, 2, 3, 4, 5)},
+    **{f"numbers of {decimals} decimals": in_decimals(decimals) for decimals in (1, 2, 3, 4, 5)},
 }
 OF_INPUTS: dict[str, Round] = {
     "8 bits (int8, one scale for each token)": in_integers(8),

@@ -68,10 +68,10 @@ def compare_one(name: str, a: Array | None, reading: Reading | None, measure: Me
 
 def allowance(a: Array, noise: Distance | None, measure: Measure | None = None) -> Distance:
     """Say how far apart two tensors may be to count as equal."""
-    open_places = np.abs(a[np.isfinite(a) & (a > BLOCKED)])
-    if open_places.size == 0:
+    unblocked = np.abs(a[np.isfinite(a) & (a > BLOCKED)])
+    if unblocked.size == 0:
         return Distance(0, 0)
-    size, typical = float(open_places.max()), float(open_places.mean(dtype=np.float64))
+    size, typical = float(unblocked.max()), float(unblocked.mean(dtype=np.float64))
     roundings = UNMEASURED if noise is None else Distance(1, 1)
     largest = ROUNDING * roundings.largest * size
     mean = ROUNDING * roundings.mean * typical
@@ -107,6 +107,6 @@ def with_asides(rows: list[Row], scene: Scene) -> list[Row]:
     return found
 
 
-def place_of(name: str) -> tuple[int, ...]:
+def order_of(name: str) -> tuple[int, ...]:
     """Sort the words that are read before everything that is computed."""
     return (-1,) if name == IDS else order(name)

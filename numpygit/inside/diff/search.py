@@ -130,7 +130,7 @@ PARTS = (
 
 
 def fewer(sentence: str, changed: dict[str, Operation], gap: set[str]) -> Iterator[Candidate]:
-    """Put the mistakes of one sentence into some of the places only."""
+    """Put the mistakes of one sentence into some of the tensors only."""
     if not set(changed) <= gap:  # of a whole layer: all or nothing
         return
     for name, operation in changed.items():
@@ -216,7 +216,7 @@ def causes(
         fits += [fit for each in numbers if (fit := try_out(each, targets, sources, scene))]
     part = differing_part(first, scene) if len(gap) == 1 and not is_exact(fits) else None
     if part is not None:
-        some = first._replace(part=part.places)
+        some = first._replace(part=part.positions)
         tried = [fit for each in listed if (fit := try_out(each, [some], sources, scene))]
         return sentences(best_of(tried, some) or best_of(fits, first), first.name, part.name)
     return sentences(best_of(fits, first), first.name)
@@ -281,9 +281,9 @@ def nearest_of(fits: list[Fit]) -> list[Fit]:
 
 
 def is_simpler(fit: Fit, rival: Fit) -> bool:
-    """Prefer fewer places, where what is left does not speak for the other."""
-    fewer_places = len(fit.candidate.changed) < len(rival.candidate.changed)
-    return fewer_places and fit.left.mean <= 1.5 * rival.left.mean
+    """Prefer fewer tensors, where what is left does not speak for the other."""
+    fewer_tensors = len(fit.candidate.changed) < len(rival.candidate.changed)
+    return fewer_tensors and fit.left.mean <= 1.5 * rival.left.mean
 
 
 def sentences(fits: list[Fit], name: str, part: str = "") -> list[str]:
@@ -291,28 +291,28 @@ def sentences(fits: list[Fit], name: str, part: str = "") -> list[str]:
     if not fits:
         return []
     best, tail = fits[0], f", for {part} alone" if part else ""
-    said = [described(fit, name) + tail for fit in fits[:3]]
+    sentences = [described(fit, name) + tail for fit in fits[:3]]
     if 0.999 < best.explained < 1.0 and "float16" in best.candidate.sentence:
-        return [f"Theirs equals ours {said[0]}, but for last bits of that precision."]
+        return [f"Theirs equals ours {sentences[0]}, but for last bits of that precision."]
     if best.explained < 1.0:
-        either = ", or ".join(said)
+        either = ", or ".join(sentences)
         return [
             f"Theirs is nearly ours {either}: that explains {best.explained:.1%} of the "
             "difference; something else may be wrong besides, or it is not quite this."
         ]
     left = f"what is left is {best.left.largest:.1e}"
-    if len(said) == 1:
-        return [f"Theirs equals ours {said[0]}; {left}."]
+    if len(sentences) == 1:
+        return [f"Theirs equals ours {sentences[0]}; {left}."]
     more = "" if len(fits) <= 3 else f" ({len(fits) - 3} more would)"
-    return [f"Theirs equals ours {', or '.join(said)}{more}: all give theirs; {left}."]
+    return [f"Theirs equals ours {', or '.join(sentences)}{more}: all give theirs; {left}."]
 
 
 def described(fit: Fit, name: str) -> str:
     """Add where the mistake is, if it is not in the tensor itself."""
-    places = sorted(fit.candidate.changed, key=order)
-    if not places or places == [name] or (name in places and fit.seen > 1):
+    tensors = sorted(fit.candidate.changed, key=order)
+    if not tensors or tensors == [name] or (name in tensors and fit.seen > 1):
         return fit.candidate.sentence
-    if len(places) == 1:
-        return f"{fit.candidate.sentence} (in {places[0]})"
-    shown = ", ".join(places[:4]) + (", ..." if len(places) > 4 else "")
+    if len(tensors) == 1:
+        return f"{fit.candidate.sentence} (in {tensors[0]})"
+    shown = ", ".join(tensors[:4]) + (", ..." if len(tensors) > 4 else "")
     return f"{fit.candidate.sentence} (in {shown})"

@@ -120,7 +120,7 @@ class Part(NamedTuple):
     """Some of the tokens: their name and their positions."""
 
     name: str
-    places: slice
+    positions: slice
 
 
 def differing_part(target: Target, scene: Scene) -> Part | None:
@@ -138,7 +138,7 @@ def differing_part(target: Target, scene: Scene) -> Part | None:
         parts += [Part("the words", slice(M, T)), Part("the image tokens", slice(0, M))]
     parts += [Part("all but the first token (the patches)", slice(1, T))]
     for part in parts:
-        start, stop, _ = part.places.indices(T)
+        start, stop, _ = part.positions.indices(T)
         if differing.size and start <= differing.min() and differing.max() < stop:
             return part
     return None
@@ -159,16 +159,16 @@ def bound_for(ours: Array, theirs: Array, allowed: Distance) -> Distance:
 
 def explained_by(ours: Array, value: Array, theirs: Array) -> float:
     """Say which share of the difference a mistake explains, or of ours, if that is less."""
-    open_places = np.isfinite(value) & np.isfinite(theirs) & (theirs > BLOCKED) & (value > BLOCKED)
+    unblocked = np.isfinite(value) & np.isfinite(theirs) & (theirs > BLOCKED) & (value > BLOCKED)
     if ours.shape == theirs.shape:
-        open_places &= np.isfinite(ours) & (ours > BLOCKED)
+        unblocked &= np.isfinite(ours) & (ours > BLOCKED)
     blocked_alike = (value > BLOCKED) == (theirs > BLOCKED)
-    if not open_places.any() or not blocked_alike.all():
+    if not unblocked.any() or not blocked_alike.all():
         return 0.0
-    left = square(value[open_places] - theirs[open_places])
-    size = square(theirs[open_places] - theirs[open_places].mean(dtype=np.float64))
+    left = square(value[unblocked] - theirs[unblocked])
+    size = square(theirs[unblocked] - theirs[unblocked].mean(dtype=np.float64))
     if ours.shape == theirs.shape:
-        size = min(size, square(ours[open_places] - theirs[open_places]))
+        size = min(size, square(ours[unblocked] - theirs[unblocked]))
     return 1 - left / size if size > 0 else 0.0
 
 

@@ -5,21 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
 from ...errors import UserError
-from ...huggingface.processing.picture_steps import (
-    InMemory,
-    Picture,
-    as_rgb,
-    is_one_picture,
-    opened_still,
-)
+from ...huggingface.processing.picture_steps import Picture, as_rgb, is_one_picture
 from ...huggingface.processing.picture_steps import frames_of as each_frame
-from ...huggingface.processing.video import read_clip
 from ...model.params import Array
 from ..takes import Captioner
 
@@ -122,10 +114,7 @@ def watch(
 
 def frames_of(captioner: Captioner, picture: Picture | Sequence[Picture]) -> list[Image.Image]:
     """Open a picture or a clip: as many frames as the model will look at."""
-    frames, options = captioner.model.config.num_image_with_embedding, captioner.processor.options
-    one = opened_still(picture, options, clips=bool(frames))
-    if isinstance(one, Path | InMemory):
-        return read_clip(one, frames or 1, options)
-    if is_one_picture(one):
-        return [as_rgb(one, options)]
-    return [as_rgb(frame, options) for frame in each_frame(picture)]
+    processor = captioner.processor
+    one = processor.opened(picture, frames=captioner.model.config.num_image_with_embedding)
+    frames = [one] if is_one_picture(one) else each_frame(one)
+    return [as_rgb(frame, processor.options) for frame in frames]

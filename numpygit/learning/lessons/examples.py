@@ -27,7 +27,7 @@ class Text(NamedTuple):
     """One thing to say about a picture."""
 
     prompt: tuple[int, ...]  # ids of the question, empty for a caption
-    said: tuple[int, ...]  # ids of the caption or answer, without [CLS] and [SEP]
+    target: tuple[int, ...]  # ids of the caption or answer, without [CLS] and [SEP]
 
 
 class Example(NamedTuple):
@@ -88,12 +88,12 @@ def example_of(row: Row, vocabulary: Vocabulary, *, longest: int) -> Example:
     return Example(row, tuple(text_of(*pair, row, vocabulary, longest) for pair in pairs))
 
 
-def text_of(prompt: str, said: str, row: Row, vocabulary: Vocabulary, longest: int) -> Text:
+def text_of(prompt: str, target: str, row: Row, vocabulary: Vocabulary, longest: int) -> Text:
     """Turn a caption, or a question and its answer, into ids; refuse what cannot be said."""
-    if not said.strip():
+    if not target.strip():
         raise UserError(f"{row.key} has an empty text")
-    asked = [vocabulary.encode(text) if text else [] for text in (prompt, said)]
-    for text, ids in zip((prompt, said), asked, strict=True):
+    asked = [vocabulary.encode(text) if text else [] for text in (prompt, target)]
+    for text, ids in zip((prompt, target), asked, strict=True):
         if vocabulary.unknown_id in ids:
             raise UserError(
                 f"{row.key}: the vocabulary of this model has no tokens for {text!r}; "
@@ -102,7 +102,7 @@ def text_of(prompt: str, said: str, row: Row, vocabulary: Vocabulary, longest: i
     length = len(asked[0]) + len(asked[1]) + 1  # [SEP] is a label, and never goes in
     if length > longest:
         raise UserError(
-            f"{row.key}: {said!r} makes {length} tokens with [CLS]; this model reads {longest}"
+            f"{row.key}: {target!r} makes {length} tokens with [CLS]; this model reads {longest}"
         )
     return Text(tuple(asked[0]), tuple(asked[1]))
 
@@ -153,15 +153,15 @@ def words_in(texts: Sequence[Text], vocabulary: Vocabulary) -> dict[str, Array]:
     at the end; where the prompt stands there is no label.
     """
     B = len(texts)
-    T = max(1 + len(text.prompt) + len(text.said) for text in texts)
+    T = max(1 + len(text.prompt) + len(text.target) for text in texts)
     ids = np.full((B, T), vocabulary.pad_id, np.int64)
     targets = np.full((B, T), IGNORED, np.int64)
     belongs = np.zeros((B, T), np.int64)
     for b, text in enumerate(texts):
-        row = [vocabulary.start_id, *text.prompt, *text.said]
+        row = [vocabulary.start_id, *text.prompt, *text.target]
         ids[b, : len(row)] = row
         belongs[b, : len(row)] = 1
-        targets[b, len(text.prompt) : len(row)] = [*text.said, vocabulary.end_id]
+        targets[b, len(text.prompt) : len(row)] = [*text.target, vocabulary.end_id]
     positions = np.broadcast_to(np.arange(T), (B, T))
     return {"ids": ids, "targets": targets, "text": belongs, "positions": positions}
 

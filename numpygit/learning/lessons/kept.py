@@ -54,14 +54,16 @@ def kept_in(
 
 
 def make(
-    kept: Kept, number: int, pixels: Array, said: Text, vocabulary: Vocabulary, *, which: int
+    kept: Kept, number: int, pixels: Array, target: Text, vocabulary: Vocabulary, *, which: int
 ) -> Array:
     """Find what is kept of an example, or make and keep it: tokens (M, D) or states (S, D)."""
     path = kept.folder / (f"{number}-{which}.npy" if kept.in_states else f"{number}.npy")
     if path.is_file():
         found: Array = np.load(path)
         return found
-    made = states_of(kept, pixels, said, vocabulary) if kept.in_states else tokens_of(kept, pixels)
+    made = (
+        states_of(kept, pixels, target, vocabulary) if kept.in_states else tokens_of(kept, pixels)
+    )
     kept.folder.mkdir(parents=True, exist_ok=True)
 
     def write(to: Path) -> None:
@@ -80,7 +82,7 @@ def tokens_of(kept: Kept, pixels: Array) -> Array:
     return found
 
 
-def states_of(kept: Kept, pixels: Array, said: Text, vocabulary: Vocabulary) -> Array:
+def states_of(kept: Kept, pixels: Array, target: Text, vocabulary: Vocabulary) -> Array:
     """States that go into the lowest trained layer: (M + T, D), for the head of the words alone."""
     p, config = kept.params.text, kept.config
     eps = config.vision_config.layer_norm_eps
@@ -88,7 +90,7 @@ def states_of(kept: Kept, pixels: Array, said: Text, vocabulary: Vocabulary) -> 
     lowest = lowest_block(kept.what, len(p.blocks))
     name = f"text.{lowest - 1}.x" if lowest else "text.x"
     recorder = Recorder(name)
-    ids = words_in([said], vocabulary)["ids"]
+    ids = words_in([target], vocabulary)["ids"]
     text.forward(memory, ids, p, config=config, keep=1, trace=recorder)
     states: Array = recorder.tensors[name][0]
     return states[-ids.shape[1] :] if kept.what == "head" else states
@@ -98,7 +100,7 @@ def batch_of_kept(
     kept: Kept, arrays: Sequence[Array], texts: Sequence[Text], vocabulary: Vocabulary
 ) -> list[Batch]:
     """Make batches of what is kept, one for each number of image tokens."""
-    lengths = [1 + len(text.prompt) + len(text.said) if kept.in_states else 0 for text in texts]
+    lengths = [1 + len(one.prompt) + len(one.target) if kept.in_states else 0 for one in texts]
     images = [len(array) - length for array, length in zip(arrays, lengths, strict=True)]
     batches = []
     for M in sorted(set(images)):

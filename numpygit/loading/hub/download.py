@@ -273,7 +273,7 @@ def why_not_downloaded(name: str, access: Access, error: Exception) -> UserError
     cache, revision = access.cache, access.revision
     kept = kept_models(Path(cache))
     there = f"complete in the cache: {', '.join(kept)}" if kept else "no other model is kept there"
-    bundled = "to try the program on its own drawings, no photographs: --model storybook"
+    bundled = "the bundled model 'storybook' needs no download, but is for its own drawings only"
     reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
     reason = without(reason.rstrip("."), access.token)
     types = {kind.__name__ for kind in type(error).__mro__}  # where they live differs by version

@@ -32,8 +32,8 @@ def of_scores(at: At) -> Mistakes:
         yield f"computed in {name}", lambda at, h=half: scaled(at, by=h)
         yield f"of queries and keys rounded to {name}", lambda at, h=half: scaled(at, of=h)
     yield f"with products {IN_TF32}", lambda at: scaled(at, of=tf32)
-    for said, turn in rotations().items():
-        yield said, lambda at, t=turn: scaled(at, of=t)
+    for name, turn in rotations().items():
+        yield name, lambda at, t=turn: scaled(at, of=t)
     yield "with linear distances taken away (ALiBi)", alibi
     yield (
         "with the mean of the heads for each head",
@@ -234,7 +234,7 @@ OTHER_SOFTMAXES: dict[str, Callable[[Array], Array]] = {  # of scores without -i
 
 
 def rounded_softmaxes(half: Round) -> dict[str, Callable[[Array], Array]]:
-    """List the places where a softmax may be rounded; sentences have room for the name."""
+    """List the tensors of a softmax that may be rounded; sentences have room for the name."""
     return {
         "with softmax computed in {}": lambda x: half(softmax(half(x))),
         "with scores rounded to {}": lambda x: softmax(half(x)),

@@ -11,7 +11,7 @@ import numpy as np
 from ....model import text, vision
 from ....model.layers import activate, layer_norm, linear
 from ....model.params import Array, Block
-from ..operations import operation_of, picture_places
+from ..operations import operation_of, picture_positions
 from ..scene import At, Operation
 from .attention import of_attended, of_joined, of_mixed, of_scores, of_weights
 from .heads import Together, of_fused, of_heads, part, pre_normed
@@ -234,9 +234,9 @@ def of_places_again(at: At) -> Together:
         yield (
             "with the positions added to the stream in this layer too",
             {
-                "attention_input": lambda at: renormed(at, at.stream() + picture_places(at)),
+                "attention_input": lambda at: renormed(at, at.stream() + picture_positions(at)),
                 "after_attention": lambda at: (
-                    at.stream() + picture_places(at) + at.near("attended")
+                    at.stream() + picture_positions(at) + at.near("attended")
                 ),
             },
         )
@@ -244,10 +244,10 @@ def of_places_again(at: At) -> Together:
 
 def of_mlp_first(at: At) -> Together:
     """The MLP before attention, in either tower."""
-    said = "with the MLP first, then attention: in the other order"
+    sentence = "with the MLP first, then attention: in the other order"
     if at.tower == "vision":
         yield (
-            said,
+            sentence,
             {
                 "mlp_input": lambda at: layer_norm(at.stream(), at.block().mlp_norm, eps=at.eps()),
                 "attention_input": lambda at: renormed(at, at.stream() + at.near("thought")),
@@ -261,7 +261,7 @@ def of_mlp_first(at: At) -> Together:
         return layer_norm(x, getattr(at.block(), own), eps=at.eps())
 
     yield (
-        said,
+        sentence,
         {
             "hidden": lambda at: linear(at.stream(), at.block().mlp.up),
             "after_attention": lambda at: normed(at, at.stream() + at.near("thought"), "mlp_norm"),

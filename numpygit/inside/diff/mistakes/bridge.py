@@ -27,13 +27,13 @@ def of_clip_tokens(at: At) -> Mistakes:
         lambda at: in_a_row(by_frame(at)[:, ::-1] + times_of(at)),
     )
     for order in other_orders(by_frame(at).shape[1]):
-        said = ", ".join(str(i) for i in order)
+        listed = ", ".join(str(i) for i in order)
         yield (
-            f"with the frames in another order ({said}), each with its own time",
+            f"with the frames in another order ({listed}), each with its own time",
             lambda at, o=order: in_a_row(timed(at)[:, o]),
         )
         yield (
-            f"with the frames in another order ({said}), the times as they were",
+            f"with the frames in another order ({listed}), the times as they were",
             lambda at, o=order: in_a_row(by_frame(at)[:, o] + times_of(at)),
         )
     yield "with the mean of all frames, once", lambda at: timed(at).mean(axis=1)

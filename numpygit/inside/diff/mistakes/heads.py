@@ -158,13 +158,13 @@ def of_fused(at: At) -> Together:
     """One matrix of queries, keys and values, cut in another order."""
     for order in permutations("qkv"):
         if order != ("q", "k", "v"):
-            said = ", ".join(order)
+            listed = ", ".join(order)
             yield (
-                f"with {exchanged(order)}: {said} in place of q, k, v (fused in that order)",
+                f"with {exchanged(order)}: {listed} in place of q, k, v (fused in that order)",
                 {me: lambda at, o=of: part(at, o) for me, of in zip("qkv", order, strict=True)},
             )
             yield (
-                f"with the biases in the order {said}: its bias is that of another part",
+                f"with the biases in the order {listed}: its bias is that of another part",
                 {
                     me: lambda at, m=me, o=of: part(at, m, bias=o)
                     for me, of in zip("qkv", order, strict=True)
@@ -186,8 +186,8 @@ def of_fused(at: At) -> Together:
                 },
             )
     yield from of_other_heads(at)
-    for said, turn in rotations().items():
-        yield said, {me: lambda at, t=turn: t(operation_of(at.name)(at)) for me in "qk"}
+    for sentence, turn in rotations().items():
+        yield sentence, {me: lambda at, t=turn: t(operation_of(at.name)(at)) for me in "qk"}
 
 
 def of_other_heads(at: At) -> Together:
@@ -195,8 +195,8 @@ def of_other_heads(at: At) -> Together:
     N, width = at.heads(), PARTS["q"](at.block()).weight.shape[0]
     for other in range(1, min(width, MOST_HEADS) + 1):
         if width % other == 0 and other != N:
-            said = f"with {other} heads of {width // other} numbers, not {N} of {width // N}"
-            yield said, dict.fromkeys("qkv", lambda at, n=other: cut_into(at, n))
+            sentence = f"with {other} heads of {width // other} numbers, not {N} of {width // N}"
+            yield sentence, dict.fromkeys("qkv", lambda at, n=other: cut_into(at, n))
 
 
 def cut_into(at: At, heads: int) -> Array:

@@ -19,7 +19,7 @@ class Sequence(NamedTuple):
     """Where image tokens end and words begin, and what GIT blocks: all arrays fit (S, S)."""
 
     image: int  # M, the image tokens
-    place: Array  # (S,)
+    position: Array  # (S,)
     ahead: Array  # how far a key lies ahead of a query
     to_words: Array  # the key is a word
     from_words: Array  # the query is a word
@@ -49,11 +49,11 @@ def of_mask(at: At) -> Mistakes:
 
 def sequence(mask: Array, image: int) -> Sequence:
     """Describe the sequence that a mask (B, 1, S, S) is for."""
-    place = np.arange(mask.shape[-1])
-    ahead = place[None, :] - place[:, None]
-    to_words, from_words = place[None, :] >= image, place[:, None] >= image
+    position = np.arange(mask.shape[-1])
+    ahead = position[None, :] - position[:, None]
+    to_words, from_words = position[None, :] >= image, position[:, None] >= image
     padding = (mask[:, :, -1:] < BLOCKED) & to_words
-    return Sequence(image, place, ahead, to_words, from_words, to_words & (ahead > 0), padding)
+    return Sequence(image, position, ahead, to_words, from_words, to_words & (ahead > 0), padding)
 
 
 def blocked(where: Array, shape: tuple[int, ...]) -> Operation:
@@ -81,7 +81,7 @@ def of_words_ahead(s: Sequence) -> Rules:
     rest, between = s.causal | s.padding, s.from_words & (s.ahead != 0)
     yield (
         "with words blind to the first word, the start token",
-        rest | (between & (s.place[None, :] == s.image)),
+        rest | (between & (s.position[None, :] == s.image)),
     )
     yield (
         "with words blind to the word right before them",
@@ -98,7 +98,7 @@ def of_image_tokens(s: Sequence) -> Rules:
         "with image tokens that see only themselves",
         s.causal | s.padding | (within & (s.ahead != 0)),
     )
-    first = s.place[None, :] == 0
+    first = s.position[None, :] == 0
     yield (
         "with patches blind to the class token",
         s.causal | s.padding | (within & first & (s.ahead != 0)),
@@ -109,7 +109,7 @@ def of_blind_words(s: Sequence) -> Rules:
     """Words that do not see the picture, or only a part of it."""
     to_image = s.from_words & ~s.to_words
     rest = s.causal | s.padding
-    first = s.place[None, :] == 0
+    first = s.position[None, :] == 0
     yield "with words blind to the picture", rest | to_image
     yield (
         "with words blind to the picture, and image tokens causal",
@@ -125,7 +125,7 @@ def of_blind_words(s: Sequence) -> Rules:
 def of_halves(s: Sequence) -> Rules:
     """Words that see a part of the picture, or the first words that see each other both ways."""
     to_image = s.from_words & ~s.to_words
-    rest, key = s.causal | s.padding, s.place[None, :]
+    rest, key = s.causal | s.padding, s.position[None, :]
     for cut, name in ((s.image // 2, "half"), (s.image // 4, "quarter"), (1, "token")):
         yield (
             f"with words that see only the first {name} of the image tokens",
@@ -135,8 +135,8 @@ def of_halves(s: Sequence) -> Rules:
             f"with words that see only the last {name} of the image tokens",
             rest | (to_image & (key < s.image - cut)),
         )
-    for count in range(2, len(s.place) - s.image):
-        within = (s.place < s.image + count)[:, None] & s.from_words & (key < s.image + count)
+    for count in range(2, len(s.position) - s.image):
+        within = (s.position < s.image + count)[:, None] & s.from_words & (key < s.image + count)
         yield (
             f"with the first {count} words (a prompt) seeing each other both ways",
             (s.causal & ~within) | s.padding,
@@ -145,7 +145,7 @@ def of_halves(s: Sequence) -> Rules:
 
 def of_windows(s: Sequence) -> Rules:
     """Words that forget what lies too far back."""
-    for size in range(1, len(s.place) - s.image):
+    for size in range(1, len(s.position) - s.image):
         far = s.from_words & s.to_words & (s.ahead <= -size)
         yield (
             f"with a window: words see the last {size} words only",
@@ -155,10 +155,10 @@ def of_windows(s: Sequence) -> Rules:
 
 def of_late_words(s: Sequence) -> Rules:
     """Words that are thought to begin somewhere else."""
-    S = len(s.place)
+    S = len(s.position)
     for start in sorted({s.image - 1, s.image + 1, S - s.image} - {s.image}):
         if 0 < start < S:
-            wrong = (s.place[None, :] >= start) & (s.ahead > 0)
+            wrong = (s.position[None, :] >= start) & (s.ahead > 0)
             yield (
                 f"with the words thought to begin at token {start}, not {s.image}",
                 wrong | s.padding,
@@ -167,7 +167,7 @@ def of_late_words(s: Sequence) -> Rules:
 
 def of_frames(s: Sequence, tokens: int) -> Rules:
     """Image tokens of a clip that do not see all frames; `tokens` are in each."""
-    own = s.place // tokens
+    own = s.position // tokens
     within = ~s.from_words & ~s.to_words
     rest = s.causal | s.padding
     yield (

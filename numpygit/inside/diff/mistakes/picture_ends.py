@@ -12,7 +12,7 @@ import numpy as np
 
 from ....model.layers import layer_norm
 from ....model.params import Array
-from ..operations import class_and_patches, last_picture_layer, operation_of, picture_places
+from ..operations import class_and_patches, last_picture_layer, operation_of, picture_positions
 from ..rounding import HALVES, OF_WEIGHTS
 from ..scene import At
 from .blocks import through
@@ -123,61 +123,64 @@ def of_class_token() -> Mistakes:
 
     yield (
         "with the class token behind the patches, its position with it",
-        lambda at: behind(at) + np.roll(picture_places(at), -1, axis=0),
+        lambda at: behind(at) + np.roll(picture_positions(at), -1, axis=0),
     )
     yield (
         "with the class token behind the patches, the positions as before",
-        lambda at: behind(at) + picture_places(at),
+        lambda at: behind(at) + picture_positions(at),
     )
-    yield "with zeros for the class token", lambda at: zeroed_class(at) + picture_places(at)
+    yield "with zeros for the class token", lambda at: zeroed_class(at) + picture_positions(at)
     yield (
         "with the mean of the patches as the class token",
-        lambda at: mean_class(at) + picture_places(at),
+        lambda at: mean_class(at) + picture_positions(at),
     )
     yield (
         "with the class token dropped",
-        lambda at: (class_and_patches(at) + picture_places(at))[:, 1:],
+        lambda at: (class_and_patches(at) + picture_positions(at))[:, 1:],
     )
 
 
 def of_added_places() -> Mistakes:
     """How often the positions are added, and to what."""
-    tokens, places = class_and_patches, picture_places
+    tokens, positions = class_and_patches, picture_positions
     yield "without positions", tokens
     yield (
         "with the first position, that of the class token, added to every token too",
-        lambda at: tokens(at) + places(at) + places(at)[:1],
+        lambda at: tokens(at) + positions(at) + positions(at)[:1],
     )
-    yield "with the positions added twice", lambda at: tokens(at) + places(at) + places(at)
-    yield "with the positions taken away, not added", lambda at: tokens(at) - places(at)
+    yield "with the positions added twice", lambda at: tokens(at) + positions(at) + positions(at)
+    yield "with the positions taken away, not added", lambda at: tokens(at) - positions(at)
     yield (
         "without a position for the class token",
-        lambda at: tokens(at) + np.concatenate([0 * places(at)[:1], places(at)[1:]]),
+        lambda at: tokens(at) + np.concatenate([0 * positions(at)[:1], positions(at)[1:]]),
     )
     yield (
         "multiplied by sqrt(D) before the positions",
-        lambda at: tokens(at) * np.float32(math.sqrt(tokens(at).shape[-1])) + places(at),
+        lambda at: tokens(at) * np.float32(math.sqrt(tokens(at).shape[-1])) + positions(at),
     )
 
 
 def of_other_places(rows: int, columns: int) -> Mistakes:
     """Positions in another order, or other ones; `change` is of all of them, (P + 1, D)."""
     changes: list[tuple[str, Change]] = [
-        ("the positions one token later", lambda places: np.roll(places, 1, axis=0)),
-        ("the positions one token earlier", lambda places: np.roll(places, -1, axis=0)),
-        ("all positions in reverse, that of the class token too", lambda places: places[::-1]),
-        ("the first position for every token", lambda places: places[:1]),
+        ("the positions one token later", lambda positions: np.roll(positions, 1, axis=0)),
+        ("the positions one token earlier", lambda positions: np.roll(positions, -1, axis=0)),
+        (
+            "all positions in reverse, that of the class token too",
+            lambda positions: positions[::-1],
+        ),
+        ("the first position for every token", lambda positions: positions[:1]),
         *(
             (
                 f"positions made of sines and cosines ({how}), not learned ones",
-                lambda places, w=which: sines(*places.shape, alternating=w),
+                lambda positions, w=which: sines(*positions.shape, alternating=w),
             )
             for which, how in ((True, "alternating"), (False, "in halves"))
         ),
         *(
             (
                 f"the positions {how}",
-                lambda places, c=change: regrouped_places(places, rows, columns, c),
+                lambda positions, c=change: regrouped_positions(positions, rows, columns, c),
             )
             for how, change in GRIDS.items()
         ),
@@ -185,16 +188,16 @@ def of_other_places(rows: int, columns: int) -> Mistakes:
     for sentence, change in changes:
         yield (
             f"with {sentence}",
-            lambda at, c=change: class_and_patches(at) + c(picture_places(at)),
+            lambda at, c=change: class_and_patches(at) + c(picture_positions(at)),
         )
 
 
-def regrouped_places(
-    places: Array, rows: int, columns: int, change: Callable[[Array], Array]
+def regrouped_positions(
+    positions: Array, rows: int, columns: int, change: Callable[[Array], Array]
 ) -> Array:
     """Put the positions of patches into another order; that of the class token stays."""
-    grid = regrouped(places[None, 1:], rows, columns, change)[0]
-    return np.concatenate([places[:1], grid])
+    grid = regrouped(positions[None, 1:], rows, columns, change)[0]
+    return np.concatenate([positions[:1], grid])
 
 
 def zeroed_class(at: At) -> Array:

@@ -158,9 +158,9 @@ def of_colours(shares: Array, colours: Colours) -> Tried:
     )
     for order in permutations(range(3)):
         if order not in ((0, 1, 2), (2, 1, 0)):
-            said = ", ".join(NAMES[i] for i in order)
+            listed = ", ".join(NAMES[i] for i in order)
             yield (
-                f"with the colours in the order {said}",
+                f"with the colours in the order {listed}",
                 colours.normalised(np.take(shares, order, axis=-3)),
             )
     for i, name in enumerate(NAMES):

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ....model.layers import ACTIVATIONS, layer_norm, linear
+from ....decoding.logits import log_softmax
+from ....model.layers import ACTIVATIONS, layer_norm, linear, softmax
 from ....model.params import Array
 from ...record import IDS
 from ..operations import last_text_layer, operation_of, words_before_norm
@@ -276,8 +277,8 @@ def of_scores_after(at: At) -> Mistakes:
     """What is done with the right scores afterwards."""
     root = np.float32(math.sqrt(at.model()[0].text.head.weight.shape[1]))
     changes: list[tuple[str, Callable[[Array], Array]]] = [
-        ("as log-probabilities (log-softmax)", logarithms),
-        ("as probabilities (softmax)", lambda x: np.exp(logarithms(x))),
+        ("as log-probabilities (log-softmax)", log_softmax),
+        ("as probabilities (softmax)", lambda x: softmax(x)),
         ("as probabilities (sigmoid)", sigmoid),
         ("divided by sqrt(D)", lambda x: x / root),
         ("multiplied by sqrt(D)", lambda x: x * root),
@@ -297,12 +298,6 @@ def of_scores_after(at: At) -> Mistakes:
     ]
     for sentence, change in changes:
         yield sentence, lambda at, c=change: c(operation_of(at.name)(at))
-
-
-def logarithms(x: Array) -> Array:
-    """Take log-softmax."""
-    rest = x - x.max(axis=-1, keepdims=True)
-    return rest - np.log(np.exp(rest).sum(axis=-1, keepdims=True))
 
 
 TEXT_ENDS: dict[str, Callable[[At], Mistakes]] = {

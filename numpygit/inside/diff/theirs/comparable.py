@@ -83,7 +83,7 @@ def with_other_words(
     counts = (in_rows(ours[IDS]).shape[1], in_rows(theirs[IDS]).shape[1])
     shared = common(ours[IDS], theirs[IDS]) if image is not None else 0
     lengths = Lengths(image, *counts, shared)
-    said = [
+    remarks = [
         f"the two programs read different words: {how_ids_differ(ours[IDS], theirs[IDS], config)}",
         f"the text decoder is compared for the {shared} words that both read first"
         if shared
@@ -102,7 +102,7 @@ def with_other_words(
         for name, array in ours.items()
         if shared or not is_of_words(name)
     }
-    return Both(mine, readings, said)
+    return Both(mine, readings, remarks)
 
 
 def is_same(a: Array, b: Array) -> bool:

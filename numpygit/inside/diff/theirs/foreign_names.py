@@ -93,8 +93,8 @@ def without_rivals(found: dict[str, str]) -> dict[str, str]:
 def mapped(name: str, given: Mapping[str, str]) -> str:
     """Look a name up in a map whose names may have `{i}` for numbers."""
     for pattern, ours in given.items():
-        places = re.escape(pattern).replace(r"\{i\}", r"(?P<i>\d+)", 1)
-        fitting = re.fullmatch(places, name)
+        regex = re.escape(pattern).replace(r"\{i\}", r"(?P<i>\d+)", 1)
+        fitting = re.fullmatch(regex, name)
         if fitting:
             return ours.replace("{i}", fitting.groupdict().get("i") or "{i}")
     return ""
