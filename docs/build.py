@@ -35,7 +35,10 @@ CHAPTERS = {  # file in the repository -> page
 }
 PROCESSING = ("processor", "image_processor", "tokenizer", "vocabulary")
 API = {  # page -> what it shows
-    "captioner": ("Captioner and load", ["numpygit.captioner.captioner", "numpygit.captioner.ask"]),
+    "captioner": (
+        "Captioner and load",
+        ["numpygit.captioner.captioner", "numpygit.captioner.ask", "numpygit.decoding.wording"],
+    ),
     "huggingface": (
         "The names of Hugging Face",
         [
@@ -57,6 +60,7 @@ API = {  # page -> what it shows
             for name in ("decode", "logits", "sampling", "beams", "constrained", "scores")
         ],
     ),
+    "training": ("Training", ["numpygit.learning.train", "numpygit.learning.settings"]),
     "trace": ("Trace and debug", ["numpygit.trace", "numpygit.inside.debug"]),
 }
 LINK = re.compile(r'(\]\(|src="|href=")([^)"\s]+)')

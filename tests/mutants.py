@@ -51,8 +51,13 @@ TARGETS = [
     "numpygit/captioner",
     "numpygit/decoding",
 ]
-HEART = ["tests/golden/test_golden_tiny.py", "tests/model"]
-SEARCHES = ["tests/golden/test_golden_generation.py", "tests/decoding", "tests/captioner"]
+HEART = ["tests/golden/test_golden_tiny.py", "tests/model", "tests/properties/test_caches.py"]
+SEARCHES = [
+    "tests/golden/test_golden_generation.py",
+    "tests/decoding",
+    "tests/captioner",
+    "tests/properties/test_generation.py",
+]
 TESTS = {  # after those of the module itself, for files that begin with this
     "numpygit/model/image": ["tests/huggingface/processing"],
     "numpygit/model/generate": [*SEARCHES, *HEART],
@@ -61,9 +66,10 @@ TESTS = {  # after those of the module itself, for files that begin with this
     "numpygit/captioner": ["tests/captioner", "tests/golden/test_golden_storybook.py"],
     "numpygit/decoding": [*SEARCHES, "tests/huggingface/test_generate.py"],
 }
-LONGEST = 60  # seconds: a text that never ends is noticed too
+LONGEST, MOST_WORK = 180, 100  # seconds, of the processor: a text that never ends is noticed too
 MOST_MEMORY = 8 * 2**30  # and one that takes all there is
 STOP = multiprocessing.get_context("fork").Event()
+PASSED, FAILED, NO_END = "passed", "failed", "no end"
 COMPARE = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "=="}
 OPERATE = {ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.FloorDiv: "*"}
 SIGNS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
@@ -87,6 +93,7 @@ class Result(NamedTuple):
     mutant: Mutant
     survived: bool
     reason: str  # why nothing can see it, if so
+    took_too_long: bool = False  # noticed, because the tests did not end
 
 
 def main() -> None:
@@ -125,10 +132,13 @@ def report(results: list[Result]) -> None:
     killed = count - len(survivors)
     share = killed / count if count else 1
     print(f"{killed} of {count} changes were noticed, {share:.1%}; {len(equal)} change nothing")
+    for mutant in (result.mutant for result in results if result.took_too_long):
+        print(f"NOTICED AS TESTS DID NOT END {mutant.file}:{mutant.line}  {mutant.shown}")
     for mutant in survivors:
         print(f"SURVIVED {mutant.file}:{mutant.line}  {mutant.shown}")
-    for mutant, _, reason in equal:
-        print(f"EQUAL {mutant.file}:{mutant.line}  {mutant.shown}\n      {reason}")
+    for result in equal:
+        mutant = result.mutant
+        print(f"EQUAL {mutant.file}:{mutant.line}  {mutant.shown}\n      {result.reason}")
 
 
 def equal_changes() -> dict[tuple[str, str], str]:
@@ -250,7 +260,7 @@ def tried(mutants: list[Mutant], jobs: int) -> Iterator[Result]:
             running = [pool.submit(judge, mutant, sound) for mutant in mutants]
             for number, one in enumerate(as_completed(running), 1):
                 result, seconds = one.result()
-                mutant, survived, reason = result
+                mutant, survived, reason, _ = result
                 word = "equal" if survived and reason else "SURVIVED" if survived else "noticed"
                 where = f"{mutant.file}:{mutant.line}"
                 print(f"[{number}] {word} {seconds:.1f} s  {where}  {mutant.shown}", flush=True)
@@ -274,15 +284,16 @@ def own_copy() -> Path:
 
 def passes_unchanged(path: str) -> bool:
     """Tell whether all tests of a path pass as they are."""
-    return tests_pass([path], own_copy(), quick=False)
+    return run_in_fork([path], own_copy(), quick=False) == PASSED
 
 
 def judge(mutant: Mutant, sound: set[str]) -> tuple[Result, float]:
     """Try one change: -> what the tests said, and how many seconds it took."""
     started = time.monotonic()
     tests = [path for path in tests_for(mutant.file) if path in sound]
-    survived = survives(mutant, tests, own_copy())
-    return Result(mutant, survived, reason_of(mutant)), time.monotonic() - started
+    outcome = tried_out(mutant, tests, own_copy())
+    result = Result(mutant, outcome == PASSED, reason_of(mutant), outcome == NO_END)
+    return result, time.monotonic() - started
 
 
 def made_copy(copy: Path) -> None:
@@ -311,14 +322,15 @@ def files_in(name: str) -> list[str]:
     return [path.relative_to(ROOT).as_posix() for path in found]
 
 
-def survives(mutant: Mutant, tests: list[str], copy: Path) -> bool:
-    """Tell whether all tests pass with the change."""
+def tried_out(mutant: Mutant, tests: list[str], copy: Path) -> str:
+    """Run the quick tests with the change, and if they pass all of them: PASSED, FAILED, NO_END."""
     path = copy / mutant.file
     before = path.read_bytes()
     path.write_bytes(before[: mutant.start] + mutant.new.encode() + before[mutant.end :])
     forget(path)
     try:
-        return tests_pass(tests, copy, quick=True) and tests_pass(tests, copy, quick=False)
+        outcome = run_in_fork(tests, copy, quick=True)
+        return run_in_fork(tests, copy, quick=False) if outcome == PASSED else outcome
     finally:
         path.write_bytes(before)
         os.utime(path, (0, 0))
@@ -331,8 +343,8 @@ def forget(path: Path) -> None:
         compiled.unlink()
 
 
-def tests_pass(tests: list[str], copy: Path, *, quick: bool) -> bool:
-    """Tell whether tests pass in the copy, in a fork that has the large packages already."""
+def run_in_fork(tests: list[str], copy: Path, *, quick: bool) -> str:
+    """Run tests in the copy, in a fork that has the large packages: -> PASSED, FAILED or NO_END."""
     child = os.fork()
     if child == 0:
         run_tests(tests, copy, ["-m", "not slow"] if quick else [])
@@ -340,11 +352,14 @@ def tests_pass(tests: list[str], copy: Path, *, quick: bool) -> bool:
     while time.monotonic() < ends and not STOP.is_set():
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status) in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
+            code = os.waitstatus_to_exitcode(status)
+            if code in (-signal.SIGXCPU, -signal.SIGKILL):
+                return NO_END
+            return PASSED if code in (0, pytest.ExitCode.NO_TESTS_COLLECTED) else FAILED
         time.sleep(0.05)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return False
+    return NO_END
 
 
 def run_tests(tests: list[str], copy: Path, which: list[str]) -> NoReturn:
@@ -356,6 +371,7 @@ def run_tests(tests: list[str], copy: Path, which: list[str]) -> NoReturn:
     os.chdir(copy)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_WORK, MOST_WORK))  # whatever else runs here
     sys.dont_write_bytecode = False  # the tests are parsed once
     sys.path[:] = [str(copy), *(path for path in sys.path if not path.startswith(str(ROOT)))]
     os.environ["PYTHONPATH"] = str(copy)

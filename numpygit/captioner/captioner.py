@@ -22,7 +22,7 @@ from ..huggingface.reading import PictureOptions
 from ..model.layers import Trace, no_trace
 from ..model.params import Array
 from ..model.text import Cache
-from .given import check_kind, check_text, list_of, texts_of
+from .given import check_frames, check_kind, check_text, list_of, texts_of
 
 if TYPE_CHECKING:
     from ..inside.explain import Explanation
@@ -86,14 +86,15 @@ class Captioner:
         """Prepare a picture or a clip for the model: (1, C, H, W) or (1, frames, C, H, W)."""
         config = self.model.config
         self.processor.check_sizes(config, self.name)
-        return self.processor.pixels(picture, frames=config.num_image_with_embedding)
+        pixels = self.processor.pixels(picture, frames=config.num_image_with_embedding)
+        if pixels.ndim == 5:
+            check_frames(pixels, config.num_image_with_embedding, self.name)
+        return pixels
 
     def prefill(self, picture: Picture | Sequence[Picture], *, trace: Trace = no_trace) -> Cache:
         """Prefill the KV cache with a picture once, to ask several things about it."""
-        interpolate = self.processor.original
-        return self.model.prefill(
-            self.pixels(picture), interpolate_pos_encoding=interpolate, trace=trace
-        )
+        pixels, interpolate = self.pixels(picture), self.processor.original
+        return self.model.prefill(pixels, interpolate_pos_encoding=interpolate, trace=trace)
 
     see = prefill  # its earlier name
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import UserError, shown
+from ..model.params import Array
 
 
 def texts_of(given: Any, name: str, *, instead: str = "") -> list[str]:
@@ -36,3 +37,13 @@ def check_kind(given: object, kind: type, name: str) -> None:
     """Refuse settings that are no `kind`; None stands for its defaults."""
     if given is not None and not isinstance(given, kind):
         raise UserError(f"{name} is {shown(repr(given))}, expected {kind.__name__}(...)")
+
+
+def check_frames(pixels: Array, frames: int | None, name: str) -> None:
+    """Refuse a clip, (1, frames, C, H, W), that is longer than the model's: a list may be meant."""
+    if pixels.shape[1] > (frames or 0):
+        takes = f"clips of at most {frames} frames" if frames else "stills only"
+        raise UserError(
+            f"a list of pictures is one clip, here of {pixels.shape[1]} frames, and {name} takes "
+            f"{takes}; for a caption of each use captions"
+        )

@@ -105,10 +105,14 @@ def as_ids(input_ids: Array) -> Array:
     """Refuse what cannot be rows of token ids."""
     ids = np.asarray(input_ids)
     if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
-        hint = '; return_tensors="np" in the processor\'s call makes rows of one text'
+        hint = ""
+        if ids.ndim == 1 and ids.size:
+            hint = '; return_tensors="np" in the processor\'s call makes rows of one text'
+        if ids.ndim > 3:
+            hint = "; pictures are pixel_values=..."
         raise UserError(
             f"input_ids must be whole numbers of shape (B, T); got {ids.dtype} of shape "
-            f"{ids.shape}{hint if ids.ndim == 1 and ids.size else ''}"
+            f"{ids.shape}{hint}"
         )
     return ids
 

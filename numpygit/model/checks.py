@@ -28,10 +28,10 @@ def check_pixels(
         )
     frames = p.temporal_embedding.shape[0]
     if pixels.ndim == 5 and not 1 <= pixels.shape[1] <= frames:
+        most = f"pass at most {frames} frames, or " if frames else "pass "
         raise UserError(
             f"got a clip of {pixels.shape[1]} frames, but this model has temporal embeddings "
-            f"for {frames} (num_image_with_embedding); pass at most {frames} frames, "
-            "or stills as (B, C, H, W)"
+            f"for {frames or 'none'} (num_image_with_embedding); {most}stills as (B, C, H, W)"
         )
 
 

@@ -22,7 +22,7 @@ SIZES = """
 import re, sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-todo, found, total = sys.argv[1:], set(), 0
+todo, found = sys.argv[1:], {}
 while todo:
     name = re.sub("[-_.]+", "-", todo.pop()).lower()
     try:
@@ -31,15 +31,15 @@ while todo:
         continue
     if name in found:
         continue
-    found.add(name)
     files = [Path(dist.locate_file(file)) for file in dist.files or ()]
     if name == "numpygit":  # may be linked to its sources
         import numpygit
         files = [file for file in Path(numpygit.__file__).parent.rglob("*")]
-    total += sum(file.stat().st_blocks * 512 for file in files if file.is_file())
+    found[name] = sum(file.stat().st_blocks * 512 for file in files if file.is_file())
     todo += [re.split("[ ;<>=!~(\\\\[]", need)[0] for need in dist.requires or ()
              if "extra ==" not in need]
-print(total, " ".join(sorted(found)))
+print(sum(found.values()))
+print(", ".join(f"{n} {found[n] / 1e6:.1f}" for n in sorted(found, key=found.get, reverse=True)))
 """
 PEAK = """
 import resource, sys
@@ -67,8 +67,8 @@ def processor_seconds(command: list[str], rounds: int = 9) -> float:
 def installed(python: str, *names: str) -> float:
     """Add up what packages and their requirements take in an environment: megabytes."""
     run = subprocess.run([python, "-c", SIZES, *names], capture_output=True, text=True, check=True)
-    size, found = run.stdout.split(maxsplit=1)
-    print(f"  {python}: {found.strip()}")
+    size, found = run.stdout.splitlines()
+    print(f"  {python}: {found} MB")
     return int(size) / 1e6
 
 

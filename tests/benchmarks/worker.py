@@ -96,6 +96,12 @@ def jobs_of_transformers(folder: Path) -> tuple[Jobs, Logits]:
     torch.set_grad_enabled(False)
     transformers.logging.set_verbosity_error()
     model = transformers.GitForCausalLM.from_pretrained(folder, torch_dtype=torch.float32).eval()
+    # Pillow's resizing: that of torchvision, the default where it is there, gives other pixels, and
+    # with random weights other words.
+    pillow = getattr(transformers, "CLIPImageProcessorPil", transformers.CLIPImageProcessor)
+    processor = transformers.GitProcessor(
+        pillow.from_pretrained(folder), transformers.AutoTokenizer.from_pretrained(folder)
+    )
     pixels, start = torch.from_numpy(pixels_of(32)), torch.tensor([[101]])
     ends = {"eos_token_id": 102, "pad_token_id": 0}
 
@@ -116,7 +122,6 @@ def jobs_of_transformers(folder: Path) -> tuple[Jobs, Logits]:
         ]  # fmt: skip
 
     def caption_folder(size: int, share: Share = ALL) -> list[list[str]]:
-        processor = transformers.GitProcessor.from_pretrained(folder)
         texts = []
         for batch in batches(folder, size, share):
             opened = [Image.open(path) for path in batch]

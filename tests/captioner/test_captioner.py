@@ -135,6 +135,24 @@ def test_stills_and_clips_go_into_one_call(tiny):
     assert tiny.captions(subjects) == [tiny.caption(one) for one in subjects]
 
 
+@pytest.mark.parametrize("frames", [None, 4])
+def test_a_list_of_pictures_that_is_no_clip_of_the_model_is_told_what_to_do(tiny, frames):
+    config = replace(tiny.model.config, num_image_with_embedding=frames)
+    embedding = np.zeros((frames or 0, config.vision_config.hidden_size), np.float32)
+    vision = replace(tiny.model.params.vision, temporal_embedding=embedding)
+    model = GitForCausalLM(config, replace(tiny.model.params, vision=vision))
+    captioner = Captioner(model, tiny.processor, "some model")
+    pictures = [Image.new("RGB", (30, 30), (200, 40 * i, 0)) for i in range((frames or 0) + 1)]
+    takes = "clips of at most 4 frames" if frames else "stills only"
+    message = f"one clip, here of {len(pictures)} frames, and some model takes {takes}; .* captions"
+    for ask in (captioner.caption, captioner.prefill, lambda clip: captioner.answer(clip, "red?")):
+        with pytest.raises(UserError, match=message):
+            ask(pictures)
+    with pytest.raises(UserError, match=message):
+        captioner.captions([pictures[0], pictures])
+    assert len(captioner.captions(pictures)) == len(pictures)
+
+
 def test_no_pictures_have_no_captions(tiny):
     assert tiny.captions([]) == []
 

@@ -421,7 +421,11 @@ def test_no_name_is_a_formula_in_a_spreadsheet(folder: Path, tmp_path: Path) -> 
     assert all((folder / name).is_file() for name in written)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+ENCODINGS = ["utf-8", "utf-16", *(pytest.param(name, marks=pytest.mark.slow) for name in
+             ("utf-8-sig", "utf-16-le", "utf-16-be"))]  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
 def test_lists_and_labels_have_the_encodings_of_windows(
     encoding: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

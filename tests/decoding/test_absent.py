@@ -46,3 +46,15 @@ def test_values_that_change_nothing_are_taken(name):
 def test_values_that_would_change_something_are_refused(name):
     with pytest.raises(UserError, match=f"generate has no {name}"):
         GenerationConfig().change({name: CHANGE[name]})
+
+
+@pytest.mark.parametrize("name", CHANGE_NOTHING)
+def test_a_config_takes_the_same_values(name):
+    for value in CHANGE_NOTHING[name]:
+        assert GenerationConfig(**{name: value}) == GenerationConfig()
+
+
+@pytest.mark.parametrize("name", CHANGE)
+def test_a_config_refuses_the_same_values(name):
+    with pytest.raises(UserError, match=f"generate has no {name}"):
+        GenerationConfig(**{name: CHANGE[name]})

@@ -374,7 +374,9 @@ def test_every_filter_without_draws_warns_by_its_name() -> None:
 def test_options_as_json(tmp_path: Path) -> None:
     options = GenerationConfig(num_beams=4, max_length=9)
     assert options.to_json_string() == '{\n  "max_length": 9,\n  "num_beams": 4\n}\n'
-    assert '"top_k": 50' in options.to_json_string(use_diff=False)
+    everything = options.to_json_string(use_diff=False)
+    assert '  "top_k": 50' in everything
+    assert list(json.loads(everything)) == sorted(json.loads(everything))
     save_options(tmp_path / "a" / "new" / "folder", options)
     save_options(tmp_path / "a" / "new" / "folder", options)  # which is there by now
     assert load_options(tmp_path / "a" / "new" / "folder") == options
@@ -382,10 +384,34 @@ def test_options_as_json(tmp_path: Path) -> None:
 
 def test_options_that_are_not_here_have_the_value_that_is_off() -> None:
     config = GenerationConfig()
-    assert config.num_assistant_tokens == 5
-    assert config.guidance_scale is None
-    assert config.encoder_repetition_penalty == 1
+    off = {"num_assistant_tokens": 5, "num_assistant_tokens_schedule": "heuristic",
+           "guidance_scale": None, "encoder_repetition_penalty": 1.0,
+           "encoder_no_repeat_ngram_size": 0, "generation_kwargs": {},
+           "_from_model_config": False}  # fmt: skip
+    assert {name: getattr(config, name) for name in off} == off
     with pytest.raises(AttributeError, match="did you mean 'num_beams'"):
         _ = config.num_beam
     with pytest.raises(UserError, match="did you mean 'num_beams'"):
         config.change({"num_beam": 2})
+
+
+def test_options_as_a_dict_are_what_a_file_holds() -> None:
+    options = GenerationConfig(pad_token_id=5, eos_token_id=7, sequence_bias={(1, 2): 0.5},
+                               generator=np.random.default_rng(1))  # fmt: skip
+    values = options.to_dict()
+    assert (values["pad_token_id"], values["eos_token_id"]) == (5, 7)
+    assert values["sequence_bias"] == [[[1, 2], 0.5]]
+    assert "generator" not in values
+    assert values["top_k"] == 50
+    assert options.to_diff_dict() == {
+        "pad_token_id": 5, "eos_token_id": 7, "sequence_bias": [[[1, 2], 0.5]],
+    }  # fmt: skip
+    options.pad_token_id = None  # the end token pads
+    options.eos_token_id = None  # nothing ends a text
+    assert options.to_dict()["pad_token_id"] is None
+    assert options.to_dict()["eos_token_id"] is None
+    assert options.to_diff_dict()["eos_token_id"] == []
+    assert options.never_ends
+    assert not GenerationConfig().never_ends
+    assert GenerationConfig().to_dict()["eos_token_id"] is None
+    assert GenerationConfig().to_diff_dict() == {}

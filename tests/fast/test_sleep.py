@@ -23,6 +23,7 @@ def run(code: str, given: str | None = None) -> str:
     return done.stdout.split("\n")[-2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "given", "expected"),
     [

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import examples
 from golden_inputs import tiny_model
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 import numpygit
@@ -20,7 +17,6 @@ from numpygit.fast import layers as fast_layers
 from numpygit.huggingface.models import GitForCausalLM, GitVisionModel
 from numpygit.loading.config import GitConfig
 from numpygit.model import text, vision
-from numpygit.model.generate import keep_rows
 from numpygit.trace import Recorder
 
 TINY = Path(__file__).parents[2] / "golden" / "tiny"
@@ -125,44 +121,6 @@ def test_the_official_answers(kind):
     whole = mask[:, -1] == 1  # of a padded row the last word is none
     worst = np.abs(logits[whole, 0] - exact[whole, -1]).max()
     assert worst < 8 * max(1e-6, np.abs(rounded - exact).max())
-
-
-@st.composite
-def conversations(draw: st.DrawFn):
-    """Pictures, some texts about each of them, padding, and how the words are cut in pieces."""
-    rng = np.random.default_rng(draw(st.integers(0, 1000)))
-    pictures, texts = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    M, T = draw(st.sampled_from([1, 7, 20])), draw(st.integers(1, 9))
-    B = pictures * texts
-    left = draw(st.lists(st.integers(0, T - 1), min_size=B, max_size=B))
-    mask = (np.arange(T) >= np.array(left)[:, None]).astype(np.int64)
-    cuts = sorted(draw(st.sets(st.integers(1, max(1, T - 1)), max_size=T - 1)))
-    pieces = [piece for piece in np.split(np.arange(T), cuts) if len(piece)]
-    memory = rng.standard_normal((pictures, M, 30)).astype(np.float32)
-    order = rng.integers(0, texts, B) + np.arange(B) // texts * texts  # beams that fork and end
-    return memory, texts, rng.integers(0, 61, (B, T)), mask, pieces, order
-
-
-@pytest.mark.slow
-@examples(150)
-@given(conversations())
-def test_seeing_and_reading(conversation):
-    memory, texts, ids, mask, pieces, order = conversation
-    fork = np.arange(len(memory)).repeat(texts)
-    plain = keep_rows(text.prefill(memory, P, config=CONFIG), fork)
-    quick = keep_rows(towers.prefill(memory, P, config=CONFIG), fork)
-    for piece in pieces:
-        expected, plain = text.decode_step(
-            ids[:, piece], plain, P, config=CONFIG, attention_mask=mask[:, piece]
-        )
-        got, quick = towers.decode_step(
-            ids[:, piece], quick, P, config=CONFIG, attention_mask=mask[:, piece]
-        )
-        words = mask[:, piece[-1]] == 1
-        np.testing.assert_allclose(got[words, 0], expected[words, -1], atol=TOLERANCE)
-        np.testing.assert_array_equal(quick.attention_mask, plain.attention_mask)
-        plain, quick = keep_rows(plain, order), keep_rows(quick, order)
-        mask = mask[order]
 
 
 def test_no_pictures_are_encoded_and_seen_as_the_plain_functions_do():

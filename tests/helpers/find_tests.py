@@ -8,6 +8,7 @@ A test file of several modules lists them at the end of its docstring: "Checks d
 from __future__ import annotations
 
 import ast
+import gc
 import re
 import sys
 from functools import cache
@@ -42,7 +43,13 @@ def tree_of(path: Path) -> ast.Module:
 @cache
 def nodes_of(path: Path) -> tuple[ast.AST, ...]:
     """List all nodes of a Python file, once for all the tests that look at it."""
-    return tuple(ast.walk(tree_of(path)))
+    gc.disable()  # there are a million of them
+    try:
+        found = tuple(ast.walk(tree_of(path)))
+    finally:
+        gc.enable()
+        gc.freeze()
+    return found
 
 
 @cache

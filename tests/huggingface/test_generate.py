@@ -55,6 +55,8 @@ def test_ids_of_one_text_without_rows_are_refused_with_what_to_do() -> None:
         MODEL(input_ids=[2, 7, 3], pixel_values=PIXELS)
     with pytest.raises(UserError, match=r"shape \(1, 3\)$"):
         MODEL(input_ids=[[2.0, 7.0, 3.0]], pixel_values=PIXELS)
+    with pytest.raises(UserError, match=r"shape \(1, 3, 96, 96\); pictures are pixel_values="):
+        MODEL(PIXELS)
 
 
 def test_a_cache_is_shown_by_its_sizes() -> None:

@@ -315,7 +315,7 @@ def test_a_repository_without_weights_is_told(
 def test_a_model_that_the_hub_does_not_have(hub: Hub, ask: Callable[..., str]) -> None:
     said = ask("somebody/nothing")
     assert said.startswith("NotFoundError: there is no folder 'somebody/nothing', and the Hub has")
-    assert said.endswith("--model storybook")
+    assert said.endswith("'storybook' needs no download, but is for its own drawings only")
     assert "\n" not in said
 
 
@@ -324,7 +324,7 @@ def test_a_model_that_the_hub_does_not_have(hub: Hub, ask: Callable[..., str]) -
     [
         (403, "GatedRepo", "asks for an agreement"),
         (401, "RepoNotFound", "the Hub has no public model"),
-        (401, "", "--model storybook"),
+        (401, "", "the bundled model 'storybook' needs no download"),
         (403, "", "the Hub cannot be reached (403 Forbidden"),
         (500, "", "the Hub cannot be reached ("),
     ],
@@ -627,7 +627,7 @@ def test_offline_and_not_in_the_cache(ask: Callable[..., str], offline: dict[str
     said = ask(online=False)
     assert said.startswith(f"NotFoundError: no network, and {NAME} is not complete in the cache")
     assert offline["HF_HOME"] in said
-    assert "--model storybook" in said
+    assert "the bundled model 'storybook' needs no download" in said
     assert "\n" not in said
 
 
@@ -642,7 +642,7 @@ def test_the_command_says_it_in_one_line(offline: dict[str, str], tmp_path: Path
     assert done.stderr.startswith("numpygit: no network, and microsoft/git-base-coco is not")
     assert done.stderr.count("\n") == 1
     assert offline["HF_HOME"] in done.stderr
-    assert "--model storybook" in done.stderr
+    assert "the bundled model 'storybook' needs no download" in done.stderr
 
 
 # ---------------------------------------------------------------- every kind of exception

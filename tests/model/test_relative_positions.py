@@ -8,15 +8,11 @@ import math
 
 import numpy as np
 import pytest
-from examples import examples
 from golden_inputs import TINY
-from hypothesis import given
-from hypothesis import strategies as st
 
 from numpygit import GitConfig, GitForCausalLM, UserError, loading
 from numpygit.model import text
 from numpygit.model.params import Attention, Linear, Relative
-from numpygit.model.variants import relative_text
 from numpygit.model.variants.relative_positions import (
     attention,
     relative_scores,
@@ -73,33 +69,6 @@ def test_no_absolute_position_is_added(kind: str) -> None:
     one = model(ids).logits
     other = model(ids, position_ids=np.array([[9, 3, 0]])).logits
     np.testing.assert_array_equal(one, other)
-
-
-@examples(60)
-@given(st.sampled_from(KINDS), st.integers(0, 99), st.sampled_from([0, 7]), st.data())
-def test_cached_equals_uncached_with_padding(kind, seed, M, data) -> None:
-    """The official cached step is wrong for more than one new token, and with padding."""
-    model, rng = MODELS[kind], np.random.default_rng(seed)
-    T = data.draw(st.integers(1, 10))
-    left = data.draw(st.integers(0, T - 1))
-    cut = data.draw(st.integers(0, T))
-    memory = rng.standard_normal((2, M, 30)).astype(np.float32)
-    ids = rng.integers(4, 61, (2, T))
-    mask = np.ones((2, T), np.int64)
-    mask[1, :left] = 0
-    p, config = model.params.text, model.config
-    whole, _ = relative_text.forward(memory, ids, p, config=config, attention_mask=mask)
-    cache, read = relative_text.prefill(memory, p, config=config), []
-    for piece in (slice(0, cut), slice(cut, T)):
-        if ids[:, piece].size:
-            logits, cache = relative_text.decode_step(
-                ids[:, piece], cache, p, config=config, attention_mask=mask[:, piece]
-            )
-            read.append(logits)
-    words = mask == 1
-    np.testing.assert_allclose(np.concatenate(read, axis=1)[words], whole[:, M:][words], atol=3e-5)
-    alone, _ = relative_text.forward(memory[1:], ids[1:, left:], p, config=config)
-    np.testing.assert_allclose(whole[1:, M + left :], alone[:, M:], atol=3e-5)
 
 
 def test_the_other_text_decoder_refuses_such_a_model() -> None:

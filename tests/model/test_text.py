@@ -5,10 +5,7 @@ Checks model/checks.py.
 
 import numpy as np
 import pytest
-from examples import examples
 from golden_inputs import tiny_inputs, tiny_model
-from hypothesis import given
-from hypothesis import strategies as st
 
 from numpygit.errors import UserError
 from numpygit.model import text
@@ -26,55 +23,6 @@ def memory_of(rng: np.random.Generator, B: int, M: int) -> np.ndarray:
 def uncached(memory, ids, attention_mask=None) -> np.ndarray:
     logits, _ = text.forward(memory, ids, P, config=CONFIG, attention_mask=attention_mask)
     return logits[:, memory.shape[1] :]
-
-
-@st.composite
-def prompts(draw: st.DrawFn):
-    """Pictures of some size, words, padding on the left, and how the words are cut in pieces."""
-    rng = np.random.default_rng(draw(st.integers(0, 1000)))
-    B, M, T = (
-        draw(st.integers(1, 3)),
-        draw(st.sampled_from([0, 1, 7, 20])),
-        draw(st.integers(1, 12)),
-    )
-    left = draw(st.lists(st.integers(0, T - 1), min_size=B, max_size=B))
-    attention_mask = (np.arange(T) >= np.array(left)[:, None]).astype(np.int64)
-    cuts = sorted(draw(st.sets(st.integers(1, max(1, T - 1)), max_size=T - 1)))
-    pieces = [piece for piece in np.split(np.arange(T), cuts) if len(piece)]
-    return memory_of(rng, B, M), rng.integers(0, 61, (B, T)), attention_mask, pieces
-
-
-@examples(150)
-@given(prompts())
-def test_cached_equals_uncached(prompt):
-    memory, ids, attention_mask, pieces = prompt
-    expected = uncached(memory, ids, attention_mask)
-    cache = text.prefill(memory, P, config=CONFIG)
-    read = []
-    for piece in pieces:
-        logits, cache = text.decode_step(
-            ids[:, piece], cache, P, config=CONFIG, attention_mask=attention_mask[:, piece]
-        )
-        read.append(logits)
-    words = attention_mask == 1
-    got = np.concatenate(read, axis=1)
-    np.testing.assert_allclose(got[words], expected[words], atol=TOLERANCE)
-    assert np.isfinite(got).all()
-
-
-@examples(60)
-@given(prompts())
-def test_a_padded_batch_equals_its_rows_alone(prompt):
-    memory, ids, attention_mask, _ = prompt
-    together = uncached(memory, ids, attention_mask)
-    for b in range(len(ids)):
-        length = attention_mask[b].sum()
-        alone = uncached(memory[b : b + 1], ids[b : b + 1, -length:])
-        np.testing.assert_allclose(together[b, -length:], alone[0], atol=TOLERANCE)
-        on_the_right = np.roll(ids[b : b + 1], length - ids.shape[1], axis=1)
-        mask = np.arange(ids.shape[1])[None] < length
-        right = uncached(memory[b : b + 1], on_the_right, mask.astype(np.int64))
-        np.testing.assert_allclose(right[0, :length], alone[0], atol=TOLERANCE)
 
 
 def test_image_tokens_never_depend_on_words():

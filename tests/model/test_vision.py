@@ -1,5 +1,7 @@
 """The vision encoder: patches, frames, and what it refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from golden_inputs import tiny_inputs, tiny_model
@@ -57,6 +59,13 @@ def test_fewer_frames_than_configured_are_fine():
 def test_pixels_that_do_not_fit_are_refused(shape, message):
     with pytest.raises(UserError, match=message):
         MODEL.memory(np.zeros(shape, np.float32))
+
+
+def test_a_model_for_stills_says_that_it_takes_no_clips():
+    p = replace(MODEL.params.vision, temporal_embedding=np.zeros((0, 30), np.float32))
+    clip = np.zeros((1, 2, 3, 27, 27), np.float32)
+    with pytest.raises(UserError, match=r"embeddings for none \(.*\); pass stills as \(B, C"):
+        vision.image_tokens(clip, p, config=CONFIG)
 
 
 def test_patches_of_another_size_are_not_embedded_unless_asked():

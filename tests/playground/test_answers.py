@@ -326,7 +326,9 @@ def encoded(picture: Image.Image, form: str, **options: Any) -> bytes:
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
-@pytest.mark.parametrize("orientation", [2, 5, 6, 8])
+@pytest.mark.parametrize(
+    "orientation", [6, *(pytest.param(i, marks=pytest.mark.slow) for i in (2, 5, 8))]
+)
 def test_a_file_is_turned_as_its_exif_says(
     form: str, orientation: int, playground: Playground, storybook: Any
 ) -> None:

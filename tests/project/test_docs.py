@@ -3,6 +3,7 @@
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,3 +57,17 @@ def test_the_api_shows_modules_that_there_are(pages):
 def test_a_script_becomes_prose_and_code():
     script = "# %% [markdown]\n# # Title\n# Words.\n\n# %%\nx = 1\n\n# %%\n\n"
     assert build.page_of_script(script) == "# Title\nWords.\n\n```python\nx = 1\n```\n"
+
+
+@pytest.mark.slow
+def test_the_training_in_python_runs(tmp_path, monkeypatch):
+    """The lesson and the training of docs/training.md, with fewer pictures and steps."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert code.count("256") == 2
+    code = code.replace("256", "4").replace('what="text"', 'what="text", steps=2')
+    found: dict[str, Any] = {}
+    exec(code, found)
+    assert len(found["lines"]) == 2
+    assert (tmp_path / "taught" / "model.safetensors").is_file()

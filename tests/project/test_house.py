@@ -46,6 +46,11 @@ def test_files_have_at_most_400_lines_and_folders_at_most_11_files():
         assert count <= FULL_FOLDERS.get(name, 11), name
 
 
+def test_the_package_has_at_most_16_entries_at_its_top():
+    pythons = {"__init__.py", "__main__.py", "__pycache__", "py.typed"}  # what its tools look for
+    assert len({path.name for path in PACKAGE.iterdir()} - pythons) <= 16
+
+
 def imports_of(path: Path) -> Iterator[Path]:
     """List the files of the package that a file imports when it is imported."""
     for node in nodes_of(path):

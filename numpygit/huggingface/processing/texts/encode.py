@@ -145,7 +145,7 @@ def check_text(text: Any, is_split: bool) -> None:
         wanted = "lists of words" if is_split else "strings"
         raise UserError(
             f"text must be {wanted}; got {type(text).__name__}. For texts that are lists of words "
-            "pass is_split_into_words=True, for others strings"
+            "pass is_split_into_words=True, for others strings; pictures are images=..."
         )
 
 
