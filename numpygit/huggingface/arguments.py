@@ -243,7 +243,7 @@ def mask_of_new_words(
     """
     if attention_mask is None:
         return None, past
-    mask = (np.asarray(attention_mask) != 0).astype(np.int64)
+    mask = np.asarray(np.asarray(attention_mask) != 0, np.int64)
     cached_length = 0 if past is None else past.attention_mask.shape[1]
     B, T = shape
     if past is not None and cached_length and mask.shape == (B, cached_length + T):
