@@ -186,3 +186,6 @@ def test_ids_are_rows_of_whole_numbers():
         with pytest.raises(UserError, match=r"whole numbers of shape \(B, T\)") as told:
             as_ids(wrong)
         assert "return_tensors" not in str(told.value)
+        assert "pixel_values" not in str(told.value)
+    with pytest.raises(UserError, match="pictures are pixel_values"):
+        as_ids(np.zeros((1, 3, 4, 4), np.float32))
