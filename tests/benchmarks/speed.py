@@ -166,7 +166,7 @@ def by_processes(
         for crew in crews.values():
             crew.end()
         if any(texts != told["numpygit"] for texts in told.values()):
-            print(f"{row}: other captions than numpygit's", file=sys.stderr)
+            found["ties"].append(f"{row}: other captions than numpygit's; no time counts")
         found["times"][row] = times
         print(f"{row}: {times}", file=sys.stderr, flush=True)
         save()

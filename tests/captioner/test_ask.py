@@ -215,3 +215,18 @@ def test_a_text_with_scores_begins_with_what_it_was_given_and_ends_with_its_end(
         assert end not in tokens[:-1]
         assert one.log_probability == pytest.approx(sum(score for _, score in one.words), abs=1e-4)
         assert one.mean == pytest.approx(one.log_probability / len(one.words), abs=1e-5)
+
+
+def test_one_label_may_be_asked_for(captioner, picture):
+    labels = labels_of(captioner)
+    (best,) = classify(captioner, picture, labels, top=1)
+    assert best == classify(captioner, picture, labels)[0]
+    for top in (0, -1, 1.5, "2", None):
+        with pytest.raises(UserError, match="top is"):
+            classify(captioner, picture, labels, top=top)
+
+
+def test_a_text_that_was_cut_short_has_all_its_words(storybook):
+    (found,) = captions(storybook, EXAMPLES / "sign.png", max_length=4)
+    assert [token for token, _ in found.words] == found.text.split()
+    assert len(found.words) == 3

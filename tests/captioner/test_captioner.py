@@ -16,9 +16,11 @@ import numpygit
 from numpygit.captioner import Captioner
 from numpygit.captioner import captioner as captioner_module
 from numpygit.cli.commands import main
+from numpygit.decoding.wording import Wording
 from numpygit.errors import UserError
 from numpygit.huggingface.models import GitForCausalLM
 from numpygit.model.generate import Step
+from numpygit.storybook import EXAMPLES
 from numpygit.trace import Recorder
 
 QUESTIONS = ["how many stars?", "what is it?", "is it red?", "what is above the big moon?"]
@@ -250,3 +252,32 @@ def test_the_page_in_a_notebook_is_900_pixels_high(tiny):
         live = tiny.play(**asked)
         live.close()
         assert f'height="{height}"' in live._repr_html_()
+
+
+def test_models_are_arranged_for_speed_and_ports_are_free_unless_said(tiny):
+    assert numpygit.load(tiny.name).model.plain is False
+    assert numpygit.load(tiny.name, plain=True).model.plain is True
+    live = tiny.play()
+    live.close()
+    assert live.server.server_address[1] >= 1024
+
+
+def test_a_page_measures_what_mattered_unless_told_not_to(monkeypatch, tiny):
+    asked = []
+    monkeypatch.setattr(
+        "numpygit.inside.explain.explain", lambda *given, **more: asked.append(more)
+    )
+    tiny.explain(picture(0))
+    tiny.explain(picture(0), measure=False)
+    assert [more["measure"] for more in asked] == [True, False]
+
+
+def test_words_are_forbidden_and_words_of_nothing_refused(storybook):
+    shown = storybook.caption(EXAMPLES / "sign.png")
+    first = shown.split()[1]
+    other = numpygit.load("storybook", wording=Wording(forbid=(first,)))
+    assert first not in other.caption(EXAMPLES / "sign.png").split()
+    for nothing in ("", " ", "\n"):
+        wrong = numpygit.load("storybook", wording=Wording(forbid=(nothing,)))
+        with pytest.raises(UserError, match="which has no words in it"):
+            wrong.caption(EXAMPLES / "sign.png")

@@ -15,7 +15,7 @@ from decoding_cases import CONFIG, END, PAD, P, memory_of, padded, run, strip
 from generation_golden import MODEL, inputs
 from golden_inputs import tiny_inputs
 
-from numpygit.decoding.decode import decode
+from numpygit.decoding.decode import decode, is_contrastive
 from numpygit.decoding.logits import log_softmax
 from numpygit.decoding.options import AUTHORS, GenerationConfig
 from numpygit.decoding.plan import Calls, make_plan
@@ -476,3 +476,46 @@ def test_texts_that_never_end_are_weighed_by_all_their_words(form):
     weight = ((5 + 2 + 5) / 6 if form == "authors" else 5) ** 2
     totals = found.log_probabilities.total
     np.testing.assert_allclose(found.sequences_scores, totals / weight, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "contrastive"),
+    [
+        ({"penalty_alpha": 0.5, "top_k": 2}, True),
+        ({"penalty_alpha": 0.5, "top_k": 4}, True),
+        ({"penalty_alpha": 0.5, "top_k": 1}, False),
+        ({"penalty_alpha": 0.5, "top_k": 0}, False),
+        ({"penalty_alpha": None, "top_k": 4}, False),
+        ({"penalty_alpha": 0.0, "top_k": 4}, False),
+        ({"penalty_alpha": 0.5, "top_k": 4, "do_sample": True}, False),
+    ],
+)
+def test_contrastive_search_needs_a_penalty_and_a_choice(options, contrastive):
+    plan = make_plan(np.array([[2]]), config=CONFIG, options=GenerationConfig().change(options))
+    cache = text.prefill(memory_of(np.random.default_rng(1), 1), P, config=CONFIG)
+    assert is_contrastive(plan, cache) is contrastive
+    told = plan._replace(options=plan.options.change({"output_attentions": True}))
+    if contrastive:
+        with pytest.raises(UserError, match="ask for no attentions"):
+            is_contrastive(told, cache)
+
+
+def test_several_draws_of_a_prompt_have_attentions_each():
+    found = MODEL.generate(
+        np.array([[2], [2]]), pixel_values=PIXELS, max_new_tokens=2, do_sample=True, seed=3,
+        num_return_sequences=3, eos_token_id=None, output_attentions=True,
+        output_hidden_states=True, return_dict_in_generate=True,
+    )  # fmt: skip
+    assert {len(layer) for layers in found.attentions for layer in layers} == {6}
+    assert {len(state) for states in found.hidden_states for state in states} == {6}
+
+
+def test_where_each_word_of_a_beam_was_found():
+    """Of pictures that differ, rows of beams that have not ended are those of their own picture."""
+    found = run(
+        memory_of(np.random.default_rng(9), 3), np.full((3, 1), 2), max_new_tokens=4,
+        eos_token_id=[], num_beams=2, num_return_sequences=2,
+    )  # fmt: skip
+    pictures = np.arange(3).repeat(2)[:, None]
+    assert found.beam_indices.shape == (6, 4)
+    assert (found.beam_indices // 2 == pictures).all()

@@ -1,10 +1,12 @@
 """Logits processors at their boundaries, worked out by hand."""
 
 import numpy as np
+import pytest
 
 from numpygit.decoding.logits import (
     PADDING,
     add_bias,
+    allow_only,
     ban_repeated_ngrams,
     exponential_decay_length_penalty,
     force_at,
@@ -14,6 +16,7 @@ from numpygit.decoding.logits import (
     suppress_at,
     suppress_below,
 )
+from numpygit.errors import UserError
 
 LOGITS = np.array([[1.0, -2.0, 3.0, -np.inf]], np.float32)
 
@@ -86,3 +89,12 @@ def test_what_is_not_finite_becomes_a_number_or_a_complaint():
     assert found[0, 1] == 0
     assert np.isfinite(found).all()
     assert found[0, 2] == np.finfo(np.float32).max
+
+
+def test_a_function_that_allows_nothing_is_told_with_its_prompt():
+    ids, logits = np.array([[9], [9], [8], [8]]), np.zeros((4, 5), np.float32)
+    found = allow_only(ids, logits, allowed=lambda prompt, row: [prompt, 4], rows_each=2)
+    assert [np.flatnonzero(np.isfinite(row)).tolist() for row in found] == [
+        [0, 4], [0, 4], [1, 4], [1, 4]]  # fmt: skip
+    with pytest.raises(UserError, match="prompt 1"):
+        allow_only(ids, logits, allowed=lambda prompt, row: [] if prompt else [3], rows_each=2)

@@ -311,6 +311,7 @@ AT_MOST = {  # option -> values that may be, values that may not; beams are boun
     "typical_p": ((0.01, 1.0), (0.0, 1.01, 2.0)),
     "min_p": ((0.0, 1.0), (-0.01, 1.01)),
     "top_k": ((0, 1, 10**9), (-1, 10**9 + 1, -(10**9) - 1)),
+    "min_length": ((0, 1), (-1,)),
     "repetition_penalty": ((0.01, 2.0), (0.0, -1.0)),
     "no_repeat_ngram_size": ((0, 1, 10**9), (-1, 10**9 + 1)),
     "max_length": ((1, 10**99), (10**99 + 1, -(10**99) - 1)),
@@ -415,3 +416,44 @@ def test_options_as_a_dict_are_what_a_file_holds() -> None:
     assert not GenerationConfig().never_ends
     assert GenerationConfig().to_dict()["eos_token_id"] is None
     assert GenerationConfig().to_diff_dict() == {}
+
+
+def test_twenty_words_that_nobody_has_chosen_are_left_out() -> None:
+    """Files made from a model's config repeat transformers' default of 20."""
+    for length, expected in ((20, None), (19, 19), (21, 21)):
+        values = {"_from_model_config": True, "max_length": length}
+        assert GenerationConfig.from_dict(values).max_length == expected
+        assert GenerationConfig.from_dict({"max_length": length}).max_length == length
+        config = GitConfig()
+        config.max_length = length
+        assert GenerationConfig.from_model_config(config).max_length == expected
+
+
+def test_minus_one_pads_with_the_end_token() -> None:
+    options = GenerationConfig.from_dict({"pad_token_id": -1})
+    assert options.to_dict()["pad_token_id"] is None
+
+
+def test_flags_may_be_one_and_zero() -> None:
+    for value in (1, True, np.True_):
+        assert GenerationConfig(do_sample=value).do_sample is True
+    for value in (0, False, np.False_):
+        assert GenerationConfig(do_sample=value).do_sample is False
+    for value in (2, -1, "yes", 1.5):
+        with pytest.raises(UserError, match="do_sample"):
+            GenerationConfig(do_sample=value)
+    with pytest.raises(UserError, match="generator"):
+        GenerationConfig(generator=3)
+
+
+def test_whole_numbers_may_be_written_with_a_point() -> None:
+    assert GenerationConfig().change({"top_k": 1e9}).top_k == 10**9
+    assert GenerationConfig(num_beams=4.0).num_beams == 4
+
+
+def test_options_show_what_was_changed(tmp_path: Path) -> None:
+    options = GenerationConfig(num_beams=4, top_k=3)
+    assert repr(options) == "GenerationConfig(num_beams=4, top_k=3)"
+    assert repr(GenerationConfig()) == "GenerationConfig()"
+    options.to_json_file(tmp_path / "a.json", keys_to_pop=["top_k"])
+    assert (tmp_path / "a.json").read_text() == '{\n  "num_beams": 4\n}\n'

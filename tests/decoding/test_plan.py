@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from numpygit import GenerationConfig, GitConfig, UserError
-from numpygit.decoding.plan import Plan, make_plan, processors_of
+from numpygit.decoding.plan import Plan, as_ids, make_plan, processors_of
 
 CONFIG = GitConfig(
     vocab_size=61, hidden_size=8, num_attention_heads=2, num_hidden_layers=1,
@@ -175,3 +175,17 @@ def test_without_a_padding_token_the_end_fills_up_and_nothing_is_padding():
     endless = make_plan(PADDED, config=config, options=GenerationConfig(eos_token_id=[]))
     assert endless.config.pad_token_id == 0
     assert endless.end == ()
+
+
+def test_ids_are_rows_of_whole_numbers():
+    np.testing.assert_array_equal(as_ids([[2, 5]]), [[2, 5]])
+    assert as_ids(np.zeros((0, 3), np.int32)).shape == (0, 3)
+    with pytest.raises(UserError, match='return_tensors="np"'):
+        as_ids([2, 5])
+    for wrong in ([], [[[2]]], [[2.5]], np.zeros((2, 2)), 5):
+        with pytest.raises(UserError, match=r"whole numbers of shape \(B, T\)") as told:
+            as_ids(wrong)
+        assert "return_tensors" not in str(told.value)
+        assert "pixel_values" not in str(told.value)
+    with pytest.raises(UserError, match="pictures are pixel_values"):
+        as_ids(np.zeros((1, 3, 4, 4), np.float32))

@@ -3,6 +3,9 @@
 Probabilities are powers of two, or halves and quarters, so that sums and products are exact.
 """
 
+import math
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from numpygit.decoding import sampling
 from numpygit.decoding.options import GenerationConfig
 from numpygit.decoding.sampling import (
     below_top,
+    draw,
     draw_several,
     filter_epsilon,
     filter_eta,
@@ -210,3 +214,12 @@ def test_random_numbers_come_from_the_generator_the_seed_or_numpy(monkeypatch):
     ).integers(9)
     monkeypatch.setattr(sampling.np.random, "randint", lambda most: 5)
     assert random_numbers(GenerationConfig()).integers(99) == np.random.default_rng(5).integers(99)
+
+
+@pytest.mark.parametrize("how", [draw, partial(draw_several, count=1)])
+def test_draws_are_as_frequent_as_they_are_likely(how):
+    """One word of one half, 20 of one fortieth each: 8,000 draws, 5 standard deviations."""
+    logits = np.log(np.array([[1 / 2, *[1 / 40] * 20]], np.float32)).repeat(8000, axis=0)
+    drawn = how(logits, np.random.default_rng(4)).reshape(-1)
+    assert abs(np.mean(drawn == 0) - 1 / 2) < 5 * math.sqrt(1 / 4 / 8000)
+    assert len(set(drawn.tolist())) == 21

@@ -30,6 +30,9 @@ def test_the_limit_of_version_2(tmp_path: Path, written: str, limit: int | None)
 def test_the_smallest_of_nested_groups_holds(tmp_path: Path) -> None:
     files = {"a__cpu_max": "300000 100000", "a__b__cpu_max": "max 100000", "c__cpu_max": "1 100000"}
     assert groups(tmp_path, "0::/a/b/deeper\n", **files) == 3
+    for outer, inner in ((5, 2), (2, 5)):
+        files = {"a__cpu_max": f"{outer}00000 100000", "a__b__cpu_max": f"{inner}00000 100000"}
+        assert groups(tmp_path, "0::/a/b\n", **files) == 2
 
 
 def test_version_1_has_two_files(tmp_path: Path) -> None:

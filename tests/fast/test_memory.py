@@ -190,6 +190,7 @@ def test_what_just_fits_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         check_memory(1001, "a model", copied=100)
     with pytest.raises(UserError, match="are free now"):
         check_memory(1000, "a model", copied=101)
+    monkeypatch.setattr(memory, "memory_free", lambda: 0)
     check_memory(1000, "a model")  # what lies in a mapped file needs nothing free
 
 
@@ -201,3 +202,35 @@ def test_ulimit_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory.address_limit() == 5000
     monkeypatch.setattr(resource, "getrlimit", lambda which: (resource.RLIM_INFINITY,) * 2)
     assert memory.address_limit() is None
+
+
+def test_swap_that_is_full_adds_nothing(tmp_path: Path) -> None:
+    files = {"memory.max": "300", "memory.current": "200", "memory.swap.max": "50",
+             "memory.swap.current": "50"}  # fmt: skip
+    root, _ = write(tmp_path, files, "0::/\n")
+    assert memory.free_of(root, 1000) == 100
+
+
+def test_what_nobody_writes_counts_as_nothing_to_the_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"memory.max": "300", "memory.current": "200", "memory.swap.max": "50",
+             "memory.stat": "inactive_file 7\n"}  # fmt: skip
+    root, own = write(tmp_path, files, "0::/\n")
+    assert memory.free_of(root, 1000) == 100 + 7 + 50  # active_file and swap.current are missing
+    assert memory.free_of(root, 20) == 100 + 7 + 20
+    monkeypatch.setattr(memory, "address_limit", lambda: None)
+    (tmp_path / "info").write_text("MemAvailable: 2 kB\n")
+    (root / "memory.max").unlink()
+    assert memory_free(root, own, tmp_path / "info") == 2048  # SwapFree is missing
+    monkeypatch.setattr(memory, "STATM", tmp_path / "missing")
+    assert memory.address_space() == 0
+
+
+def test_messages_count_in_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "memory_limit", lambda: 30 * MEGA)
+    monkeypatch.setattr(memory, "memory_free", lambda: 5 * MEGA)
+    with pytest.raises(UserError, match=r"m has 40 MB of .* this process may have 30 MB of memory"):
+        check_memory(40 * MEGA, "m")
+    with pytest.raises(UserError, match=r"m needs 20 MB of memory .* and 5 MB are free now"):
+        check_memory(20 * MEGA, "m", copied=20 * MEGA)

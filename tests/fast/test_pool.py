@@ -145,3 +145,11 @@ def test_items_are_mapped_in_order_also_while_the_pool_is_busy():
     expected = [[10 * i, 10 * i + 1, 10 * i + 2] for i in range(5)]
     assert side_by_side(outer, items, threads=2) == expected
     assert side_by_side(outer, [], threads=2) == []
+
+
+def test_threads_that_wait_keep_no_process_from_ending():
+    before = set(threading.enumerate())
+    Pool(3).run(lambda number: None)
+    begun = set(threading.enumerate()) - before
+    assert len(begun) == 2
+    assert all(thread.daemon for thread in begun)

@@ -262,3 +262,12 @@ def test_a_child_without_limits_begins_as_its_parent_was(monkeypatch):
         assert told == [2]
         threads.begin_again()  # as a child does that is forked now
         assert told == [2, 7]
+
+
+def test_threads_from_one_to_as_many_as_there_may_be():
+    for number in (None, 1, 2, threads.MOST_THREADS, np.int64(3)):
+        threads.check_threads(number)
+    for number in (0, -1, 1.5, "2", threads.MOST_THREADS + 1):
+        with pytest.raises(UserError, match="threads"):
+            threads.check_threads(number)
+    assert threads.MOST_THREADS == 1024
