@@ -41,8 +41,8 @@ def stopped(command: list[str], seconds: float) -> tuple[str, str]:
     _, said = running.communicate()
     if running.returncode == 0 and not said:
         return "ended before", ""
-    if running.returncode == 130 and said == "numpygit: stopped\n":
-        return "one line", ""
+    if running.returncode in (130, -signal.SIGINT) and said == "numpygit: stopped\n":
+        return "one line", ""  # the second is Python's, after an `exec` was interrupted: 130 too
     if "numpygit/" not in said.replace(str(PICTURE), ""):
         return PYTHON, ""
     return "wrong", said
