@@ -265,3 +265,13 @@ def test_the_tower_alone(storybook):
     quick = tower(pixels).last_hidden_state
     tower.plain = True
     assert_close(quick, tower(pixels).last_hidden_state)
+
+
+@pytest.mark.parametrize("words", [1, 3])
+def test_vectors_in_place_of_words(words):
+    memory = np.random.default_rng(2).standard_normal((2, 7, 30)).astype(np.float32)
+    ids = np.random.default_rng(3).integers(4, 61, (2, words))
+    cache = towers.prefill(memory, P, config=CONFIG)
+    by_ids, _ = towers.decode_step(ids, cache, P, config=CONFIG)
+    by_vectors, _ = towers.decode_step(P.word_embedding[ids], cache, P, config=CONFIG)
+    np.testing.assert_array_equal(by_vectors, by_ids)
