@@ -19,6 +19,7 @@ from numpygit.cli.commands import main
 from numpygit.decoding.wording import Wording
 from numpygit.errors import UserError
 from numpygit.huggingface.models import GitForCausalLM
+from numpygit.huggingface.reading import PictureOptions
 from numpygit.model.generate import Step
 from numpygit.storybook import EXAMPLES
 from numpygit.trace import Recorder
@@ -281,3 +282,14 @@ def test_words_are_forbidden_and_words_of_nothing_refused(storybook):
         wrong = numpygit.load("storybook", wording=Wording(forbid=(nothing,)))
         with pytest.raises(UserError, match="which has no words in it"):
             wrong.caption(EXAMPLES / "sign.png")
+
+
+def test_who_forbids_the_network_forbids_addresses_of_pictures_too(tiny):
+    for more, pictures, offline in (
+        ({}, {}, False),
+        ({"local_files_only": True}, {}, True),
+        ({}, {"local_files_only": True}, True),
+        ({"local_files_only": True}, {"local_files_only": True}, True),
+    ):
+        captioner = numpygit.load(tiny.name, pictures=PictureOptions(**pictures), **more)
+        assert captioner.processor.options.local_files_only is offline
