@@ -102,6 +102,7 @@ def test_the_command_line_has_the_same_options(capsys: pytest.CaptureFixture) ->
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_folders_have_several_captions_with_their_scores(
     storybook: Captioner, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -102,6 +102,7 @@ def test_accumulated_batches_are_one_large_batch(lesson, tmp_path):
     assert all(np.array_equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_lora_is_written_as_peft_writes_it(lesson, tmp_path):
     teach(lesson, tmp_path, what="lora:4", merge=True, validation=0.0, rate=1e-3)
     settings = json.loads((tmp_path / "adapter_config.json").read_text())
@@ -173,6 +174,7 @@ def several(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_with_several_captions_cider_chooses_the_best(tmp_path):
     lines = teach(several(tmp_path / "data"), tmp_path / "out", validation=0.5, steps=2)
     assert lines[-1].cider is not None
@@ -334,6 +336,7 @@ def test_missing_pictures_and_settings_that_cannot_be(lesson, tmp_path):
         teach(lesson, tmp_path / "file")
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_stops_with_the_last_good_model(lesson, tmp_path):
     teach(lesson, tmp_path, steps=2, validation=0.0)
     good = load_file(tmp_path / "model.safetensors")

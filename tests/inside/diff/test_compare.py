@@ -201,6 +201,7 @@ def test_every_tensor_has_its_usual_suspects_and_a_function():
 # ---------------------------------------------------------------- the report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [False, True])
 def test_the_report_fits_80_columns(every):
     for seeded in SEEDED[::5]:
