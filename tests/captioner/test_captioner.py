@@ -234,6 +234,23 @@ def test_the_authors_search_is_as_long_as_the_model_and_as_theirs(tiny):
         assert (options.max_length, options.num_beams) == (longest, 4)
 
 
+@pytest.mark.parametrize(("preprocessing", "needs_config"), [("hf", False), ("original", True)])
+def test_the_authors_preprocessing_asks_the_hub_for_the_config_too(
+    preprocessing, needs_config, monkeypatch
+):
+    asked = []
+
+    def find(name, *, files, **options):
+        asked.extend(files)
+        raise UserError("as far as this")
+
+    monkeypatch.setattr(captioner_module.loading, "find", find)
+    with pytest.raises(UserError, match="as far as this"):
+        numpygit.load("microsoft/git-base-coco", preprocessing=preprocessing)
+    assert ("config.json" in asked) is needs_config
+    assert {"preprocessor_config.json", "vocab.txt"} <= set(asked)
+
+
 def test_the_network_may_be_asked_unless_it_is_forbidden(monkeypatch):
     asked = []
 
