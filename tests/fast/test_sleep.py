@@ -30,6 +30,7 @@ def run(code: str, given: str | None = None) -> str:
         ("import numpygit; numpygit.GitConfig", None, "True None"),
         ("from numpygit import load", None, "True None"),
         ("import numpy, numpygit; numpygit.GitConfig", None, "False None"),
+        ("import numpygit, numpy; numpygit.GitConfig", None, "False None"),  # that loads nothing
         ("from numpygit.captioner import load", None, "False None"),
         ("import numpygit; numpygit.GitConfig", "26", "False 26"),
         ("import numpygit; numpygit.GitConfig", "", "False "),
