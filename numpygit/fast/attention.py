@@ -16,7 +16,7 @@ import numpy as np
 
 from ..model.layers import KeyValue
 from ..model.params import Array, Attention
-from .layers import linear, whole_linear
+from .layers import joined_weights, linear, whole_linear
 from .pool import cut
 from .teams import WHOLE, Member
 
@@ -31,34 +31,48 @@ def safe(sums: Array) -> bool:
 
 def image_attention(
     x: Array, p: Attention, *, heads: int, plus: Array | None = None, pictures: int = 1,
-    member: Member = WHOLE,
-) -> tuple[Array, KeyValue]:  # fmt: skip
+    keep: KeyValue | None = None, member: Member = WHOLE,
+) -> Array:  # fmt: skip
     """Twin of `layers.attention` for the tokens of pictures side by side: (D, B * M) -> same.
 
-    Returns the keys and values of all pictures too; `plus` (D, B * M) is added where it is given.
-    The `member` of a team has some heads.
+    Writes the keys and values into `keep`, (B, N, M, A), where it is given; `plus` (D, B * M) is
+    added where it is given. The `member` of a team has some heads.
     """
     D, A = len(x), len(x) // heads
-    rows = rows_of_heads(heads, A, member)
-    q = linear(x, p.query, rows=rows)
-    q *= np.float32(1 / math.sqrt(A))
-    k = linear(x, p.key, rows=rows)
-    v = linear(x, p.value, rows=rows)
-    mixed = np.empty(q.shape, np.float32)
-    by_heads = [by_head(array, A, pictures) for array in (q, k, v, mixed)]
+    own = member.own(heads)
+    rows = rows_of_heads(own, A)
+    projected = queries_keys_values(x, p, rows=rows, member=member)
+    biases = [one.bias[rows, None] for one in (p.query, p.key, p.value)]
+    mixed = np.empty(projected[0].shape, np.float32)
+    kept = None if keep is None else KeyValue(keep.k[:, own], keep.v[:, own])
 
     def share(some: slice) -> None:
-        mix_image(*(array[:, some] for array in by_heads))
+        these = rows_of_heads(some, A)
+        for array, bias in zip(projected, biases, strict=True):
+            array[these] += bias[these]
+        projected[0][these] *= np.float32(1 / math.sqrt(A))
+        q, k, v, into = (by_head(array[these], A, pictures) for array in (*projected, mixed))
+        mix_image(q, k, v, into)
+        if kept is not None:
+            write_keys_and_values(k, v, KeyValue(kept.k[:, some], kept.v[:, some]))
 
-    member.share(share, len(q) // A)
-    joined, k, v = member.gather(mixed, k, v, own=rows, total=D)
-    return whole_linear(joined, p.out, plus=plus, member=member), key_values(k, v, heads, pictures)
+    member.share(share, len(mixed) // A)
+    (joined,) = member.gather(mixed, own=rows, total=D)
+    return whole_linear(joined, p.out, plus=plus, member=member)
 
 
-def rows_of_heads(heads: int, width: int, member: Member) -> slice:
-    """Say which rows of queries, keys and values belong to this thread's heads."""
-    own = member.own(heads)
-    return slice(own.start * width, own.stop * width)
+def queries_keys_values(x: Array, p: Attention, *, rows: slice, member: Member) -> list[Array]:
+    """Multiply by three weights: (D, T) -> three times some rows (n * A, T). No biases yet."""
+    together = joined_weights(p) if member.hands > 1 else None
+    if together is None:
+        return [one.weight[rows] @ x for one in (p.query, p.key, p.value)]
+    q, k, v = (together @ x).reshape(3, len(x), -1)
+    return [q, k, v]
+
+
+def rows_of_heads(heads: slice, width: int) -> slice:
+    """Say which rows of queries, keys and values belong to these heads."""
+    return slice(heads.start * width, heads.stop * width)
 
 
 def by_head(x: Array, width: int, pictures: int) -> Array:
@@ -67,23 +81,23 @@ def by_head(x: Array, width: int, pictures: int) -> Array:
     return x.reshape(-1, width, pictures, M).transpose(2, 0, 1, 3)
 
 
-def key_values(k: Array, v: Array, heads: int, pictures: int) -> KeyValue:
-    """View keys and values as layers.py has them: twice (D, B * M) -> twice (B, N, M, A)."""
-    A = len(k) // heads
-    return KeyValue(
-        by_head(k, A, pictures).transpose(0, 1, 3, 2),
-        by_head(v, A, pictures).transpose(0, 1, 3, 2),
-    )
-
-
 def image_keys_and_values(
-    x: Array, p: Attention, *, heads: int, pictures: int = 1, member: Member = WHOLE
-) -> KeyValue:
-    """Twin of `layers.keys_and_values`: (D, B * M) -> twice (B, N, M, A), views of (D, B * M)."""
-    rows = rows_of_heads(heads, len(x) // heads, member)
-    k, v = linear(x, p.key, rows=rows), linear(x, p.value, rows=rows)
-    k, v = member.gather(k, v, own=rows, total=len(x))
-    return key_values(k, v, heads, pictures)
+    x: Array, p: Attention, *, heads: int, keep: KeyValue, pictures: int = 1,
+    member: Member = WHOLE,
+) -> None:  # fmt: skip
+    """Twin of `layers.keys_and_values`: (D, B * M) -> twice (B, N, M, A), written into `keep`."""
+    A = len(x) // heads
+    own = member.own(heads)
+    rows = rows_of_heads(own, A)
+    k = by_head(linear(x, p.key, rows=rows), A, pictures)
+    v = by_head(linear(x, p.value, rows=rows), A, pictures)
+    write_keys_and_values(k, v, KeyValue(keep.k[:, own], keep.v[:, own]))
+
+
+def write_keys_and_values(k: Array, v: Array, keep: KeyValue) -> None:
+    """Write keys and values as the cache has them: twice (B, n, A, M) -> twice (B, n, M, A)."""
+    keep.k[:] = k.transpose(0, 1, 3, 2)
+    keep.v[:] = v.transpose(0, 1, 3, 2)
 
 
 def mix_image(q: Array, k: Array, v: Array, mixed: Array) -> None:

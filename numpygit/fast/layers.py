@@ -6,13 +6,14 @@ The weights, which lie as (out, in), then come first in every product: nothing i
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 import numpy as np
 
 from ..model.layers import GELU_R
 from ..model.layers import activate as plain_activate
-from ..model.params import MLP, Activation, Array, LayerNorm, Linear
+from ..model.params import MLP, Activation, Array, Attention, LayerNorm, Linear
 from .teams import WHOLE, Member
 
 BLOCK = 131_072  # numbers worked on at once: 512 KB, with what is computed of them in the cache
@@ -36,6 +37,24 @@ def whole_linear(x: Array, p: Linear, *, plus: Array | None, member: Member) -> 
     rows = member.own(len(p.weight))
     (found,) = member.gather(linear(x, p, plus=plus, rows=rows), own=rows, total=len(p.weight))
     return found
+
+
+_joined: dict[int, Array] = {}  # id of an Attention, while it lives -> its three weights as one
+
+
+def joined_weights(p: Attention) -> Array | None:
+    """Join the weights of queries, keys and values: (3 * D, D), one product in place of three.
+
+    On many threads that is quicker. The copy is made when it is first asked for, and lives as long
+    as `p`. None where weights can be changed in place: a copy would go on with the old ones.
+    """
+    weights = (p.query.weight, p.key.weight, p.value.weight)
+    if any(weight.flags.writeable for weight in weights):
+        return None
+    if id(p) not in _joined:
+        _joined[id(p)] = np.concatenate(weights)
+        weakref.finalize(p, _joined.pop, id(p), None)
+    return _joined[id(p)]
 
 
 def mlp(

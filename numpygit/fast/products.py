@@ -21,24 +21,31 @@ SLICE = 786_432  # numbers of a matrix that OpenBLAS packs at once, where it pac
 
 
 def product(x: Array, weight: Array, *, threads: int = 1) -> Array:
-    """Multiply rows by a matrix: (T, in) and (out, in) -> (T, out). OpenBLAS has so many threads.
+    """Multiply rows by a matrix: (T, in) and (out, in) -> (T, out)."""
+    (found,) = products(x, weight, threads=threads)
+    return found
 
-    One row is a product of a matrix and a vector. So are two to four, slice by slice, on two
-    threads or more, or where OpenBLAS packs whatever it multiplies. Else a stack of slices so small
-    that it does not pack them; or slices of a size that stays in the cache while it is packed.
+
+def products(x: Array, *weights: Array, threads: int = 1) -> list[Array]:
+    """Multiply rows by matrices of one shape: (T, in) and n times (out, in) -> n times (T, out).
+
+    OpenBLAS has so many threads. One row is a product of a matrix and a vector. So are two to four,
+    slice by slice, on two threads or more, or where OpenBLAS packs whatever it multiplies. Else a
+    stack of slices so small that it does not pack them; or slices of a size that stays in the cache
+    while it is packed.
     """
-    rows = len(x)
+    rows, row_by_row = len(x), all(weight.flags.c_contiguous for weight in weights)
     few = FEW if threads < MANY else FEW_ON_MANY
-    if rows > few or not weight.flags.c_contiguous:
-        return x @ weight.T
+    if rows > few or not row_by_row:
+        return [x @ weight.T for weight in weights]
     if rows == 1:
-        return (weight @ x[0])[None]
+        return [(weight @ x[0])[None] for weight in weights]
     directly = multiplies_small_directly()
     if rows <= VECTORS and (threads > 1 or not directly):
-        return vectors(x, weight, threads=threads)
+        return [vectors(x, weight, threads=threads) for weight in weights]
     if threads < MANY and directly:
-        return stacked(x, weight, threads=1 if rows < 8 else threads)
-    return sliced(x, weight)
+        return stacked(x, *weights, threads=1 if rows < 8 else threads)
+    return [sliced(x, weight) for weight in weights]
 
 
 def vectors(x: Array, weight: Array, *, threads: int) -> Array:
@@ -53,16 +60,20 @@ def vectors(x: Array, weight: Array, *, threads: int) -> Array:
     return found
 
 
-def stacked(x: Array, weight: Array, *, threads: int = 1) -> Array:
-    """Multiply a stack of slices of less than `SMALL` multiplications each."""
+def stacked(x: Array, *weights: Array, threads: int = 1) -> list[Array]:
+    """Multiply by matrices, each a stack of slices of less than `SMALL` multiplications.
+
+    (T, in) and n times (out, in) -> n times (T, out). Threads take some rows of every matrix.
+    """
     columns = np.ascontiguousarray(x.T)  # (in, T)
-    found = np.empty((len(weight), len(x)), np.float32)
+    found = np.empty((len(weights), len(weights[0]), len(x)), np.float32)
 
     def share(rows: slice) -> None:
-        multiply_stacked(weight[rows], columns, out=found[rows])
+        for weight, into in zip(weights, found, strict=True):
+            multiply_stacked(weight[rows], columns, out=into[rows])
 
-    spread(share, len(weight), threads=threads)
-    return np.ascontiguousarray(found.T)
+    spread(share, len(weights[0]), threads=threads)
+    return [np.ascontiguousarray(one.T) for one in found]
 
 
 def multiply_stacked(weight: Array, columns: Array, *, out: Array) -> None:

@@ -19,7 +19,7 @@ and call them where a trace is wanted, without a picture, and in models with rel
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -88,9 +88,7 @@ def vision_tower(
     x = layer_norm(embedded, p.pre_norm, eps=eps, member=member)
     for block in p.blocks:
         normed = layer_norm(x, block.attention_norm, eps=eps, member=member)
-        x, _ = image_attention(
-            normed, block.attention, heads=heads, plus=x, pictures=B, member=member
-        )
+        x = image_attention(normed, block.attention, heads=heads, plus=x, pictures=B, member=member)
         normed = layer_norm(x, block.mlp_norm, eps=eps, member=member)
         x = mlp(normed, block.mlp, activation=config.hidden_act, plus=x, member=member)
     return layer_norm(x, p.post_norm, eps=eps, member=member).T.reshape(B, -1, D)
@@ -146,47 +144,41 @@ def prefill(
     if trace is not no_trace or not serves(config) or memory.size == 0 or not p.blocks:
         return text_of(config).prefill(memory, p, config=config, trace=trace)
 
-    def prefill_group(group: slice, member: Member) -> list[KeyValue]:
-        return prefill_pictures(memory[group], p, config=config, member=member)
-
     (B, M, D), N = memory.shape, config.num_attention_heads
-    kv_of_groups = in_groups(prefill_group, B, numbers=M * D, heads=N, threads=threads)
-    image_kv = tuple(together(layer) for layer in zip(*kv_of_groups, strict=True))
-    empty = np.zeros((B, N, 0, D // N), np.float32)
-    text_kv = (KeyValue(empty, empty),) * len(p.blocks)
+    image_kv = tuple(empty_keys_and_values(B, N, M, D // N) for _ in p.blocks)
+
+    def prefill_group(group: slice, member: Member) -> None:
+        keep = [KeyValue(layer.k[group], layer.v[group]) for layer in image_kv]
+        prefill_pictures(memory[group], p, config=config, keep=keep, member=member)
+
+    in_groups(prefill_group, B, numbers=M * D, heads=N, threads=threads)
+    text_kv = (empty_keys_and_values(B, N, 0, D // N),) * len(p.blocks)
     return Cache(image_kv, text_kv, np.zeros((B, 0), np.int64))
 
 
-def together(groups: tuple[KeyValue, ...]) -> KeyValue:
-    """Make one batch of the keys and values of groups of pictures: (B, N, M, A).
-
-    In memory keys lie as (B, N, A, M) and values as (B, N, M, A), as `word_attention` reads them.
-    """
-    k = np.concatenate([np.ascontiguousarray(one.k.transpose(0, 1, 3, 2)) for one in groups])
-    v = np.concatenate([np.ascontiguousarray(one.v) for one in groups])
-    return KeyValue(k.transpose(0, 1, 3, 2), v)
+def empty_keys_and_values(B: int, N: int, S: int, A: int) -> KeyValue:
+    """Make room for keys and values: twice (B, N, S, A)."""
+    return KeyValue(np.empty((B, N, S, A), np.float32), np.empty((B, N, S, A), np.float32))
 
 
 def prefill_pictures(
-    memory: Array, p: Text, *, config: Config, member: Member = WHOLE
-) -> list[KeyValue]:
-    """Prefill for several pictures: memory (B, M, D) -> keys and values of each layer.
+    memory: Array, p: Text, *, config: Config, keep: Sequence[KeyValue], member: Member = WHOLE
+) -> None:
+    """Prefill for several pictures: memory (B, M, D) -> keys and values of each layer in `keep`.
 
-    All members of a team that read one picture return the same.
+    Each member of a team that reads one picture writes those of its heads.
     """
     heads, eps, (B, M, D) = config.num_attention_heads, config.layer_norm_eps, memory.shape
     x = columns_of(memory)  # (D, B * M)
-    new_kv = []
-    for block in p.blocks[:-1]:
-        attended, kv = image_attention(
-            x, block.attention, heads=heads, plus=x, pictures=B, member=member
+    for block, kept in zip(p.blocks[:-1], keep[:-1], strict=True):
+        attended = image_attention(
+            x, block.attention, heads=heads, plus=x, pictures=B, keep=kept, member=member
         )
         x = layer_norm(attended, block.attention_norm, eps=eps, member=member)
         thought = mlp(x, block.mlp, activation=config.hidden_act, plus=x, member=member)
         x = layer_norm(thought, block.mlp_norm, eps=eps, member=member)
-        new_kv.append(kv)
     last = p.blocks[-1].attention
-    return [*new_kv, image_keys_and_values(x, last, heads=heads, pictures=B, member=member)]
+    image_keys_and_values(x, last, heads=heads, keep=keep[-1], pictures=B, member=member)
 
 
 def decode_step(

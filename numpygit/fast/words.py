@@ -14,11 +14,11 @@ from ..model.params import MLP, Activation, Array, Attention, LayerNorm, Linear
 from .attention import safe
 from .layers import activate_in_place
 from .pool import spread
-from .products import product
+from .products import product, products
 from .threads import blas_threads
 
-MANY = 8  # pictures: from so many on, threads take some each and read their keys and values
-HANDS = 4  # threads that do so: more of them wait for each other
+HANDS = 8  # threads that share the keys and values of many pictures: more wait for each other
+PICTURES = 2  # for each of these threads, at least; fewer than 2 * PICTURES are not shared
 
 
 def linear(x: Array, p: Linear, *, plus: Array | None = None, threads: int = 1) -> Array:
@@ -58,6 +58,14 @@ def split_rows(x: Array, past: KeyValue) -> Array:
     return x.reshape(B, -1, N, A).transpose(0, 2, 1, 3)
 
 
+def linears(x: Array, *several: Linear, threads: int) -> list[Array]:
+    """Do what `linear` does for layers of one shape: (T, in) -> n times (T, out)."""
+    found = products(x, *(p.weight for p in several), threads=threads)
+    for rows, p in zip(found, several, strict=True):
+        rows += p.bias
+    return found
+
+
 def word_attention(
     x: Array, p: Attention, image_kv: KeyValue, past: KeyValue, *, mask: Array | None,
     plus: Array | None = None, threads: int = 1,
@@ -66,84 +74,108 @@ def word_attention(
 
     The keys and values of a picture serve all its rows of words, texts or beams, at once.
     """
-    pictures, N, M, A = image_kv.k.shape
-    B = len(past.k)
-    texts, T = B // pictures, len(x) // B
-    q = split_rows(linear(x, p.query, threads=threads), past)  # (B, N, T, A)
+    projected = linears(x, p.query, p.key, p.value, threads=threads)
+    q, k, v = (split_rows(rows, past) for rows in projected)  # each (B, N, T, A)
+    B, N, T, A = q.shape
     q *= np.float32(1 / math.sqrt(A))
-    k = split_rows(linear(x, p.key, threads=threads), past)  # (B, N, T, A)
-    v = split_rows(linear(x, p.value, threads=threads), past)  # (B, N, T, A)
     text_kv = extend(past, KeyValue(k, v))
-    joined = np.empty((len(x), N * A), np.float32)
+    joined = np.empty(x.shape, np.float32)
     mixed = split_rows(joined, past)  # (B, N, T, A)
-
-    def share(some: slice) -> None:
-        rows = slice(some.start * texts, some.stop * texts)
-        mixed[rows] = mix_words(
-            q[rows],
-            KeyValue(image_kv.k[some], image_kv.v[some]),
-            KeyValue(text_kv.k[rows], text_kv.v[rows]),
-            mask=None if mask is None else mask[rows],
-        )
-
-    if pictures < MANY or threads == 1:
-        share(slice(0, pictures))
-    else:
-        with blas_threads(1):
-            spread(share, pictures, threads=min(threads, HANDS))
+    mixed[:] = mix_words(q, image_kv, text_kv, mask=mask, threads=threads)
     return linear(joined, p.out, plus=plus, threads=threads), text_kv
 
 
-def mix_words(q: Array, image_kv: KeyValue, text_kv: KeyValue, *, mask: Array | None) -> Array:
+def mix_words(
+    q: Array, image_kv: KeyValue, text_kv: KeyValue, *, mask: Array | None, threads: int = 1
+) -> Array:
     """Weigh the values of the picture and of the words by softmax of the scores of both.
 
     q (B, N, T, A), image_kv (pictures, N, M, A), text_kv (B, N, S - M, A) -> (B, N, T, A).
     """
-    B, N, T, A = q.shape
-    texts = B // len(image_kv.k)
     # OpenBLAS's kernels set the processor's flag "invalid" at times without a number being so, as
     # in NumPy's issues 13173 and 24067; what is not finite is looked for in the logits.
     with np.errstate(over="ignore", invalid="ignore"):
-        to_image, to_words = word_scores(q, image_kv, text_kv, mask=mask)
-        sums = sums_of_powers(to_image, to_words, texts)  # (B, N, T, 1)
-    if not safe(sums):
-        to_image, to_words = word_scores(q, image_kv, text_kv, mask=mask)
-        highest = by_row(to_image.max(axis=3, keepdims=True), texts)
-        highest = np.maximum(highest, to_words.max(axis=3, keepdims=True))
-        to_image -= by_picture(highest, texts)
-        to_words -= highest
-        sums = sums_of_powers(to_image, to_words, texts)
-    mixed = by_row(to_image @ image_kv.v, texts)  # (B, N, T, A)
-    mixed += to_words @ text_kv.v
+        mixed, sums = weigh(q, image_kv, text_kv, mask=mask, threads=threads)
+        if not safe(sums):
+            highest = highest_scores(q, image_kv, text_kv, mask=mask)
+            mixed, sums = weigh(q, image_kv, text_kv, mask=mask, less=highest, threads=threads)
     mixed /= sums
     return mixed
 
 
-def word_scores(
-    q: Array, image_kv: KeyValue, text_kv: KeyValue, *, mask: Array | None
-) -> tuple[Array, Array]:
-    """Score keys: (pictures, N, texts * T, M) of the picture's, (B, N, T, S - M) of the words'."""
-    B, N, T, A = q.shape
-    pictures, _, M, _ = image_kv.k.shape
+def weigh(
+    q: Array, image_kv: KeyValue, text_kv: KeyValue, *, mask: Array | None,
+    less: Array | None = None, threads: int = 1,
+) -> tuple[Array, Array]:  # fmt: skip
+    """Weigh values by the powers of e of their scores, and add up these powers.
+
+    q, image_kv and text_kv as above -> (B, N, T, A), (B, N, T, 1). `less` (B, N, T, 1) is
+    subtracted from the scores where it is given.
+    """
+    (B, N, T, A), (pictures, _, M, _) = q.shape, image_kv.k.shape
     S, texts = M + text_kv.k.shape[2], B // pictures
-    image_keys = image_kv.k.transpose(0, 1, 3, 2)  # (pictures, N, A, M)
-    to_image = by_picture(q, texts) @ image_keys  # (pictures, N, texts * T, M)
-    to_words = q @ text_kv.k.transpose(0, 1, 3, 2)  # (B, N, T, S - M)
-    if mask is not None:
-        to_words += mask
-    return to_image, to_words
-
-
-def sums_of_powers(to_image: Array, to_words: Array, texts: int) -> Array:
-    """Turn scores into powers of e, in place, and sum them over picture and words: (B, N, T, 1)."""
-    np.exp(to_image, out=to_image)
+    rows = by_picture(q, texts)  # (pictures, N, texts * T, A)
+    shift = None if less is None else by_picture(less, texts)
+    of_image, image_sums = weigh_image(rows, image_kv, less=shift, threads=threads)
+    to_words = word_scores(q, text_kv, mask=mask)  # (B, N, T, S - M)
+    if less is not None:
+        to_words -= less
     np.exp(to_words, out=to_words)
-    sums = by_row(to_image.sum(axis=3, keepdims=True), texts)
-    return sums + to_words.sum(axis=3, keepdims=True)
+    mixed = to_words @ text_kv.v  # (B, N, T, A)
+    mixed += by_row(of_image, texts)
+    sums = to_words.sum(axis=3, keepdims=True)  # (B, N, T, 1)
+    sums += by_row(image_sums, texts)
+    return mixed, sums
+
+
+def weigh_image(q: Array, kv: KeyValue, *, less: Array | None, threads: int) -> tuple[Array, Array]:
+    """Do so for the image tokens: q (pictures, N, R, A), kv (pictures, N, M, A) -> same, (..., 1).
+
+    Of many pictures, threads take some each and read their keys and values.
+    """
+    (pictures, N, R, A), M = q.shape, kv.k.shape[2]
+    mixed = np.empty(q.shape, np.float32)
+    sums = np.empty((pictures, N, R, 1), np.float32)
+
+    def share(some: slice) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = q[some] @ kv.k[some].transpose(0, 1, 3, 2)
+            if less is not None:
+                scores -= less[some]
+            np.exp(scores, out=scores)
+            np.matmul(scores, kv.v[some], out=mixed[some])
+            np.sum(scores, axis=3, keepdims=True, out=sums[some])
+
+    hands = min(threads, HANDS, pictures // PICTURES)
+    if hands < 2:
+        share(slice(0, pictures))
+    else:
+        with blas_threads(1):
+            spread(share, pictures, threads=hands)
+    return mixed, sums
+
+
+def word_scores(q: Array, kv: KeyValue, *, mask: Array | None) -> Array:
+    """Score the keys of words: q (B, N, T, A), kv (B, N, S - M, A) -> (B, N, T, S - M)."""
+    scores = q @ kv.k.transpose(0, 1, 3, 2)
+    if mask is not None:
+        scores += mask
+    return scores
+
+
+def highest_scores(q: Array, image_kv: KeyValue, text_kv: KeyValue, *, mask: Array | None) -> Array:
+    """Find the largest score of each word, of picture and words: (B, N, T, 1)."""
+    texts = len(q) // len(image_kv.k)
+    to_image = by_picture(q, texts) @ image_kv.k.transpose(0, 1, 3, 2)
+    to_words = word_scores(q, text_kv, mask=mask)
+    of_image = by_row(to_image.max(axis=3, keepdims=True), texts)
+    return np.maximum(of_image, to_words.max(axis=3, keepdims=True))
 
 
 def by_picture(x: Array, texts: int) -> Array:
     """Put the texts of a picture together: (B, N, T, A) -> (pictures, N, texts * T, A)."""
+    if texts == 1:
+        return x
     B, N, T, A = x.shape
     apart = x.reshape(B // texts, texts, N, T, A)
     return apart.transpose(0, 2, 1, 3, 4).reshape(B // texts, N, texts * T, A)
@@ -151,6 +183,8 @@ def by_picture(x: Array, texts: int) -> Array:
 
 def by_row(x: Array, texts: int) -> Array:
     """Undo `by_picture`: (pictures, N, texts * T, A) -> (B, N, T, A)."""
+    if texts == 1:
+        return x
     pictures, N, columns, A = x.shape
     apart = x.reshape(pictures, N, texts, columns // texts, A)
     return apart.transpose(0, 2, 1, 3, 4).reshape(pictures * texts, N, columns // texts, A)

@@ -1,7 +1,11 @@
 """Layers of columns beside model/layers.py: residuals, activations, norms."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
+from attention_cases import of_scale
 
 from numpygit.fast import layers as fast
 from numpygit.fast.teams import Member, Team, in_teams
@@ -75,3 +79,17 @@ def test_norms_of_large_and_of_equal_numbers():
     p = LayerNorm(np.linspace(0.5, 2, 16, dtype=np.float32), np.ones(16, np.float32))
     x = np.stack([np.full(16, 7), np.arange(16) * 1e4, np.arange(16) - 3e2]).astype(np.float32)
     assert_close(fast.layer_norm(x.T.copy(), p, eps=1e-5).T, layers.layer_norm(x, p, eps=1e-5))
+
+
+def test_joined_weights_live_as_long_as_the_weights():
+    p = of_scale(1, 0)
+    assert fast.joined_weights(p) is None  # they can be changed in place
+    for one in (p.query, p.key, p.value):
+        one.weight.flags.writeable = False
+    joined = fast.joined_weights(p)
+    np.testing.assert_array_equal(joined, [*p.query.weight, *p.key.weight, *p.value.weight])
+    assert fast.joined_weights(p) is joined
+    kept = weakref.ref(joined)
+    del p, one, joined
+    gc.collect()
+    assert kept() is None

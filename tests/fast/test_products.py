@@ -35,6 +35,18 @@ def test_products_however_they_are_cut(count, threads, directly, monkeypatch):
     assert_close(products.product(scattered, weight, threads=threads), scattered @ weight.T)
 
 
+@pytest.mark.parametrize("directly", [True, False])
+@pytest.mark.parametrize("threads", [1, 3, 4])
+@pytest.mark.parametrize("count", [1, 4, 9, 17, 33])
+def test_several_products_at_once(count, threads, directly, monkeypatch):
+    monkeypatch.setattr(products, "SMALL", 200)
+    monkeypatch.setattr(products, "multiplies_small_directly", lambda: directly)
+    x, weights = random(count, 8), [random(50, 8) + number for number in range(3)]
+    found = products.products(x, *weights, threads=threads)
+    for mine, weight in zip(found, weights, strict=True):
+        assert_close(mine, x @ weight.T)
+
+
 def test_products_smaller_than_a_slice_and_with_rows_left_over(monkeypatch):
     for small in (1, 8 * 3, 8 * 3 * 7, 10**6):
         monkeypatch.setattr(products, "SMALL", small)

@@ -12,7 +12,7 @@ from numpygit.model.params import MLP, LayerNorm, Linear
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("scale", "offset"), SIZES)
-@pytest.mark.parametrize(("pictures", "threads"), [(1, 1), (9, 1), (9, 3)])
+@pytest.mark.parametrize(("pictures", "threads"), [(1, 1), (9, 1), (9, 3), (4, 9)])
 def test_words_with_scores_of_any_size(scale, offset, pictures, threads):
     p, texts, T = of_scale(scale, offset), 2, 2
     B = pictures * texts
