@@ -13,7 +13,7 @@ from .. import loading
 from ..decoding.options import AUTHORS, GenerationConfig, load_options
 from ..decoding.wording import Wording, common_start
 from ..errors import UserError
-from ..fast.threads import check_threads
+from ..fast.processes.group import check_running
 from ..huggingface.models import GitForCausalLM
 from ..huggingface.processing.authors import original_config
 from ..huggingface.processing.picture_steps import Picture, is_one_picture
@@ -325,6 +325,7 @@ def load(
     preprocessing: str = "hf",
     threads: int | None = None,
     plain: bool = False,
+    processes: bool = False,
     pictures: PictureOptions | None = None,
     wording: Wording | None = None,
 ) -> Captioner:
@@ -351,8 +352,10 @@ def load(
     threads : int, optional
         How many cores to use; None for all that NumPy may.
     plain : bool
-        Run the five files of `model/` alone, to read along or to step through; else `fast/` takes
-        part, with the same words.
+        Run the five files of `model/` alone, to read along or to step through; the same words.
+    processes : bool
+        Let forked processes encode single pictures together with this one: quicker than threads.
+        Linux only; leave it off in a process that uses a GPU. See `numpygit.fast.processes`.
     pictures : PictureOptions, optional
         Where pictures may come from, and how they are read.
     wording : Wording, optional
@@ -367,7 +370,7 @@ def load(
     NotFoundError
         For a name or a folder that is not there, or no network; it names the cache.
     UserError
-        For files that are damaged, or do not fit their config.
+        For files that are damaged, or do not fit their config; for processes without a fork.
 
     Examples
     --------
@@ -375,25 +378,23 @@ def load(
     >>> numpygit.load("storybook").name
     'storybook'
     """
-    check_threads(threads)
+    check_running(threads, processes=processes, plain=plain)
     check_kind(pictures, PictureOptions, "pictures")
     check_kind(wording, Wording, "wording")
     where: dict[str, Any] = {"revision": revision, "token": token, "cache_dir": cache_dir}
     where["local_files_only"] = local_files_only
-    is_original = preprocessing == "original"  # then the config is asked too
-    files = loading.SMALL_FILES if is_original else (*loading.PICTURE_FILES, *loading.WORD_FILES)
+    original = preprocessing == "original"  # then the config is asked too
+    files = loading.SMALL_FILES if original else (*loading.PICTURE_FILES, *loading.WORD_FILES)
     small = loading.find(name, files=files, base=base, **where)  # before any weight is fetched
     processor = GitProcessor.from_folder(small, preprocessing=preprocessing)
     folder, adapter = loading.find_with_adapter(name, base=base, **where)
-    how = PictureOptions() if pictures is None else pictures
-    offline = how.local_files_only or local_files_only
-    processor.read_with(replace(how, local_files_only=offline))
+    how = pictures or PictureOptions()
+    processor.read_with(replace(how, local_files_only=how.local_files_only or local_files_only))
     config, params = loading.load(folder, adapter=adapter)
     if processor.original:
         config = original_config(config)
-    options = load_options(folder, config)
-    model = GitForCausalLM(config, params, generation_config=options)
-    model.threads, model.plain = threads, plain
+    model = GitForCausalLM(config, params, generation_config=load_options(folder, config))
+    model.threads, model.plain, model.processes = threads, plain, processes
     captioner = Captioner(model, processor, str(name), source=loading.weights_file(folder))
     captioner.wording = wording or Wording()
     return captioner

@@ -25,7 +25,7 @@ from ..data.split import WHOLE
 from ..errors import UserError, complain, is_watched
 from ..huggingface.reading.address import is_address
 from ..scale.workers import alone, together
-from .loading import announce_download, how_to_load
+from .loading import announce_download, how_to_load, how_to_load_here
 
 MOST_FOLDERS = 100  # that are held open
 READ_ON_THE_WAY = (".tar", ".tsv", ".parquet")  # their rows are not listed before the work
@@ -111,12 +111,11 @@ def folders_of(paths: list[Path], pictures: str | None) -> list[Path]:
 
 def speaker(options: argparse.Namespace) -> Speak:
     """Choose who captions: this process, or several. The model is loaded when it is needed."""
-    how = how_to_load(options)
     count = getattr(options, "num_return_sequences", None) or 1  # `evaluate` does not ask
     asked = {"max_length": options.max_length, "count": count}
     if options.workers is None:
-        return announced(alone(how, **asked), options)
-    return announced(together(how, options.workers, **asked), options)
+        return announced(alone(how_to_load_here(options), **asked), options)
+    return announced(together(how_to_load(options), options.workers, **asked), options)
 
 
 def announced(speak: Speak, options: argparse.Namespace) -> Speak:

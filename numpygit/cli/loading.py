@@ -25,7 +25,7 @@ def load_model(options: argparse.Namespace) -> Captioner:
         # before a model is downloaded for nothing
         raise NotFoundError(f"no such picture file: {shown(', '.join(pictures), 300)}")
     announce_download(options)
-    return load(**how_to_load(options))
+    return load(**how_to_load_here(options))
 
 
 def subject_of(name: str) -> str | bytes:
@@ -74,3 +74,10 @@ def how_to_load(options: argparse.Namespace) -> dict[str, Any]:
         "pictures": wording.picture_options(options),
         "wording": wording.wording(options),
     }
+
+
+def how_to_load_here(options: argparse.Namespace) -> dict[str, Any]:
+    """Collect what `load` takes in this process: where it can, it forks others to help it."""
+    from ..fast.processes.group import can_fork
+
+    return {**how_to_load(options), "processes": can_fork() and not options.plain}

@@ -46,7 +46,8 @@ class Member:
 
     def own(self, total: int) -> slice:
         """Say which of so many rows, heads or tokens are this thread's."""
-        return cut(total, self.team.size)[self.rank]
+        pieces = cut(total, self.team.size)
+        return pieces[self.rank] if self.rank < len(pieces) else slice(total, total)
 
     def gather(self, *parts: Array, own: slice, total: int, axis: int = 0) -> tuple[Array, ...]:
         """Join the parts of all threads: arrays (own rows, T) -> (total, T), or along axis 1.
@@ -110,13 +111,15 @@ def in_teams(
 
 
 def in_groups(
-    work: Callable[[slice, Member], Result], count: int, *, numbers: int, heads: int, threads: int
-) -> list[Result]:
+    work: Callable[[slice, Member], Result], count: int, *, numbers: int, heads: int, threads: int,
+    together: Callable[[slice], Result | None] | None = None,
+) -> list[Result]:  # fmt: skip
     """Do the same with groups of a batch of pictures, tokens times width numbers each, in order.
 
-    First groups in threads of their own, each on a BLAS of one thread; then what is left over, in
-    teams or on all of OpenBLAS's threads. Where NumPy has another BLAS, whose threads cannot be
-    counted, one after the other.
+    First groups in threads of their own, each on a BLAS of one thread; then what is left over, one
+    by one by `together`, which returns None where it does nothing; else in teams or on all of
+    OpenBLAS's threads. Where NumPy has another BLAS, whose threads cannot be counted, one after the
+    other.
     """
     if find_openblas() is None:
         threads = 1
@@ -126,6 +129,11 @@ def in_groups(
     if alone:
         with blas_threads(1):
             found = side_by_side(lambda group: work(group, WHOLE), alone, threads=threads)
+    if left and together is not None and threads > 1:
+        singles = [slice(one, one + 1) for one in range(left[0].start, left[-1].stop)]
+        results = [result for one in singles if (result := together(one)) is not None]
+        if len(results) == len(singles):
+            return found + results
     if left and size > 1:
         return found + in_teams(work, left, size=size, threads=threads)
     hands = HANDS if team == TEAM and threads > TEAM else 1

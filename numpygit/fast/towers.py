@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -49,9 +49,10 @@ def image_tokens(
     config: VisionConfig,
     interpolate: bool = False,
     threads: int = 1,
+    group: Together | None = None,
     trace: Trace = no_trace,
 ) -> Array:
-    """Twin of `vision.image_tokens`: stills or clips -> (B, M, D)."""
+    """Twin of `vision.image_tokens`: stills or clips -> (B, M, D). Processes may take some."""
     if trace is not no_trace or pixels.size == 0:
         return vision.image_tokens(pixels, p, config=config, interpolate=interpolate, trace=trace)
     check_pixels(pixels, p, config=config, interpolate=interpolate)
@@ -61,9 +62,14 @@ def image_tokens(
     def encode(group: slice, member: Member) -> Array:
         return vision_tower(stills[group], p, config=config, interpolate=interpolate, member=member)
 
+    def together(still: slice) -> Array | None:
+        return None if group is None else group.encode(stills[still], p)
+
     M = (pixels.shape[-2] // config.patch_size) * (pixels.shape[-1] // config.patch_size) + 1
     D, N = config.hidden_size, config.num_attention_heads
-    encoded = in_groups(encode, len(stills), numbers=M * D, heads=N, threads=threads)
+    encoded = in_groups(
+        encode, len(stills), numbers=M * D, heads=N, threads=threads, together=together
+    )
     tokens = np.concatenate(encoded).reshape(B, frames, -1, D)
     if pixels.ndim == 5:
         tokens += p.temporal_embedding[:frames, None]
@@ -138,20 +144,28 @@ def project(
 
 
 def prefill(
-    memory: Array, p: Text, *, config: Config, threads: int = 1, trace: Trace = no_trace
-) -> Cache:
-    """Twin of `text.prefill`: memory (B, M, D) -> Cache."""
+    memory: Array, p: Text, *, config: Config, threads: int = 1, group: Together | None = None,
+    trace: Trace = no_trace,
+) -> Cache:  # fmt: skip
+    """Twin of `text.prefill`: memory (B, M, D) -> Cache. Processes may take some pictures."""
     if trace is not no_trace or not serves(config) or memory.size == 0 or not p.blocks:
         return text_of(config).prefill(memory, p, config=config, trace=trace)
 
     (B, M, D), N = memory.shape, config.num_attention_heads
     image_kv = tuple(empty_keys_and_values(B, N, M, D // N) for _ in p.blocks)
 
-    def prefill_group(group: slice, member: Member) -> None:
-        keep = [KeyValue(layer.k[group], layer.v[group]) for layer in image_kv]
-        prefill_pictures(memory[group], p, config=config, keep=keep, member=member)
+    def room(pictures: slice) -> list[KeyValue]:
+        return [KeyValue(layer.k[pictures], layer.v[pictures]) for layer in image_kv]
 
-    in_groups(prefill_group, B, numbers=M * D, heads=N, threads=threads)
+    def write(pictures: slice, member: Member) -> bool:
+        keep = room(pictures)
+        prefill_pictures(memory[pictures], p, config=config, keep=keep, member=member)
+        return True
+
+    def together(picture: slice) -> bool | None:
+        return None if group is None else group.prefill(memory[picture], p, room(picture))
+
+    in_groups(write, B, numbers=M * D, heads=N, threads=threads, together=together)
     text_kv = (empty_keys_and_values(B, N, 0, D // N),) * len(p.blocks)
     return Cache(image_kv, text_kv, np.zeros((B, 0), np.int64))
 
@@ -238,6 +252,16 @@ def serves(config: Config) -> bool:
     return config.position_embedding_type == "absolute"
 
 
+class Together(Protocol):
+    """Processes that do one picture together (processes/), or answer None."""
+
+    def encode(self, pixels: Array, p: Vision) -> Array | None:
+        """Encode a still, (1, C, H, W) -> (1, M, D)."""
+
+    def prefill(self, memory: Array, p: Text, keep: Sequence[KeyValue]) -> bool | None:
+        """Write the keys and values of a picture, memory (1, M, D), into `keep`."""
+
+
 class Towers(NamedTuple):
     """Which functions run the model: the definitions, or their twins of this file."""
 
@@ -255,11 +279,11 @@ RELATIVE = Towers(
 PLAIN = {"absolute": TEXT, "relative_key": RELATIVE, "relative_key_query": RELATIVE}
 
 
-def fast_towers(threads: int) -> Towers:
-    """Take this file's functions, on so many threads."""
+def fast_towers(threads: int, group: Together | None = None) -> Towers:
+    """Take this file's functions, on so many threads, or processes for a single picture."""
     return Towers(
-        partial(image_tokens, threads=threads),
+        partial(image_tokens, threads=threads, group=group),
         partial(project, threads=threads),
-        partial(prefill, threads=threads),
+        partial(prefill, threads=threads, group=group),
         partial(decode_step, threads=threads),
     )

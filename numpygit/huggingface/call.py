@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..decoding.decode import Generation
 from ..errors import UserError, expect
+from ..fast.processes.pictures import PictureGroup, start
 from ..fast.threads import check_threads, default_threads, has_blas, keep_freed_memory
 from ..fast.towers import PLAIN, Towers, fast_towers
 from ..loading.config import GitConfig
@@ -46,6 +48,7 @@ class Runs(Protocol):
     params: Any
     threads: int | None
     plain: bool
+    processes: bool
 
 
 class Ran(NamedTuple):
@@ -197,7 +200,26 @@ def towers_of(model: Runs) -> Towers:
     if model.plain or not has_blas():
         return PLAIN[getattr(model.config, "position_embedding_type", "absolute")]
     keep_freed_memory()
-    return fast_towers(threads_of(model))
+    return fast_towers(threads_of(model), group_of(model))
+
+
+_groups: WeakKeyDictionary[Any, PictureGroup | None] = WeakKeyDictionary()  # of each model
+
+
+def group_of(model: Runs) -> PictureGroup | None:
+    """Find or start the processes of a model, if it asks for some.
+
+    They have its parameters as they were: for other ones others are started.
+    """
+    if not model.processes:
+        return None
+    found, size = _groups.get(model), threads_of(model)
+    if found is not None and (found.params is not model.params or found.size != size):
+        found.group.close()
+        found = None
+    if found is None or not found.group.alive():
+        found = _groups[model] = start(model.params, model.config, size=size)
+    return found
 
 
 def show_heads(found: Generation, head_mask: Array | None, config: GitConfig) -> Generation:

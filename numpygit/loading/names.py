@@ -67,6 +67,8 @@ def walk_vision(config: Config, take: Take) -> Vision:
     tower = "git.image_encoder.vision_model."
     frames = range(config.num_image_with_embedding or 0)
     times = [take(f"git.img_temperal_embedding.{i}", 1, 1, D) for i in frames]  # sic
+    temporal = np.concatenate([np.zeros((0, D), np.float32)] + [t[0] for t in times])
+    temporal.flags.writeable = any(t.flags.writeable for t in times)  # as what it is made of
     patches = take(f"{tower}embeddings.patch_embedding.weight", D, c.num_channels, patch, patch)
     return Vision(
         patch_embedding=patches.reshape(D, -1),
@@ -86,7 +88,7 @@ def walk_vision(config: Config, take: Take) -> Vision:
             for i in range(c.num_hidden_layers)
         ),
         post_norm=walk_norm(take, f"{tower}post_layernorm", D),
-        temporal_embedding=np.concatenate([np.zeros((0, D), np.float32)] + [t[0] for t in times]),
+        temporal_embedding=temporal,
     )
 
 

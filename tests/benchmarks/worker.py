@@ -50,9 +50,11 @@ def jobs_of_numpygit(folder: Path) -> tuple[Jobs, Logits]:
     """Do the jobs with numpygit."""
     import numpygit
 
-    captioner = numpygit.load(folder)
+    processes = "OPENBLAS_THREAD_TIMEOUT" in os.environ  # as the command has both
+    captioner = numpygit.load(folder, processes=processes)
     model = captioner.model
     tower = numpygit.GitVisionModel(model.config.vision_config, model.params.vision)
+    tower.processes = processes
     pixels = pixels_of(32)
 
     def write(count: int, words: int = WORDS, **options: Any) -> Any:

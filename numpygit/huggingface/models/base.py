@@ -50,6 +50,7 @@ class PretrainedModel:
     opens: ClassVar[Callable[..., Any]]  # (class, name, keywords) -> a model
     threads: int | None = None  # see GitForCausalLM
     plain: bool = False
+    processes: bool = False
 
     base_model_prefix = "git"
     main_input_name = "input_ids"

@@ -62,7 +62,8 @@ class GitForCausalLM(HasWords, PretrainedModel):
     seed : int
         Of the random parameters.
 
-    Attributes: `threads`, cores to use; `plain`, whether the five files of `model/` run alone.
+    Attributes: `threads`, cores to use; `plain`, whether the five files of `model/` run alone;
+    `processes`, whether forked processes take the place of threads (`numpygit.load`).
 
     Raises
     ------

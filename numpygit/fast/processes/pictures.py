@@ -1,0 +1,103 @@
+"""What a process group does: one picture through the vision encoder, and its prefill."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from ...model.config import Config, VisionConfig
+from ...model.layers import KeyValue
+from ...model.params import Array, Git, Text, Vision
+from ..towers import prefill_pictures, vision_tower
+from .group import ProcessGroup, Work, can_fork
+from .shared import Rank, Shared
+
+LOG = logging.getLogger("numpygit")
+
+
+def start(params: Git | Vision, config: Any, *, size: int) -> PictureGroup | None:
+    """Fork processes for a model; None where that cannot be, or its numbers can be changed.
+
+    The processes have the parameters as they are now. What changes an array in place would change
+    it here and not there, so that all must be read-only, as they come from a file.
+    """
+    if size < 2 or not can_fork():
+        return None
+    if any(array.flags.writeable for array in arrays_of(params)):
+        LOG.info("threads take the place of processes: the parameters can be changed in place")
+        return None
+    try:
+        return PictureGroup(params, config, size=size)
+    except OSError as error:
+        LOG.info("threads take the place of processes: %s", error)
+        return None
+
+
+def arrays_of(params: Any) -> Iterator[Array]:
+    """Find the arrays in dataclasses of dataclasses."""
+    if isinstance(params, np.ndarray):
+        yield params
+    elif isinstance(params, tuple):
+        for one in params:
+            yield from arrays_of(one)
+    elif is_dataclass(params):
+        for field in fields(params):
+            yield from arrays_of(getattr(params, field.name))
+
+
+class PictureGroup:
+    """Processes that encode one still of the model's own size together, and prefill for it."""
+
+    def __init__(self, params: Git | Vision, config: Any, *, size: int) -> None:
+        self.params, self.size = params, size
+        self.vision = params.vision if isinstance(params, Git) else params
+        self.text = params.text if isinstance(params, Git) else None
+        of_vision: VisionConfig = config if self.text is None else config.vision_config
+        side, D = of_vision.image_size, of_vision.hidden_size
+        M = (side // of_vision.patch_size) ** 2 + 1
+        arrays: dict[str, tuple[int, ...]] = {"pixels": (1, of_vision.num_channels, side, side)}
+        widest = max(D, of_vision.intermediate_size)
+        works: list[Work] = [lambda rank: self.encode_part(rank, of_vision)]
+        if self.text is not None:
+            L, D, N = len(self.text.blocks), config.hidden_size, config.num_attention_heads
+            arrays |= {"memory": (1, M, D), "kv": (L, 2, 1, N, M, D // N)}
+            widest = max(widest, D, config.intermediate_size)
+            works.append(lambda rank: self.prefill_part(rank, config))
+        self.shared = Shared(size, numbers=widest * M, arrays=arrays)
+        self.group = ProcessGroup(works, self.shared)
+
+    def encode_part(self, rank: Rank, config: VisionConfig) -> Array:
+        """Do one process's part of the vision encoder -> (1, M, D), of all."""
+        pixels = self.shared.arrays["pixels"]
+        return vision_tower(pixels, self.vision, config=config, interpolate=False, member=rank)
+
+    def prefill_part(self, rank: Rank, config: Config) -> list[KeyValue]:
+        """Do one process's part of prefill -> keys and values of each layer, of all."""
+        assert self.text is not None
+        memory = self.shared.arrays["memory"]
+        keep = [KeyValue(k, v) for k, v in self.shared.arrays["kv"]]
+        prefill_pictures(memory, self.text, config=config, keep=keep, member=rank)
+        rank.meet()  # all have written theirs
+        return keep
+
+    def encode(self, pixels: Array, p: Vision) -> Array | None:
+        """Encode one still (1, C, H, W) -> (1, M, D); None where the group does not do it."""
+        if p is not self.vision or pixels.shape != self.shared.arrays["pixels"].shape:
+            return None
+        return self.group.run(0, {"pixels": pixels}, np.array)
+
+    def prefill(self, memory: Array, p: Text, keep: Sequence[KeyValue]) -> bool | None:
+        """Prefill for one picture, memory (1, M, D), into `keep`; None where it does not do it."""
+        if p is not self.text or memory.shape != self.shared.arrays["memory"].shape:
+            return None
+
+        def take(found: list[KeyValue]) -> bool:
+            for kept, (k, v) in zip(keep, found, strict=True):
+                kept.k[:], kept.v[:] = k, v
+            return True
+
+        return self.group.run(1, {"memory": memory}, take)

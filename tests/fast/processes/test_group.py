@@ -1,0 +1,148 @@
+"""A process group: it works with this process, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from processes_at_work import gone, simple
+
+import numpygit
+from numpygit.errors import UserError
+from numpygit.fast.processes import group
+from numpygit.fast.processes.group import ProcessGroup, check_running
+from numpygit.fast.processes.shared import Rank, Shared
+
+pytestmark = pytest.mark.skipif(not group.can_fork(), reason="processes need Linux")
+
+
+def test_a_process_that_ends_in_the_middle():
+    def leave(rank: Rank) -> str:
+        rank.meet()
+        if rank.rank == 1:
+            os._exit(3)
+        rank.meet()
+        return "never"
+
+    found = ProcessGroup([leave], Shared(2, numbers=1, arrays={}))
+    assert found.run(0, {}, str) is None
+    assert not found.alive()
+
+
+@pytest.mark.parametrize("mistake", [KeyboardInterrupt, MemoryError, ValueError])
+def test_what_stops_this_process_ends_the_others(mistake):
+    def stop(rank: Rank) -> None:
+        if rank.rank == 0:
+            raise mistake
+        rank.meet()
+
+    found = ProcessGroup([stop], Shared(3, numbers=1, arrays={}))
+    pids = list(found._pids)
+    with pytest.raises(mistake):
+        found.run(0, {}, str)
+    assert not found.alive()
+    assert all(gone(pid) for pid in pids)
+
+
+def test_a_thread_that_comes_second_does_not_wait():
+    began, may_end = threading.Event(), threading.Event()
+
+    def work(rank: Rank) -> bool:
+        if rank.rank == 0:
+            began.set()
+            may_end.wait(20)
+        return True
+
+    found, first = simple(work), []
+    thread = threading.Thread(target=lambda: first.append(found.run(0, {}, bool)))
+    thread.start()
+    began.wait(20)
+    assert found.run(0, {}, bool) is None
+    may_end.set()
+    thread.join()
+    assert first == [True]
+    assert found.run(0, {}, bool) is True
+    found.close()
+
+
+def test_the_processes_hold_no_file_and_no_pipe_of_this_one():
+    end, start_of_pipe = os.pipe()
+    found = simple(lambda rank: True)
+    os.close(start_of_pipe)
+    assert os.read(end, 1) == b""  # nobody else could write to it
+    os.close(end)
+    (pid,) = found._pids
+    until = time.monotonic() + 20
+    while len(os.listdir(f"/proc/{pid}/fd")) > 4 and time.monotonic() < until:
+        time.sleep(0.01)
+    places = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+    assert len(places) == 2  # /dev/null three times, and the pipe it waits for
+    assert os.devnull in places
+    found.close()
+
+
+def test_a_child_of_this_process_leaves_the_group_alone():
+    found = simple(lambda rank: True)
+    pid = os.fork()
+    if pid == 0:
+        alone = found.run(0, {}, bool) is None
+        found.close()
+        os._exit(0 if alone else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert found.run(0, {}, bool) is True
+    found.close()
+    assert not found.alive()
+
+
+ENDS = """
+import os, signal, sys, time
+from numpygit.fast.processes.group import ProcessGroup
+from numpygit.fast.processes.shared import Shared
+def work(rank):
+    rank.meet()
+    time.sleep(60 if rank.rank == 0 and sys.argv[1] == "busy" else 0)
+    rank.meet()
+group = ProcessGroup([work], Shared(3, numbers=1, arrays={}))
+print(*group._pids, flush=True)
+if sys.argv[1] == "busy":
+    group.run(0, {}, bool)
+elif sys.argv[1] == "killed":
+    time.sleep(60)
+elif sys.argv[1] == "left":
+    os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("how", ["ends", "left", "killed", "busy"])
+def test_the_processes_end_with_their_parent(how):
+    run = subprocess.Popen([sys.executable, "-c", ENDS, how], stdout=subprocess.PIPE, text=True)
+    pids = [int(pid) for pid in run.stdout.readline().split()]
+    assert len(pids) == 2
+    if how in ("killed", "busy"):
+        time.sleep(0.2)
+        run.kill()
+    run.wait(20)
+    run.stdout.close()
+    assert all(gone(pid) for pid in pids)
+
+
+def test_a_group_that_nobody_holds_ends():
+    found = simple(lambda rank: True)
+    pids = list(found._pids)
+    del found
+    gc.collect()
+    assert all(gone(pid) for pid in pids)
+
+
+def test_processes_are_refused_where_they_cannot_be(monkeypatch):
+    with pytest.raises(UserError, match="plain=True runs the five files"):
+        numpygit.load("storybook", plain=True, processes=True)
+    monkeypatch.setattr(group, "can_fork", lambda: False)
+    with pytest.raises(UserError, match="processes=True needs Linux"):
+        numpygit.load("storybook", processes=True)
+    check_running(None, processes=False, plain=True)

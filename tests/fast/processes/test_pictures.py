@@ -1,0 +1,166 @@
+"""One picture by several processes: the same numbers, and whose parameters they have."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from processes_at_work import gone
+
+import numpygit
+from numpygit.fast.processes import group, pictures
+from numpygit.fast.processes.group import LostError, Work
+from numpygit.fast.processes.pictures import PictureGroup, start
+from numpygit.huggingface.call import group_of
+from numpygit.huggingface.models import GitForCausalLM, GitVisionModel
+from numpygit.model.text import prefill
+from numpygit.model.vision import image_tokens
+
+EXAMPLE = sorted((Path(numpygit.__file__).parent / "storybook" / "examples").glob("*.png"))[0]
+
+pytestmark = pytest.mark.skipif(not group.can_fork(), reason="processes need Linux")
+
+
+@pytest.fixture
+def model(storybook) -> GitForCausalLM:
+    found = GitForCausalLM(storybook.model.config, storybook.model.params)
+    found.threads, found.processes = 2, True
+    return found
+
+
+@pytest.fixture
+def pixels(storybook) -> np.ndarray:
+    return storybook.pixels(EXAMPLE)
+
+
+@pytest.fixture
+def started(model) -> Iterator[PictureGroup]:
+    found = group_of(model)
+    assert found is not None
+    yield found
+    found.group.close()
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_a_picture_is_the_same_from_any_number_of_processes(model, pixels, size):
+    params, config = model.params, model.config
+    found = start(params, config, size=size)
+    try:
+        seen = found.encode(pixels, params.vision)
+        expected = image_tokens(pixels, params.vision, config=config.vision_config)
+        np.testing.assert_allclose(seen, expected, atol=1e-5)
+        memory = model.memory(pixels)
+        cache = prefill(memory, params.text, config=config)
+        keep = [type(kv)(np.full_like(kv.k, np.nan), np.full_like(kv.v, np.nan))
+                for kv in cache.image_kv]  # fmt: skip
+        for _ in range(2):
+            assert found.prefill(memory, params.text, keep)
+        for kept, kv in zip(keep, cache.image_kv, strict=True):
+            np.testing.assert_allclose(kept.k, kv.k, atol=1e-5)
+            np.testing.assert_allclose(kept.v, kv.v, atol=1e-5)
+    finally:
+        found.group.close()
+
+
+def count_works(found: PictureGroup, done: list[int]) -> None:
+    """Note what this process does with the group."""
+
+    def noted(number: int, work: Work) -> Work:
+        return lambda rank: done.append(number) or work(rank)
+
+    found.group.works = [noted(number, work) for number, work in enumerate(found.group.works)]
+
+
+def test_captions_are_the_same(model, storybook, pixels, started):
+    done: list[int] = []
+    count_works(started, done)
+    several = np.concatenate([pixels, pixels[:, :, ::-1], pixels])
+    expected = storybook.model.generate(pixel_values=several, max_length=12)
+    np.testing.assert_array_equal(model.generate(pixel_values=several, max_length=12), expected)
+    assert done == [0, 1]  # two pictures are for a thread each, the third is for all
+
+
+def test_a_vision_encoder_of_its_own(model, pixels):
+    tower = GitVisionModel(model.config.vision_config, model.params.vision)
+    tower.threads, tower.processes = 2, True
+    found, done = group_of(tower), []
+    count_works(found, done)
+    seen = tower(pixels).last_hidden_state
+    assert done == [0]
+    expected = image_tokens(pixels, tower.params, config=tower.config)
+    np.testing.assert_allclose(seen, expected, atol=1e-5)
+    found.group.close()
+
+
+def test_what_the_group_does_not_know_is_left_to_threads(model, started, pixels):
+    params, memory = model.params, model.memory(pixels)
+    assert started.encode(pixels[:, :, :16, :16], params.vision) is None
+    changed = numpygit.GitVisionModel(model.config.vision_config).params
+    assert started.encode(pixels, changed) is None
+    assert started.prefill(memory[:, :-1], params.text, []) is None
+    other = GitForCausalLM(model.config, seed=1)
+    assert started.prefill(memory, other.params.text, []) is None
+
+
+def test_other_parameters_get_other_processes(model, started):
+    assert group_of(model) is started
+    model.threads = 3
+    larger = group_of(model)
+    assert larger is not started
+    assert larger.size == 3
+    assert not started.group.alive()
+    model.processes = False
+    assert group_of(model) is None
+    larger.group.close()
+
+
+def test_parameters_that_can_be_changed_are_for_threads(caplog):
+    model = GitForCausalLM(numpygit.load("storybook").model.config)
+    with caplog.at_level("INFO", "numpygit"):
+        assert start(model.params, model.config, size=2) is None
+    assert "changed in place" in caplog.text
+    assert start(model.params, model.config, size=1) is None
+
+
+def test_a_system_that_forks_no_more(model, monkeypatch, caplog):
+    def refuse() -> int:
+        raise OSError("no more")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    with caplog.at_level("INFO", "numpygit"):
+        assert start(model.params, model.config, size=3) is None
+    assert "no more" in caplog.text
+
+
+def test_a_process_that_has_ended_is_told_and_replaced(model, started, pixels):
+    (pid,) = started.group._pids
+    os.kill(pid, signal.SIGKILL)
+    assert gone(pid)
+    assert started.encode(pixels, model.params.vision) is None
+    assert not started.group.alive()
+    assert started.encode(pixels, model.params.vision) is None
+    again = group_of(model)
+    assert again.encode(pixels, model.params.vision) is not None
+    again.group.close()
+
+
+def test_a_lost_process_is_named(started):
+    (pid,) = started.group._pids
+    os.kill(pid, signal.SIGKILL)
+    assert gone(pid)
+
+    def look_until_told() -> None:
+        while True:
+            started.group._check()
+
+    with pytest.raises(LostError, match=str(pid)):
+        look_until_told()
+
+
+def test_without_fork_there_are_threads(model, monkeypatch):
+    monkeypatch.setattr(pictures, "can_fork", lambda: False)
+    assert start(model.params, model.config, size=2) is None
