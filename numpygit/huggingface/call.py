@@ -16,7 +16,7 @@ import numpy as np
 from ..decoding.decode import Generation
 from ..errors import UserError, expect
 from ..fast.processes.pictures import PictureGroup, start
-from ..fast.threads import check_threads, default_threads, has_blas, keep_freed_memory
+from ..fast.threads import check_threads, cores, default_threads, has_blas, keep_freed_memory
 from ..fast.towers import PLAIN, Towers, fast_towers
 from ..loading.config import GitConfig
 from ..loading.pruned_heads import pruned_heads
@@ -207,13 +207,13 @@ _groups: WeakKeyDictionary[Any, PictureGroup | None] = WeakKeyDictionary()  # of
 
 
 def group_of(model: Runs) -> PictureGroup | None:
-    """Find or start the processes of a model, if it asks for some.
+    """Find or start the processes of a model, if it asks for some: no more than cores.
 
     They have its parameters as they were: for other ones others are started.
     """
     if not model.processes:
         return None
-    found, size = _groups.get(model), threads_of(model)
+    found, size = _groups.get(model), min(threads_of(model), cores())
     if found is not None and (found.params is not model.params or found.size != size):
         found.group.close()
         found = None

@@ -13,10 +13,9 @@ from processes_at_work import gone
 
 import numpygit
 from numpygit.fast.processes import group, pictures
-from numpygit.fast.processes.group import LostError, Work
+from numpygit.fast.processes.group import LostError
 from numpygit.fast.processes.pictures import PictureGroup, start
-from numpygit.huggingface.call import group_of
-from numpygit.huggingface.models import GitForCausalLM, GitVisionModel
+from numpygit.huggingface.models import GitForCausalLM
 from numpygit.model.text import prefill
 from numpygit.model.vision import image_tokens
 
@@ -27,9 +26,7 @@ pytestmark = pytest.mark.skipif(not group.can_fork(), reason="processes need Lin
 
 @pytest.fixture
 def model(storybook) -> GitForCausalLM:
-    found = GitForCausalLM(storybook.model.config, storybook.model.params)
-    found.threads, found.processes = 2, True
-    return found
+    return storybook.model
 
 
 @pytest.fixture
@@ -39,8 +36,7 @@ def pixels(storybook) -> np.ndarray:
 
 @pytest.fixture
 def started(model) -> Iterator[PictureGroup]:
-    found = group_of(model)
-    assert found is not None
+    found = start(model.params, model.config, size=2)
     yield found
     found.group.close()
 
@@ -66,36 +62,6 @@ def test_a_picture_is_the_same_from_any_number_of_processes(model, pixels, size)
         found.group.close()
 
 
-def count_works(found: PictureGroup, done: list[int]) -> None:
-    """Note what this process does with the group."""
-
-    def noted(number: int, work: Work) -> Work:
-        return lambda rank: done.append(number) or work(rank)
-
-    found.group.works = [noted(number, work) for number, work in enumerate(found.group.works)]
-
-
-def test_captions_are_the_same(model, storybook, pixels, started):
-    done: list[int] = []
-    count_works(started, done)
-    several = np.concatenate([pixels, pixels[:, :, ::-1], pixels])
-    expected = storybook.model.generate(pixel_values=several, max_length=12)
-    np.testing.assert_array_equal(model.generate(pixel_values=several, max_length=12), expected)
-    assert done == [0, 1]  # two pictures are for a thread each, the third is for all
-
-
-def test_a_vision_encoder_of_its_own(model, pixels):
-    tower = GitVisionModel(model.config.vision_config, model.params.vision)
-    tower.threads, tower.processes = 2, True
-    found, done = group_of(tower), []
-    count_works(found, done)
-    seen = tower(pixels).last_hidden_state
-    assert done == [0]
-    expected = image_tokens(pixels, tower.params, config=tower.config)
-    np.testing.assert_allclose(seen, expected, atol=1e-5)
-    found.group.close()
-
-
 def test_what_the_group_does_not_know_is_left_to_threads(model, started, pixels):
     params, memory = model.params, model.memory(pixels)
     assert started.encode(pixels[:, :, :16, :16], params.vision) is None
@@ -104,18 +70,6 @@ def test_what_the_group_does_not_know_is_left_to_threads(model, started, pixels)
     assert started.prefill(memory[:, :-1], params.text, []) is None
     other = GitForCausalLM(model.config, seed=1)
     assert started.prefill(memory, other.params.text, []) is None
-
-
-def test_other_parameters_get_other_processes(model, started):
-    assert group_of(model) is started
-    model.threads = 3
-    larger = group_of(model)
-    assert larger is not started
-    assert larger.size == 3
-    assert not started.group.alive()
-    model.processes = False
-    assert group_of(model) is None
-    larger.group.close()
 
 
 def test_parameters_that_can_be_changed_are_for_threads(caplog):
@@ -136,18 +90,6 @@ def test_a_system_that_forks_no_more(model, monkeypatch, caplog):
     assert "no more" in caplog.text
 
 
-def test_a_process_that_has_ended_is_told_and_replaced(model, started, pixels):
-    (pid,) = started.group._pids
-    os.kill(pid, signal.SIGKILL)
-    assert gone(pid)
-    assert started.encode(pixels, model.params.vision) is None
-    assert not started.group.alive()
-    assert started.encode(pixels, model.params.vision) is None
-    again = group_of(model)
-    assert again.encode(pixels, model.params.vision) is not None
-    again.group.close()
-
-
 def test_a_lost_process_is_named(started):
     (pid,) = started.group._pids
     os.kill(pid, signal.SIGKILL)
@@ -164,3 +106,12 @@ def test_a_lost_process_is_named(started):
 def test_without_fork_there_are_threads(model, monkeypatch):
     monkeypatch.setattr(pictures, "can_fork", lambda: False)
     assert start(model.params, model.config, size=2) is None
+
+
+def test_a_process_that_has_ended_is_told(model, started, pixels):
+    (pid,) = started.group._pids
+    os.kill(pid, signal.SIGKILL)
+    assert gone(pid)
+    assert started.encode(pixels, model.params.vision) is None
+    assert not started.group.alive()
+    assert started.encode(pixels, model.params.vision) is None
