@@ -14,6 +14,7 @@ from ..decoding.options import AUTHORS, GenerationConfig, load_options
 from ..decoding.wording import Wording, common_start
 from ..errors import UserError
 from ..fast.processes.group import check_running
+from ..huggingface.call import fork_for
 from ..huggingface.models import GitForCausalLM
 from ..huggingface.processing.authors import original_config
 from ..huggingface.processing.picture_steps import Picture, is_one_picture
@@ -334,9 +335,8 @@ def load(
     Parameters
     ----------
     name : str or Path
-        "storybook", the bundled model; a folder with the files of the Hub, or of the authors; or
-        an id of the Hub, which is downloaded once. Also an adapter of PEFT (LoRA), which is added
-        to the weights of its base model.
+        "storybook", the bundled model; a folder with the files of the Hub or of the authors; an id
+        of the Hub, downloaded once; or an adapter of PEFT (LoRA), added to its base model.
     base : str or Path, optional
         The base model of an adapter, where its own settings do not name it, or name another place.
     revision : str, optional
@@ -354,8 +354,8 @@ def load(
     plain : bool
         Run the five files of `model/` alone, to read along or to step through; the same words.
     processes : bool
-        Let forked processes encode single pictures together with this one: quicker than threads.
-        Linux only; leave it off in a process that uses a GPU. See `numpygit.fast.processes`.
+        Fork processes that encode single pictures together with this one: quicker than threads.
+        Linux only, and while no other thread computes. See `numpygit.fast.processes`.
     pictures : PictureOptions, optional
         Where pictures may come from, and how they are read.
     wording : Wording, optional
@@ -391,10 +391,10 @@ def load(
     how = pictures or PictureOptions()
     processor.read_with(replace(how, local_files_only=how.local_files_only or local_files_only))
     config, params = loading.load(folder, adapter=adapter)
-    if processor.original:
-        config = original_config(config)
+    config = original_config(config) if processor.original else config
     model = GitForCausalLM(config, params, generation_config=load_options(folder, config))
-    model.threads, model.plain, model.processes = threads, plain, processes
+    model.threads, model.plain = threads, plain
+    model.group = fork_for(model) if processes else None
     captioner = Captioner(model, processor, str(name), source=loading.weights_file(folder))
     captioner.wording = wording or Wording()
     return captioner

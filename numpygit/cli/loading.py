@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def load_model(options: argparse.Namespace) -> Captioner:
     """Load the model that was asked for."""
     from ..captioner import load
+    from ..fast.processes.group import can_fork
     from ..huggingface.reading.address import is_address
 
     pictures = getattr(options, "pictures", None) or [options.picture]
@@ -25,7 +26,7 @@ def load_model(options: argparse.Namespace) -> Captioner:
         # before a model is downloaded for nothing
         raise NotFoundError(f"no such picture file: {shown(', '.join(pictures), 300)}")
     announce_download(options)
-    return load(**how_to_load_here(options))
+    return load(**how_to_load(options), processes=can_fork() and not options.plain)
 
 
 def subject_of(name: str) -> str | bytes:
@@ -74,10 +75,3 @@ def how_to_load(options: argparse.Namespace) -> dict[str, Any]:
         "pictures": wording.picture_options(options),
         "wording": wording.wording(options),
     }
-
-
-def how_to_load_here(options: argparse.Namespace) -> dict[str, Any]:
-    """Collect what `load` takes in this process: where it can, it forks others to help it."""
-    from ..fast.processes.group import can_fork
-
-    return {**how_to_load(options), "processes": can_fork() and not options.plain}

@@ -59,8 +59,8 @@ def image_tokens(
     B, frames = pixels.shape[0], pixels.shape[1] if pixels.ndim == 5 else 1
     stills = pixels.reshape(B * frames, *pixels.shape[-3:])
 
-    def encode(group: slice, member: Member) -> Array:
-        return vision_tower(stills[group], p, config=config, interpolate=interpolate, member=member)
+    def encode(some: slice, member: Member) -> Array:
+        return vision_tower(stills[some], p, config=config, interpolate=interpolate, member=member)
 
     def together(still: slice) -> Array | None:
         return None if group is None else group.encode(stills[still], p)

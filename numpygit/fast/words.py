@@ -17,7 +17,7 @@ from .pool import spread
 from .products import product, products
 from .threads import blas_threads
 
-HANDS = 8  # threads that share the keys and values of many pictures: more wait for each other
+HANDS = 8  # threads that share the keys and values of several pictures: more wait for each other
 PICTURES = 2  # for each of these threads, at least; fewer than 2 * PICTURES are not shared
 
 
@@ -129,9 +129,10 @@ def weigh(
 
 
 def weigh_image(q: Array, kv: KeyValue, *, less: Array | None, threads: int) -> tuple[Array, Array]:
-    """Do so for the image tokens: q (pictures, N, R, A), kv (pictures, N, M, A) -> same, (..., 1).
+    """Weigh the values of image tokens: q (pictures, N, R, A), kv (pictures, N, M, A) -> as q.
 
-    Of many pictures, threads take some each and read their keys and values.
+    The sums of the powers come with it, (pictures, N, R, 1). Of several pictures, threads take some
+    each and read their keys and values.
     """
     (pictures, N, R, A), M = q.shape, kv.k.shape[2]
     mixed = np.empty(q.shape, np.float32)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -48,7 +47,7 @@ class Runs(Protocol):
     params: Any
     threads: int | None
     plain: bool
-    processes: bool
+    group: PictureGroup | None
 
 
 class Ran(NamedTuple):
@@ -200,26 +199,12 @@ def towers_of(model: Runs) -> Towers:
     if model.plain or not has_blas():
         return PLAIN[getattr(model.config, "position_embedding_type", "absolute")]
     keep_freed_memory()
-    return fast_towers(threads_of(model), group_of(model))
+    return fast_towers(threads_of(model), model.group)
 
 
-_groups: WeakKeyDictionary[Any, PictureGroup | None] = WeakKeyDictionary()  # of each model
-
-
-def group_of(model: Runs) -> PictureGroup | None:
-    """Find or start the processes of a model, if it asks for some: no more than cores.
-
-    They have its parameters as they were: for other ones others are started.
-    """
-    if not model.processes:
-        return None
-    found, size = _groups.get(model), min(threads_of(model), cores())
-    if found is not None and (found.params is not model.params or found.size != size):
-        found.group.close()
-        found = None
-    if found is None or not found.group.alive():
-        found = _groups[model] = start(model.params, model.config, size=size)
-    return found
+def fork_for(model: Runs) -> PictureGroup | None:
+    """Fork as many processes as the model uses cores, this one among them; None for one core."""
+    return start(model.params, model.config, size=min(threads_of(model), cores()))
 
 
 def show_heads(found: Generation, head_mask: Array | None, config: GitConfig) -> Generation:

@@ -18,9 +18,12 @@ from numpygit.captioner import captioner as captioner_module
 from numpygit.cli.commands import main
 from numpygit.decoding.wording import Wording
 from numpygit.errors import UserError
-from numpygit.huggingface.models import GitForCausalLM
+from numpygit.fast.processes.group import Work, can_fork
+from numpygit.fast.processes.pictures import start
+from numpygit.huggingface.models import GitForCausalLM, GitVisionModel
 from numpygit.huggingface.reading import PictureOptions
 from numpygit.model.generate import Step
+from numpygit.model.vision import image_tokens
 from numpygit.storybook import EXAMPLES
 from numpygit.trace import Recorder
 
@@ -310,3 +313,35 @@ def test_who_forbids_the_network_forbids_addresses_of_pictures_too(tiny):
     ):
         captioner = numpygit.load(tiny.name, pictures=PictureOptions(**pictures), **more)
         assert captioner.processor.options.local_files_only is offline
+
+
+@pytest.mark.skipif(not can_fork(), reason="processes need Linux on x86-64")
+def test_processes_encode_single_pictures(storybook):
+    helped = numpygit.load("storybook", threads=2)
+    helped.model.group = start(helped.model.params, helped.model.config, size=3)
+    processes = helped.model.group.processes
+    done: list[int] = []
+
+    def noted(number: int, work: Work) -> Work:
+        return lambda rank: done.append(number) or work(rank)
+
+    processes.works = [noted(number, work) for number, work in enumerate(processes.works)]
+    pictures = sorted(EXAMPLES.glob("*.png"))[:3]
+    assert helped.captions(pictures) == storybook.captions(pictures)
+    assert done == [0, 1]  # two pictures are for a thread each, the third is for all
+    assert helped.answer(pictures[0], QUESTIONS[0]) == storybook.answer(pictures[0], QUESTIONS[0])
+    assert done == [0, 1, 0, 1]
+    tower = GitVisionModel(helped.model.config.vision_config, helped.model.params.vision)
+    tower.threads, tower.group = 2, helped.model.group
+    pixels = helped.pixels(pictures[1])
+    expected = image_tokens(pixels, tower.params, config=tower.config)
+    np.testing.assert_allclose(tower(pixels).last_hidden_state, expected, atol=1e-5)
+    assert done == [0, 1, 0, 1, 0]
+    helped.model.group.close()
+    assert helped.caption(pictures[0]) == storybook.caption(pictures[0])
+
+
+@pytest.mark.skipif(not can_fork(), reason="processes need Linux on x86-64")
+def test_a_small_model_has_no_processes_by_itself():
+    assert numpygit.load("storybook", processes=True).model.group is None
+    assert numpygit.load("storybook", threads=2).model.group is None

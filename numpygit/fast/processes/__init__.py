@@ -4,7 +4,9 @@ shared.py     memory that they share: a barrier, and room for all-gathers
 group.py      a process group: forked, told what to do, ended
 pictures.py   what a group does: one picture through the vision encoder, and its prefill
 
-Every process runs the same functions as a thread of a team (../teams.py): tensor parallelism. It is
-on where `load(..., processes=True)` asks for it, and in the command; on Linux only, because the
-processes are forked, so that they have the weights without a copy.
+Every process runs the same functions as a thread of a team (../teams.py): tensor parallelism. They
+are there where `load(..., processes=True)` asks for them, and in the commands that look at single
+pictures; on Linux and x86-64 only. They are forked when the model is loaded, so that they have its
+weights without a copy; what else the program has in memory then, they hold too until they end. Not
+for a program that uses a GPU, whose other threads compute meanwhile, or that waits for any child.
 """

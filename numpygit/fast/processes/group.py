@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import os
+import platform
 import select
 import signal
 import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from ...errors import UserError
@@ -21,7 +24,9 @@ from .shared import Rank, Shared
 
 Work = Callable[[Any], Any]  # a Rank does its part
 Result = TypeVar("Result")
-SECONDS = 5  # an idle process asks so often whether its parent is still there
+LOG = logging.getLogger("numpygit")
+PARENT_CHECK = 5000  # milliseconds after which an idle process asks whether its parent is there
+STOPS = (signal.SIGINT, signal.SIGTERM)  # held back while processes begin and end
 
 
 class LostError(Exception):
@@ -29,15 +34,15 @@ class LostError(Exception):
 
 
 def can_fork() -> bool:
-    """Tell whether processes can be forked safely: on Linux."""
-    return sys.platform == "linux" and hasattr(os, "fork")
+    """Tell whether there are processes: on Linux, on processors that keep the order of stores."""
+    return sys.platform == "linux" and platform.machine() in ("x86_64", "AMD64")
 
 
 def check_running(threads: int | None, *, processes: bool, plain: bool) -> None:
     """Refuse what is no number of threads, and processes that cannot be or nothing would use."""
     check_threads(threads)
     if processes and not can_fork():
-        raise UserError("processes=True needs Linux, which can fork; leave it out for threads")
+        raise UserError("processes=True needs Linux on x86-64; leave it out for threads")
     if processes and plain:
         raise UserError("plain=True runs the five files of model/ alone; leave out processes=True")
 
@@ -45,48 +50,32 @@ def check_running(threads: int | None, *, processes: bool, plain: bool) -> None:
 class ProcessGroup:
     """So many processes, this one among them; each knows the same pieces of work.
 
-    The others wait, asleep, until `run` names a piece. They hold no file or socket of this process,
-    do not hear Ctrl-C, and end with it. Raises OSError where the system forks no more.
+    The others wait, asleep, until `run` names a piece. They hold no file descriptor of this
+    process, do not hear Ctrl-C, and end with it, or when nobody holds the group. Raises OSError
+    where the system forks no more. No other thread may multiply meanwhile: OpenBLAS ends its
+    threads before a fork, and waits for ever for one that is in use.
     """
 
     def __init__(self, works: Sequence[Work], shared: Shared) -> None:
         self.works, self.shared = works, shared
         self.owner = os.getpid()
         self._busy = threading.Lock()
-        self._pipes: list[int] = []
-        self._pids: list[int] = []
-        self._end = weakref.finalize(self, end, self.owner, self._pipes, self._pids)
-        self.rank = Rank(shared, 0, check=self._check)
-        try:
-            for rank in range(1, shared.size):
-                self._fork(rank, shared)
-        except BaseException:
-            self.close()
-            raise
-
-    def _fork(self, rank: int, shared: Shared) -> None:
-        told, tell = os.pipe()
-        with warnings.catch_warnings():  # Python warns where there are threads: the child uses none
-            warnings.simplefilter("ignore")
-            pid = os.fork()
-        if pid == 0:
+        self.pipes: list[int] = []
+        self.pids: list[int] = []
+        self._end = weakref.finalize(self, end, self.owner, self.pipes, self.pids)
+        self.rank = Rank(shared, 0, check=partial(check_children, self.pids))
+        with held_back():
             try:
-                serve(rank, told, self.works, shared, parent=self.owner)
-            finally:
-                os._exit(0)
-        os.close(told)
-        self._pipes.append(tell)
-        self._pids.append(pid)
-
-    def _check(self) -> None:
-        for pid in self._pids:
-            try:
-                gone, _ = os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:  # collected by somebody else
-                gone = pid
-            if gone:
-                self._pids.remove(pid)  # its number may be given to another process
-                raise LostError(f"process {pid} of the group has ended")
+                for rank in range(1, shared.size):
+                    read_end, write_end = os.pipe()
+                    self.pipes.append(write_end)
+                    try:
+                        self.pids.append(fork(rank, read_end, works, shared))
+                    finally:
+                        os.close(read_end)
+            except BaseException:
+                self._end()
+                raise
 
     def run(
         self, number: int, given: Mapping[str, Array], take: Callable[[Any], Result]
@@ -103,10 +92,11 @@ class ProcessGroup:
             for name, array in given.items():
                 self.shared.arrays[name][:] = array
             with blas_threads(1):
-                for pipe in self._pipes:
+                for pipe in self.pipes:
                     os.write(pipe, bytes([number]))
                 return take(self.works[number](self.rank))
-        except (LostError, BrokenPipeError):
+        except (LostError, BrokenPipeError) as error:
+            LOG.warning("a process that helped is gone (%s); threads go on without it", error)
             self.close()
             return None
         except BaseException:
@@ -124,22 +114,62 @@ class ProcessGroup:
         self._end()
 
 
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Let signals that stop a program wait until processes have begun or ended as a whole."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def fork(rank: int, read_end: int, works: Sequence[Work], shared: Shared) -> int:
+    """Fork a process that does its part of the works: its number."""
+    parent = os.getpid()
+    with warnings.catch_warnings():  # Python warns where there are threads: the child uses none
+        warnings.simplefilter("ignore")
+        pid = os.fork()
+    if pid == 0:
+        try:
+            serve(rank, read_end, works, shared, parent=parent)
+        finally:
+            os._exit(0)
+    return pid
+
+
+def check_children(pids: list[int]) -> None:
+    """Raise LostError if one of these processes has ended."""
+    for pid in pids:
+        try:
+            gone, _ = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:  # collected by somebody else
+            gone = pid
+        if gone:
+            pids.remove(pid)  # its number may be given to another process
+            raise LostError(f"process {pid} has ended")
+
+
 def end(owner: int, pipes: list[int], pids: list[int]) -> None:
     """End the processes of a group, in the process that has forked them."""
     if os.getpid() != owner:
         return
-    for pipe in pipes:
-        os.close(pipe)
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    with held_back():
+        for pipe in pipes:
+            os.close(pipe)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
 
-def serve(rank: int, told: int, works: Sequence[Work], shared: Shared, *, parent: int) -> None:
-    """Be a process of the group: do what the pipe `told` names until it is closed."""
+def serve(rank: int, read_end: int, works: Sequence[Work], shared: Shared, *, parent: int) -> None:
+    """Be a process of the group: do what the pipe names until it is closed."""
+    import fcntl  # not on Windows
+
     gc.disable()
-    let_go(told)
+    read_end = fcntl.fcntl(read_end, fcntl.F_DUPFD_CLOEXEC, 3)  # behind the standard ones
+    let_go(read_end)
     blas = find_openblas()
     if blas is not None:
         blas.set(1)
@@ -149,26 +179,33 @@ def serve(rank: int, told: int, works: Sequence[Work], shared: Shared, *, parent
             os._exit(0)
 
     member = Rank(shared, rank, check=check)
+    waiting = select.poll()
+    waiting.register(read_end, select.POLLIN)
     while True:
-        ready, _, _ = select.select([told], [], [], SECONDS)
+        told = waiting.poll(PARENT_CHECK)
         check()
-        number = os.read(told, 1) if ready else None
+        number = os.read(read_end, 1) if told else None
         if number == b"":
             return
         if number:
             works[number[0]](member)
 
 
-def let_go(told: int) -> None:
-    """Close the parent's files but one, and leave its signals to it."""
+def let_go(read_end: int) -> None:
+    """Close all of the parent's files but one, and leave Ctrl-C to it."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    for ignored in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(nothing, standard)
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != told:
-            with contextlib.suppress(OSError):  # the one that listed them
-                os.close(int(name))
+    try:
+        opened = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:  # no /proc
+        opened = list(range(min(os.sysconf("SC_OPEN_MAX"), 65_536)))
+    for number in opened:
+        if number > 2 and number != read_end:
+            with contextlib.suppress(OSError):  # not open, or what listed them
+                os.close(number)

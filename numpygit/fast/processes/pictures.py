@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,20 +21,19 @@ LOG = logging.getLogger("numpygit")
 
 
 def start(params: Git | Vision, config: Any, *, size: int) -> PictureGroup | None:
-    """Fork processes for a model; None where that cannot be, or its numbers can be changed.
+    """Fork processes for a model; None where that cannot be.
 
-    The processes have the parameters as they are now. What changes an array in place would change
-    it here and not there, so that all must be read-only, as they come from a file.
+    They have the parameters as they are now. What changed an array in place would change it here
+    and not there, so all of them are made read-only, as they are where they come from a file.
     """
     if size < 2 or not can_fork():
         return None
-    if any(array.flags.writeable for array in arrays_of(params)):
-        LOG.info("threads take the place of processes: the parameters can be changed in place")
-        return None
+    for array in arrays_of(params):
+        array.flags.writeable = False
     try:
         return PictureGroup(params, config, size=size)
     except OSError as error:
-        LOG.info("threads take the place of processes: %s", error)
+        LOG.warning("threads take the place of processes: %s", error)
         return None
 
 
@@ -53,7 +53,6 @@ class PictureGroup:
     """Processes that encode one still of the model's own size together, and prefill for it."""
 
     def __init__(self, params: Git | Vision, config: Any, *, size: int) -> None:
-        self.params, self.size = params, size
         self.vision = params.vision if isinstance(params, Git) else params
         self.text = params.text if isinstance(params, Git) else None
         of_vision: VisionConfig = config if self.text is None else config.vision_config
@@ -61,38 +60,25 @@ class PictureGroup:
         M = (side // of_vision.patch_size) ** 2 + 1
         arrays: dict[str, tuple[int, ...]] = {"pixels": (1, of_vision.num_channels, side, side)}
         widest = max(D, of_vision.intermediate_size)
-        works: list[Work] = [lambda rank: self.encode_part(rank, of_vision)]
+        works: list[Work] = [partial(encode_part, p=self.vision, config=of_vision)]
         if self.text is not None:
             L, D, N = len(self.text.blocks), config.hidden_size, config.num_attention_heads
             arrays |= {"memory": (1, M, D), "kv": (L, 2, 1, N, M, D // N)}
             widest = max(widest, D, config.intermediate_size)
-            works.append(lambda rank: self.prefill_part(rank, config))
-        self.shared = Shared(size, numbers=widest * M, arrays=arrays)
-        self.group = ProcessGroup(works, self.shared)
-
-    def encode_part(self, rank: Rank, config: VisionConfig) -> Array:
-        """Do one process's part of the vision encoder -> (1, M, D), of all."""
-        pixels = self.shared.arrays["pixels"]
-        return vision_tower(pixels, self.vision, config=config, interpolate=False, member=rank)
-
-    def prefill_part(self, rank: Rank, config: Config) -> list[KeyValue]:
-        """Do one process's part of prefill -> keys and values of each layer, of all."""
-        assert self.text is not None
-        memory = self.shared.arrays["memory"]
-        keep = [KeyValue(k, v) for k, v in self.shared.arrays["kv"]]
-        prefill_pictures(memory, self.text, config=config, keep=keep, member=rank)
-        rank.meet()  # all have written theirs
-        return keep
+            works.append(partial(prefill_part, p=self.text, config=config))
+        self.processes = ProcessGroup(works, Shared(size, numbers=widest * M, arrays=arrays))
 
     def encode(self, pixels: Array, p: Vision) -> Array | None:
         """Encode one still (1, C, H, W) -> (1, M, D); None where the group does not do it."""
-        if p is not self.vision or pixels.shape != self.shared.arrays["pixels"].shape:
+        arrays = self.processes.shared.arrays
+        if p is not self.vision or pixels.shape != arrays["pixels"].shape:
             return None
-        return self.group.run(0, {"pixels": pixels}, np.array)
+        return self.processes.run(0, {"pixels": pixels}, np.array)
 
     def prefill(self, memory: Array, p: Text, keep: Sequence[KeyValue]) -> bool | None:
         """Prefill for one picture, memory (1, M, D), into `keep`; None where it does not do it."""
-        if p is not self.text or memory.shape != self.shared.arrays["memory"].shape:
+        arrays = self.processes.shared.arrays
+        if p is not self.text or memory.shape != arrays["memory"].shape:
             return None
 
         def take(found: list[KeyValue]) -> bool:
@@ -100,4 +86,23 @@ class PictureGroup:
                 kept.k[:], kept.v[:] = k, v
             return True
 
-        return self.group.run(1, {"memory": memory}, take)
+        return self.processes.run(1, {"memory": memory}, take)
+
+    def close(self) -> None:
+        """End the processes; threads take their place."""
+        self.processes.close()
+
+
+def encode_part(rank: Rank, *, p: Vision, config: VisionConfig) -> Array:
+    """Do one process's part of the vision encoder -> (1, M, D), of all, in shared memory."""
+    pixels = rank.shared.arrays["pixels"]
+    return vision_tower(pixels, p, config=config, interpolate=False, member=rank)
+
+
+def prefill_part(rank: Rank, *, p: Text, config: Config) -> list[KeyValue]:
+    """Do one process's part of prefill -> keys and values of each layer, of all."""
+    memory = rank.shared.arrays["memory"]
+    keep = [KeyValue(k, v) for k, v in rank.shared.arrays["kv"]]
+    prefill_pictures(memory, p, config=config, keep=keep, member=rank)
+    rank.meet()  # all have written theirs
+    return keep

@@ -18,7 +18,7 @@ from ..teams import Member, Team
 
 RING = 8  # gathered arrays that are kept: a layer reads what was gathered up to three times before
 CELL = 16  # numbers of 8 bytes from one process's cell to the next: each has cache lines of its own
-PATIENCE, PEACE = 200, 5000  # looks at the cells between giving way, and asking who is still there
+LOOKS_PER_YIELD, LOOKS_PER_CHECK = 200, 5000  # giving way, and asking who is still there
 
 
 class Shared:
@@ -42,7 +42,10 @@ class Shared:
 
 
 class Rank(Member):
-    """One process of a group; `rank` 0 is the one that asked. `check` raises if one is gone."""
+    """One process of a group; `rank` 0 is the one that asked.
+
+    `check` looks whether the others are there: it raises LostError in rank 0, and ends others.
+    """
 
     def __init__(self, shared: Shared, rank: int, *, check: Callable[[], None]) -> None:
         super().__init__(Team(shared.size), rank)
@@ -57,9 +60,9 @@ class Rank(Member):
         for other in range(self.shared.size):
             while cells[other * CELL] < self.steps:
                 looks += 1
-                if looks % PATIENCE == 0:
+                if looks % LOOKS_PER_YIELD == 0:
                     os.sched_yield()
-                if looks % PEACE == 0:
+                if looks % LOOKS_PER_CHECK == 0:
                     self.check()
 
     def gather(self, *parts: Array, own: slice, total: int, axis: int = 0) -> tuple[Array, ...]:

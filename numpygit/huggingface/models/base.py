@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ...errors import UserError, expect, shown
+from ...fast.processes.pictures import PictureGroup
 from ...loading.hub.push import push
 from ...loading.pruned_heads import pruned_heads
 from ...model.params import Array
@@ -50,7 +51,7 @@ class PretrainedModel:
     opens: ClassVar[Callable[..., Any]]  # (class, name, keywords) -> a model
     threads: int | None = None  # see GitForCausalLM
     plain: bool = False
-    processes: bool = False
+    group: PictureGroup | None = None
 
     base_model_prefix = "git"
     main_input_name = "input_ids"

@@ -63,7 +63,7 @@ class GitForCausalLM(HasWords, PretrainedModel):
         Of the random parameters.
 
     Attributes: `threads`, cores to use; `plain`, whether the five files of `model/` run alone;
-    `processes`, whether forked processes take the place of threads (`numpygit.load`).
+    `group`, forked processes that take the place of threads (`numpygit.load`, `processes=True`).
 
     Raises
     ------

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -42,7 +42,7 @@ def test_what_stops_this_process_ends_the_others(mistake):
         rank.meet()
 
     found = ProcessGroup([stop], Shared(3, numbers=1, arrays={}))
-    pids = list(found._pids)
+    pids = list(found.pids)
     with pytest.raises(mistake):
         found.run(0, {}, str)
     assert not found.alive()
@@ -76,7 +76,7 @@ def test_the_processes_hold_no_file_and_no_pipe_of_this_one():
     os.close(start_of_pipe)
     assert os.read(end, 1) == b""  # nobody else could write to it
     os.close(end)
-    (pid,) = found._pids
+    (pid,) = found.pids
     until = time.monotonic() + 20
     while len(os.listdir(f"/proc/{pid}/fd")) > 4 and time.monotonic() < until:
         time.sleep(0.01)
@@ -108,7 +108,7 @@ def work(rank):
     time.sleep(60 if rank.rank == 0 and sys.argv[1] == "busy" else 0)
     rank.meet()
 group = ProcessGroup([work], Shared(3, numbers=1, arrays={}))
-print(*group._pids, flush=True)
+print(*group.pids, flush=True)
 if sys.argv[1] == "busy":
     group.run(0, {}, bool)
 elif sys.argv[1] == "killed":
@@ -133,9 +133,8 @@ def test_the_processes_end_with_their_parent(how):
 
 def test_a_group_that_nobody_holds_ends():
     found = simple(lambda rank: True)
-    pids = list(found._pids)
+    pids = list(found.pids)
     del found
-    gc.collect()
     assert all(gone(pid) for pid in pids)
 
 
@@ -143,6 +142,62 @@ def test_processes_are_refused_where_they_cannot_be(monkeypatch):
     with pytest.raises(UserError, match="plain=True runs the five files"):
         numpygit.load("storybook", plain=True, processes=True)
     monkeypatch.setattr(group, "can_fork", lambda: False)
-    with pytest.raises(UserError, match="processes=True needs Linux"):
+    with pytest.raises(UserError, match="processes=True needs Linux on x86-64"):
         numpygit.load("storybook", processes=True)
     check_running(None, processes=False, plain=True)
+
+
+def test_a_system_that_forks_no_more(monkeypatch):
+    begun: list[int] = []
+
+    def refuse_the_second() -> int:
+        if begun:
+            raise OSError("no more")
+        begun.append(fork())
+        return begun[0]
+
+    fork = os.fork
+    opened = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(os, "fork", refuse_the_second)
+    with pytest.raises(OSError, match="no more"):
+        simple(lambda rank: True, 3)
+    assert gone(begun[0])
+    assert os.listdir("/proc/self/fd") == opened
+
+
+def test_standard_files_may_be_closed_and_many_others_open():
+    code = """
+import os, resource, sys
+from numpygit.fast.processes.group import ProcessGroup
+from numpygit.fast.processes.shared import Shared
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+if sys.argv[1] == "closed":
+    os.close(0), os.close(1), os.close(2)
+else:
+    many = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+group = ProcessGroup([lambda rank: rank.meet() or True], Shared(3, numbers=1, arrays={}))
+good = all(group.run(0, {}, bool) for _ in range(3)) and group.alive()
+group.close()
+os._exit(0 if good else 1)
+"""
+    for how in ("closed", "many"):
+        assert subprocess.run([sys.executable, "-c", code, how], timeout=60).returncode == 0
+
+
+def test_signals_wait_until_all_have_begun(monkeypatch):
+    """Ctrl-C in the middle of a fork is heard afterwards, and nothing is left behind."""
+    fork, begun = os.fork, []
+
+    def interrupted() -> int:
+        pid = fork()
+        if pid:
+            begun.append(pid)
+            os.kill(os.getpid(), signal.SIGINT)
+        return pid
+
+    monkeypatch.setattr(os, "fork", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        simple(lambda rank: True, 4)
+    assert len(begun) == 3
+    assert all(gone(pid) for pid in begun)

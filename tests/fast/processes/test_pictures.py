@@ -13,7 +13,7 @@ from processes_at_work import gone
 
 import numpygit
 from numpygit.fast.processes import group, pictures
-from numpygit.fast.processes.group import LostError
+from numpygit.fast.processes.group import LostError, check_children
 from numpygit.fast.processes.pictures import PictureGroup, start
 from numpygit.huggingface.models import GitForCausalLM
 from numpygit.model.text import prefill
@@ -38,7 +38,7 @@ def pixels(storybook) -> np.ndarray:
 def started(model) -> Iterator[PictureGroup]:
     found = start(model.params, model.config, size=2)
     yield found
-    found.group.close()
+    found.close()
 
 
 @pytest.mark.parametrize("size", [2, 3, 5])
@@ -59,7 +59,7 @@ def test_a_picture_is_the_same_from_any_number_of_processes(model, pixels, size)
             np.testing.assert_allclose(kept.k, kv.k, atol=1e-5)
             np.testing.assert_allclose(kept.v, kv.v, atol=1e-5)
     finally:
-        found.group.close()
+        found.close()
 
 
 def test_what_the_group_does_not_know_is_left_to_threads(model, started, pixels):
@@ -72,32 +72,14 @@ def test_what_the_group_does_not_know_is_left_to_threads(model, started, pixels)
     assert started.prefill(memory, other.params.text, []) is None
 
 
-def test_parameters_that_can_be_changed_are_for_threads(caplog):
-    model = GitForCausalLM(numpygit.load("storybook").model.config)
-    with caplog.at_level("INFO", "numpygit"):
-        assert start(model.params, model.config, size=2) is None
-    assert "changed in place" in caplog.text
-    assert start(model.params, model.config, size=1) is None
-
-
-def test_a_system_that_forks_no_more(model, monkeypatch, caplog):
-    def refuse() -> int:
-        raise OSError("no more")
-
-    monkeypatch.setattr(os, "fork", refuse)
-    with caplog.at_level("INFO", "numpygit"):
-        assert start(model.params, model.config, size=3) is None
-    assert "no more" in caplog.text
-
-
 def test_a_lost_process_is_named(started):
-    (pid,) = started.group._pids
+    (pid,) = started.processes.pids
     os.kill(pid, signal.SIGKILL)
     assert gone(pid)
 
     def look_until_told() -> None:
         while True:
-            started.group._check()
+            check_children(started.processes.pids)
 
     with pytest.raises(LostError, match=str(pid)):
         look_until_told()
@@ -109,9 +91,35 @@ def test_without_fork_there_are_threads(model, monkeypatch):
 
 
 def test_a_process_that_has_ended_is_told(model, started, pixels):
-    (pid,) = started.group._pids
+    (pid,) = started.processes.pids
     os.kill(pid, signal.SIGKILL)
     assert gone(pid)
     assert started.encode(pixels, model.params.vision) is None
-    assert not started.group.alive()
+    assert not started.processes.alive()
     assert started.encode(pixels, model.params.vision) is None
+
+
+def test_parameters_are_made_read_only():
+    model = GitForCausalLM(numpygit.load("storybook").model.config)
+    assert any(array.flags.writeable for array in pictures.arrays_of(model.params))
+    found = start(model.params, model.config, size=2)
+    found.close()
+    assert not any(array.flags.writeable for array in pictures.arrays_of(model.params))
+    assert start(model.params, model.config, size=1) is None
+
+
+def test_a_system_that_forks_no_more_is_told(model, monkeypatch, caplog):
+    def refuse() -> int:
+        raise OSError("no more")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    assert start(model.params, model.config, size=3) is None
+    assert "threads take the place of processes: no more" in caplog.text
+
+
+def test_a_group_goes_with_its_model(storybook):
+    model = GitForCausalLM(storybook.model.config, storybook.model.params)
+    model.group = start(model.params, model.config, size=3)
+    pids = list(model.group.processes.pids)
+    del model
+    assert all(gone(pid) for pid in pids)
