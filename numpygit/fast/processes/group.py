@@ -116,7 +116,11 @@ class ProcessGroup:
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Let signals that stop a program wait until processes have begun or ended as a whole."""
+    """Let signals that stop a program wait until processes have begun or ended as a whole.
+
+    Another thread may hear them all the same; a process that nobody knows of then ends by itself,
+    because its pipe is closed.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
         yield

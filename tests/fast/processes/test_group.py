@@ -185,8 +185,8 @@ os._exit(0 if good else 1)
         assert subprocess.run([sys.executable, "-c", code, how], timeout=60).returncode == 0
 
 
-def test_signals_wait_until_all_have_begun(monkeypatch):
-    """Ctrl-C in the middle of a fork is heard afterwards, and nothing is left behind."""
+def test_ctrl_c_in_the_middle_of_a_fork_leaves_nothing_behind(monkeypatch):
+    """It waits until all have begun, or, where another thread hears it, ends those that have."""
     fork, begun = os.fork, []
 
     def interrupted() -> int:
@@ -199,5 +199,5 @@ def test_signals_wait_until_all_have_begun(monkeypatch):
     monkeypatch.setattr(os, "fork", interrupted)
     with pytest.raises(KeyboardInterrupt):
         simple(lambda rank: True, 4)
-    assert len(begun) == 3
+    assert begun
     assert all(gone(pid) for pid in begun)
