@@ -72,8 +72,14 @@ class PretrainedModel:
         """
         return cls.opens(cls, pretrained_model_name_or_path, keywords)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Say what a copy of the model has: all but its processes."""
+        return {name: value for name, value in self.__dict__.items() if name != "group"}
+
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_") and "params" in self.__dict__:
+        if "params" not in self.__dict__:  # while it is copied
+            raise AttributeError(name)
+        if not name.startswith("_"):
             found = part_of(self.state_dict(), name)
             if found is not None:
                 return named(found, name)

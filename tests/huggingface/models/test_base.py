@@ -7,6 +7,8 @@ loading/pruned_heads.py.
 from __future__ import annotations
 
 import json
+import pickle
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 
 from numpygit import GitConfig, GitForCausalLM, GitModel, GitVisionModel, UserError
+from numpygit.fast.processes.pictures import start
 
 SIZES: dict[str, Any] = {
     "vocab_size": 61, "hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4,
@@ -246,3 +249,22 @@ def test_settings_among_the_keywords_of_from_pretrained(tmp_path: Path) -> None:
         UserError, match=r"torch_dtype='float16' cannot be had: .* leave torch_dtype"
     ):
         GitForCausalLM.from_pretrained(tmp_path, torch_dtype="float16")
+
+
+@pytest.mark.parametrize("kind", ["deepcopy", "pickle"])
+def test_a_model_can_be_copied_and_sent_to_another_process(kind: str) -> None:
+    model = model_of()
+    model.threads = 1
+    model.group = start(model.params, model.config, size=2)
+    try:
+        copied = deepcopy(model) if kind == "deepcopy" else pickle.loads(pickle.dumps(model))
+    finally:
+        if model.group is not None:
+            model.group.close()
+    assert copied.group is None  # its processes stay with the model
+    assert copied.threads == 1
+    expected = model(IDS, pixel_values=PIXELS).logits
+    np.testing.assert_array_equal(copied(IDS, pixel_values=PIXELS).logits, expected)
+    np.testing.assert_array_equal(
+        copied.state_dict()["output.weight"], model.params.text.head.weight
+    )
