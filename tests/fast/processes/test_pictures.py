@@ -123,3 +123,12 @@ def test_a_group_goes_with_its_model(storybook):
     pids = list(model.group.processes.pids)
     del model
     assert all(gone(pid) for pid in pids)
+
+
+def test_a_vision_encoder_alone(model, pixels):
+    p, config = model.params.vision, model.config.vision_config
+    found = start(p, config, size=2)
+    seen = found.encode(pixels, p)
+    np.testing.assert_allclose(seen, image_tokens(pixels, p, config=config), atol=1e-5)
+    assert found.prefill(model.memory(pixels), model.params.text, []) is None
+    found.close()
