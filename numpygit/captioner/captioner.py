@@ -383,8 +383,8 @@ def load(
     check_kind(wording, Wording, "wording")
     where: dict[str, Any] = {"revision": revision, "token": token, "cache_dir": cache_dir}
     where["local_files_only"] = local_files_only
-    original = preprocessing == "original"  # then the config is asked too
-    files = loading.SMALL_FILES if original else (*loading.PICTURE_FILES, *loading.WORD_FILES)
+    is_original = preprocessing == "original"  # then the config is asked too
+    files = loading.SMALL_FILES if is_original else (*loading.PICTURE_FILES, *loading.WORD_FILES)
     small = loading.find(name, files=files, base=base, **where)  # before any weight is fetched
     processor = GitProcessor.from_folder(small, preprocessing=preprocessing)
     folder, adapter = loading.find_with_adapter(name, base=base, **where)

@@ -111,11 +111,12 @@ def folders_of(paths: list[Path], pictures: str | None) -> list[Path]:
 
 def speaker(options: argparse.Namespace) -> Speak:
     """Choose who captions: this process, or several. The model is loaded when it is needed."""
+    how = how_to_load(options)
     count = getattr(options, "num_return_sequences", None) or 1  # `evaluate` does not ask
     asked = {"max_length": options.max_length, "count": count}
     if options.workers is None:
-        return announced(alone(how_to_load(options), **asked), options)
-    return announced(together(how_to_load(options), options.workers, **asked), options)
+        return announced(alone(how, **asked), options)
+    return announced(together(how, options.workers, **asked), options)
 
 
 def announced(speak: Speak, options: argparse.Namespace) -> Speak:

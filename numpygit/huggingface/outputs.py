@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from ..decoding.decode import Generation
+from ..model.params import named_arrays
 from ..model.text import Cache
 
 
@@ -77,7 +77,7 @@ Outputs = ModelOutput | tuple[Any, ...]
 def show_model(name: str, config: Any, params: Any) -> str:
     """Say in a few lines what a model is: widths, layers, heads, and how many parameters it has."""
     vision = getattr(config, "vision_config", config)
-    count = sum(math.prod(shape) for shape in shapes_in(params))
+    count = sum(array.size for _, array in named_arrays(params))
     lines = [
         f"{name} with {count:,} parameters",
         f"  vision encoder: {show_layers(vision)}; {vision.image_size} x {vision.image_size} "
@@ -111,15 +111,3 @@ def show_value(value: Any) -> str:
         same = all(part == shown[0] for part in shown)
         return f"{len(value)} x {shown[0]}" if same else f"({', '.join(shown)})"
     return repr(value)
-
-
-def shapes_in(part: Any) -> Iterator[tuple[int, ...]]:
-    """List the shapes of all arrays in nested parameters."""
-    if isinstance(part, np.ndarray):
-        yield part.shape
-    elif isinstance(part, tuple):
-        for piece in part:
-            yield from shapes_in(piece)
-    elif is_dataclass(part):
-        for field in fields(part):
-            yield from shapes_in(getattr(part, field.name))

@@ -8,7 +8,6 @@ the parameters, or names what is missing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -27,6 +26,7 @@ from ..model.params import (
     Relative,
     Text,
     Vision,
+    named_arrays,
 )
 from .formats.mapped import DTYPES, FLOATS
 
@@ -240,13 +240,6 @@ def misfit(array: Array, shape: tuple[int, ...]) -> str:
     return ""
 
 
-def not_finite(part: Any, name: str = "params") -> Iterator[str]:
+def not_finite(params: Any) -> Iterator[str]:
     """Name the arrays of params that hold infinities or NaN. This reads every number."""
-    if isinstance(part, np.ndarray) and not np.isfinite(part).all():
-        yield name
-    elif isinstance(part, tuple):
-        for i, each in enumerate(part):
-            yield from not_finite(each, f"{name}.{i}")
-    elif is_dataclass(part):
-        for field in fields(part):
-            yield from not_finite(getattr(part, field.name), f"{name}.{field.name}")
+    return (name for name, array in named_arrays(params) if not np.isfinite(array).all())

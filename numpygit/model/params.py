@@ -4,10 +4,11 @@ Weights lie as they lie in the file, (out, in), so that a memory-mapped checkpoi
 without a copy. All arrays are float32.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
@@ -103,3 +104,15 @@ class Git:
 
     vision: Vision
     text: Text
+
+
+def named_arrays(part: Any, name: str = "params") -> Iterator[tuple[str, Array]]:
+    """Walk through all arrays of params, or of a part of them, in order, each with its name."""
+    if isinstance(part, np.ndarray):
+        yield name, part
+    elif isinstance(part, tuple):
+        for i, each in enumerate(part):
+            yield from named_arrays(each, f"{name}.{i}")
+    elif is_dataclass(part):
+        for field in fields(part):
+            yield from named_arrays(getattr(part, field.name), f"{name}.{field.name}")

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +24,16 @@ from numpygit.loading.find import find
 from numpygit.loading.formats.mapped import is_mapped
 from numpygit.loading.formats.safetensors_file import read_safetensors
 from numpygit.loading.names import tensor_shapes
-from numpygit.model.params import Git
+from numpygit.model.params import Git, named_arrays
 
 WORD_TABLE = "git.embeddings.word_embeddings.weight"
 FIRST_TIME = "git.img_temperal_embedding.0"
 FC1 = "git.image_encoder.vision_model.encoder.layers.1.mlp.fc1.weight"
 
 
-def arrays_of(part: Any) -> Iterator[np.ndarray]:
+def arrays_of(part: Any) -> list[np.ndarray]:
     """List all arrays of params, in the order of their fields."""
-    if isinstance(part, np.ndarray):
-        yield part
-    elif isinstance(part, tuple):
-        for each in part:
-            yield from arrays_of(each)
-    elif is_dataclass(part):
-        for field in fields(part):
-            yield from arrays_of(getattr(part, field.name))
+    return [array for _, array in named_arrays(part)]
 
 
 def same_params(a: Git, b: Git) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from ...model.config import Config, VisionConfig
 from ...model.layers import KeyValue
-from ...model.params import Array, Git, Text, Vision
+from ...model.params import Array, Git, Text, Vision, named_arrays
 from ..towers import prefill_pictures, vision_tower
 from .group import ProcessGroup, Work, can_fork
 from .shared import Rank, Shared
@@ -28,25 +27,13 @@ def start(params: Git | Vision, config: Any, *, size: int) -> PictureGroup | Non
     """
     if size < 2 or not can_fork():
         return None
-    for array in arrays_of(params):
+    for _, array in named_arrays(params):
         array.flags.writeable = False
     try:
         return PictureGroup(params, config, size=size)
     except OSError as error:
         LOG.warning("threads take the place of processes: %s", error)
         return None
-
-
-def arrays_of(params: Any) -> Iterator[Array]:
-    """Find the arrays in dataclasses of dataclasses."""
-    if isinstance(params, np.ndarray):
-        yield params
-    elif isinstance(params, tuple):
-        for one in params:
-            yield from arrays_of(one)
-    elif is_dataclass(params):
-        for field in fields(params):
-            yield from arrays_of(getattr(params, field.name))
 
 
 class PictureGroup:

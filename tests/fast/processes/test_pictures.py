@@ -16,6 +16,7 @@ from numpygit.fast.processes import group, pictures
 from numpygit.fast.processes.group import LostError, check_children
 from numpygit.fast.processes.pictures import PictureGroup, start
 from numpygit.huggingface.models import GitForCausalLM
+from numpygit.model.params import named_arrays
 from numpygit.model.text import prefill
 from numpygit.model.vision import image_tokens
 
@@ -101,10 +102,10 @@ def test_a_process_that_has_ended_is_told(model, started, pixels):
 
 def test_parameters_are_made_read_only():
     model = GitForCausalLM(numpygit.load("storybook").model.config)
-    assert any(array.flags.writeable for array in pictures.arrays_of(model.params))
+    assert any(array.flags.writeable for _, array in named_arrays(model.params))
     found = start(model.params, model.config, size=2)
     found.close()
-    assert not any(array.flags.writeable for array in pictures.arrays_of(model.params))
+    assert not any(array.flags.writeable for _, array in named_arrays(model.params))
     assert start(model.params, model.config, size=1) is None
 
 
