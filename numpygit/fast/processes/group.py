@@ -64,18 +64,21 @@ class ProcessGroup:
         self.pids: list[int] = []
         self._end = weakref.finalize(self, end, self.owner, self.pipes, self.pids)
         self.rank = Rank(shared, 0, check=partial(check_children, self.pids))
-        with held_back():
-            try:
+        try:
+            with held_back():
                 for rank in range(1, shared.size):
-                    read_end, write_end = os.pipe()
-                    self.pipes.append(write_end)
-                    try:
-                        self.pids.append(fork(rank, read_end, works, shared))
-                    finally:
-                        os.close(read_end)
-            except BaseException:
-                self._end()
-                raise
+                    self._add(rank)
+        except BaseException:
+            self._end()
+            raise
+
+    def _add(self, rank: int) -> None:
+        read_end, write_end = os.pipe()
+        self.pipes.append(write_end)
+        try:
+            self.pids.append(fork(rank, read_end, self.works, self.shared))
+        finally:
+            os.close(read_end)
 
     def run(
         self, number: int, given: Mapping[str, Array], take: Callable[[Any], Result]
@@ -118,14 +121,20 @@ class ProcessGroup:
 def held_back() -> Iterator[None]:
     """Let signals that stop a program wait until processes have begun or ended as a whole.
 
-    Another thread may hear them all the same; a process that nobody knows of then ends by itself,
-    because its pipe is closed.
+    Python hears signals in its main thread alone, whichever thread they come to.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    before = {number: signal.signal(number, lambda got, _: heard.append(got)) for number in STOPS}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for late in heard:
+            signal.raise_signal(late)
 
 
 def fork(rank: int, read_end: int, works: Sequence[Work], shared: Shared) -> int:
@@ -201,7 +210,6 @@ def let_go(read_end: int) -> None:
     for ignored in (signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(nothing, standard)

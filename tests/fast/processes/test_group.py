@@ -186,7 +186,7 @@ os._exit(0 if good else 1)
 
 
 def test_ctrl_c_in_the_middle_of_a_fork_leaves_nothing_behind(monkeypatch):
-    """It waits until all have begun, or, where another thread hears it, ends those that have."""
+    """It waits until all have begun."""
     fork, begun = os.fork, []
 
     def interrupted() -> int:
@@ -199,5 +199,5 @@ def test_ctrl_c_in_the_middle_of_a_fork_leaves_nothing_behind(monkeypatch):
     monkeypatch.setattr(os, "fork", interrupted)
     with pytest.raises(KeyboardInterrupt):
         simple(lambda rank: True, 4)
-    assert begun
+    assert len(begun) == 3
     assert all(gone(pid) for pid in begun)
