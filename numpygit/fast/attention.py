@@ -57,7 +57,7 @@ def image_attention(
             write_keys_and_values(k, v, KeyValue(kept.k[:, some], kept.v[:, some]))
 
     member.share(share, len(mixed) // A)
-    (joined,) = member.gather(mixed, own=rows, total=D)
+    joined = member.gather(mixed, own=rows, total=D)
     return whole_linear(joined, p.out, plus=plus, member=member)
 
 

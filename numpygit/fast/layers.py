@@ -35,8 +35,8 @@ def linear(x: Array, p: Linear, *, plus: Array | None = None, rows: slice = ALL)
 def whole_linear(x: Array, p: Linear, *, plus: Array | None, member: Member) -> Array:
     """Do the same in a team: (in, T) -> (out, T)."""
     rows = member.own(len(p.weight))
-    (found,) = member.gather(linear(x, p, plus=plus, rows=rows), own=rows, total=len(p.weight))
-    return found
+    part = linear(x, p, plus=plus, rows=rows)
+    return member.gather(part, own=rows, total=len(p.weight))
 
 
 _joined: dict[int, Array] = {}  # id of an Attention, while it lives -> its three weights as one
@@ -75,7 +75,7 @@ def mlp(
         activate(part[rows], bias[rows], name=activation)
 
     member.share(share, len(part))
-    (hidden,) = member.gather(part, own=own, total=F)
+    hidden = member.gather(part, own=own, total=F)
     return whole_linear(hidden, p.down, plus=plus, member=member)
 
 
@@ -89,8 +89,7 @@ def layer_norm(x: Array, p: LayerNorm, *, eps: float, member: Member = WHOLE) ->
     normed *= 1 / np.sqrt(variance + np.float32(eps))
     normed *= p.weight[:, None]
     normed += p.bias[:, None]
-    (whole,) = member.gather(normed, own=own, total=T, axis=1)
-    return whole
+    return member.gather(normed, own=own, total=T, axis=1)
 
 
 def activate(hidden: Array, bias: Array, *, name: Activation) -> None:

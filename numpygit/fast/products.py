@@ -81,9 +81,10 @@ def multiply_stacked(weight: Array, columns: Array, *, out: Array) -> None:
     rows, width = weight.shape
     T = columns.shape[1]
     step = max(1, SMALL // (width * T))
-    whole = rows // step * step
-    stack = weight[:whole].reshape(-1, step, width)  # (whole // step, step, width)
-    np.matmul(stack, columns, out=out[:whole].reshape(-1, step, T))
+    slices = rows // step
+    whole = slices * step
+    stack = weight[:whole].reshape(slices, step, width)
+    np.matmul(stack, columns, out=out[:whole].reshape(slices, step, T))
     np.matmul(weight[whole:], columns, out=out[whole:])
 
 

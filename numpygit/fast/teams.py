@@ -31,7 +31,7 @@ class Team:
     def __init__(self, size: int) -> None:
         self.size = size
         self.meeting = threading.Barrier(size)
-        self.wholes: dict[int, list[Array]] = {}  # number of the gathering -> arrays
+        self.wholes: dict[int, Array] = {}  # number of the gathering -> what is gathered
 
 
 class Member:
@@ -49,23 +49,21 @@ class Member:
         pieces = cut(total, self.team.size)
         return pieces[self.rank] if self.rank < len(pieces) else slice(total, total)
 
-    def gather(self, *parts: Array, own: slice, total: int, axis: int = 0) -> tuple[Array, ...]:
-        """Join the parts of all threads: arrays (own rows, T) -> (total, T), or along axis 1.
+    def gather(self, part: Array, *, own: slice, total: int, axis: int = 0) -> Array:
+        """Join the parts of all threads: (own rows, T) -> (total, T), or along axis 1.
 
         Every thread of the team calls this equally often, and waits for the others.
         """
         if self.team.size == 1:
-            return parts
+            return part
         self.gathered += 1
-        shapes = [(total, part.shape[1]) if axis == 0 else (len(part), total) for part in parts]
-        fresh = [np.empty(shape, np.float32) for shape in shapes]
-        wholes = self.team.wholes.setdefault(self.gathered, fresh)  # of who comes first
-        here = np.index_exp[own] if axis == 0 else np.index_exp[:, own]
-        for whole, part in zip(wholes, parts, strict=True):
-            whole[here] = part
+        shape = (total, part.shape[1]) if axis == 0 else (len(part), total)
+        fresh = np.empty(shape, np.float32)
+        whole = self.team.wholes.setdefault(self.gathered, fresh)  # of who comes first
+        whole[np.index_exp[own] if axis == 0 else np.index_exp[:, own]] = part
         self.team.meeting.wait()
         self.team.wholes.pop(self.gathered, None)
-        return tuple(wholes)
+        return whole
 
     def share(self, work: Callable[[slice], object], total: int) -> None:
         """Call `work` with slices of 0 ... total, one for each of the hands."""
@@ -116,10 +114,9 @@ def in_groups(
 ) -> list[Result]:  # fmt: skip
     """Do the same with groups of a batch of pictures, tokens times width numbers each, in order.
 
-    First groups in threads of their own, each on a BLAS of one thread; then what is left over, one
-    by one by `together`, which returns None where it does nothing; else in teams or on all of
-    OpenBLAS's threads. Where NumPy has another BLAS, whose threads cannot be counted, one after the
-    other.
+    First groups in threads of their own, each on a BLAS of one thread; then what is left over, by
+    `together`, which returns None where it does nothing; else in teams or on all of OpenBLAS's
+    threads. Where NumPy has another BLAS, whose threads cannot be counted, one after the other.
     """
     if find_openblas() is None:
         threads = 1
@@ -130,10 +127,9 @@ def in_groups(
         with blas_threads(1):
             found = side_by_side(lambda group: work(group, WHOLE), alone, threads=threads)
     if left and together is not None and threads > 1:
-        singles = [slice(one, one + 1) for one in range(left[0].start, left[-1].stop)]
-        results = [result for one in singles if (result := together(one)) is not None]
-        if len(results) == len(singles):
-            return found + results
+        result = together(slice(left[0].start, left[-1].stop))
+        if result is not None:
+            return [*found, result]
     if left and size > 1:
         return found + in_teams(work, left, size=size, threads=threads)
     hands = HANDS if team == TEAM and threads > TEAM else 1

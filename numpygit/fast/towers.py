@@ -62,8 +62,8 @@ def image_tokens(
     def encode(some: slice, member: Member) -> Array:
         return vision_tower(stills[some], p, config=config, interpolate=interpolate, member=member)
 
-    def together(still: slice) -> Array | None:
-        return None if group is None else group.encode(stills[still], p)
+    def together(some: slice) -> Array | None:
+        return None if group is None else group.encode(stills[some], p)
 
     M = (pixels.shape[-2] // config.patch_size) * (pixels.shape[-1] // config.patch_size) + 1
     D, N = config.hidden_size, config.num_attention_heads
@@ -116,8 +116,7 @@ def embed(
         rows, columns = pixels.shape[2] // patch, pixels.shape[3] // patch
         positions = resize_positions(positions, rows=rows, columns=columns)
     part = columns_of((tokens + positions[own])[None])
-    (embedded,) = member.gather(part, own=own, total=len(patches) + 1, axis=1)
-    return embedded
+    return member.gather(part, own=own, total=len(patches) + 1, axis=1)
 
 
 def columns_of(tokens: Array) -> Array:
@@ -152,7 +151,7 @@ def prefill(
         return text_of(config).prefill(memory, p, config=config, trace=trace)
 
     (B, M, D), N = memory.shape, config.num_attention_heads
-    image_kv = tuple(empty_keys_and_values(B, N, M, D // N) for _ in p.blocks)
+    image_kv = empty_layers((B, N, M, D // N), p, group)
 
     def room(pictures: slice) -> list[KeyValue]:
         return [KeyValue(layer.k[pictures], layer.v[pictures]) for layer in image_kv]
@@ -162,17 +161,24 @@ def prefill(
         prefill_pictures(memory[pictures], p, config=config, keep=keep, member=member)
         return True
 
-    def together(picture: slice) -> bool | None:
-        return None if group is None else group.prefill(memory[picture], p, room(picture))
+    def together(some: slice) -> bool | None:
+        return None if group is None else group.prefill(memory[some], p, image_kv, some.start)
 
     in_groups(write, B, numbers=M * D, heads=N, threads=threads, together=together)
-    text_kv = (empty_keys_and_values(B, N, 0, D // N),) * len(p.blocks)
+    text_kv = empty_layers((B, N, 0, D // N), p, None)
     return Cache(image_kv, text_kv, np.zeros((B, 0), np.int64))
 
 
-def empty_keys_and_values(B: int, N: int, S: int, A: int) -> KeyValue:
-    """Make room for keys and values: twice (B, N, S, A)."""
-    return KeyValue(np.empty((B, N, S, A), np.float32), np.empty((B, N, S, A), np.float32))
+def empty_layers(
+    shape: tuple[int, int, int, int], p: Text, group: Together | None
+) -> tuple[KeyValue, ...]:
+    """Make room for keys and values of all layers, each (B, N, S, A): where processes see it."""
+    shared = None if group is None else group.empty_layers(shape)
+    if shared is not None:
+        return shared
+    return tuple(
+        KeyValue(np.empty(shape, np.float32), np.empty(shape, np.float32)) for _ in p.blocks
+    )
 
 
 def prefill_pictures(
@@ -204,6 +210,7 @@ def decode_step(
     attention_mask: Array | None = None,
     positions: Array | None = None,
     threads: int = 1,
+    group: Together | None = None,
     trace: Trace = no_trace,
 ) -> tuple[Array, Cache]:
     """Twin of `text.decode_step` that gives the logits of the last word only, (B, 1, V)."""
@@ -224,27 +231,45 @@ def decode_step(
     mask = None
     if T > 1 or not attention_mask.all():
         mask = text.word_mask(attention_mask, image=0, now=T)  # (B, 1, T, S - M)
-    new_kv = []
-    for block, image_kv, past in zip(p.blocks, cache.image_kv, cache.text_kv, strict=True):
-        x, kv = word_block(x, block, image_kv, past, config=config, mask=mask, threads=threads)
-        new_kv.append(kv)
-    last = np.ascontiguousarray(x[T - 1 :: T])  # (B, D)
-    logits = words.linear(last, p.head, threads=threads)
-    return logits[:, None], Cache(cache.image_kv, tuple(new_kv), attention_mask)
+    N = config.num_attention_heads
+    new_kv = empty_layers((B, N, S - M, D // N), p, group)
+    layers = (cache.image_kv, cache.text_kv, new_kv)
+    logits = None if group is None else group.read_words(x, p, *layers, mask)
+    if logits is None:
+        last = word_tower(x, p, *layers, config=config, mask=mask, threads=threads)
+        logits = words.linear(last, p.head, threads=threads)
+    return logits[:, None], Cache(cache.image_kv, new_kv, attention_mask)
+
+
+def word_tower(
+    x: Array, p: Text, image_kv: Sequence[KeyValue], past: Sequence[KeyValue],
+    keep: Sequence[KeyValue], *, config: Config, mask: Array | None, member: Member = WHOLE,
+    threads: int = 1,
+) -> Array:  # fmt: skip
+    """Twin of `text.text_tower` for words: (B * T, D) -> (B, D), of the last word of each text.
+
+    The longer past of each layer goes into `keep`.
+    """
+    for block, *layer in zip(p.blocks, image_kv, past, keep, strict=True):
+        x = word_block(x, block, *layer, config=config, mask=mask, member=member, threads=threads)
+    T = len(x) // len(past[0].k)
+    return np.ascontiguousarray(x[T - 1 :: T])
 
 
 def word_block(
-    x: Array, p: Block, image_kv: KeyValue, past: KeyValue, *, config: Config, mask: Array | None,
-    threads: int = 1,
-) -> tuple[Array, KeyValue]:  # fmt: skip
-    """Twin of `text.block` for words: (B * T, D) -> (B * T, D), and the longer past."""
+    x: Array, p: Block, image_kv: KeyValue, past: KeyValue, keep: KeyValue, *, config: Config,
+    mask: Array | None, member: Member = WHOLE, threads: int = 1,
+) -> Array:  # fmt: skip
+    """Twin of `text.block` for words: (B * T, D) -> same; the longer past goes into `keep`."""
     eps = config.layer_norm_eps
-    attended, kv = words.word_attention(
-        x, p.attention, image_kv, past, mask=mask, plus=x, threads=threads
+    attended = words.word_attention(
+        x, p.attention, image_kv, past, mask=mask, keep=keep, plus=x, member=member, threads=threads
     )
     x = words.layer_norm(attended, p.attention_norm, eps=eps)
-    thought = words.mlp(x, p.mlp, activation=config.hidden_act, plus=x, threads=threads)
-    return words.layer_norm(thought, p.mlp_norm, eps=eps), kv
+    thought = words.mlp(
+        x, p.mlp, activation=config.hidden_act, plus=x, member=member, threads=threads
+    )
+    return words.layer_norm(thought, p.mlp_norm, eps=eps)
 
 
 def serves(config: Config) -> bool:
@@ -253,13 +278,24 @@ def serves(config: Config) -> bool:
 
 
 class Together(Protocol):
-    """Processes that do one picture together (processes/), or answer None."""
+    """Processes that do a piece of work together (processes/), or answer None."""
 
     def encode(self, pixels: Array, p: Vision) -> Array | None:
-        """Encode a still, (1, C, H, W) -> (1, M, D)."""
+        """Encode a few stills, (B, C, H, W) -> (B, M, D)."""
 
-    def prefill(self, memory: Array, p: Text, keep: Sequence[KeyValue]) -> bool | None:
-        """Write the keys and values of a picture, memory (1, M, D), into `keep`."""
+    def empty_layers(self, shape: tuple[int, int, int, int]) -> tuple[KeyValue, ...] | None:
+        """Make room for keys and values, each (B, N, S, A), which all processes see."""
+
+    def prefill(
+        self, memory: Array, p: Text, keep: tuple[KeyValue, ...], first: int
+    ) -> bool | None:
+        """Write keys and values of pictures first, first + 1, ..., memory (B, M, D), to `keep`."""
+
+    def read_words(
+        self, x: Array, p: Text, image_kv: tuple[KeyValue, ...], past: tuple[KeyValue, ...],
+        keep: tuple[KeyValue, ...], mask: Array | None,
+    ) -> Array | None:  # fmt: skip
+        """Do `word_tower` -> logits (B, V)."""
 
 
 class Towers(NamedTuple):
@@ -280,10 +316,10 @@ PLAIN = {"absolute": TEXT, "relative_key": RELATIVE, "relative_key_query": RELAT
 
 
 def fast_towers(threads: int, group: Together | None = None) -> Towers:
-    """Take this file's functions, on so many threads, or processes for a single picture."""
+    """Take this file's functions, on so many threads, or on processes where these are quicker."""
     return Towers(
         partial(image_tokens, threads=threads, group=group),
         partial(project, threads=threads),
         partial(prefill, threads=threads, group=group),
-        partial(decode_step, threads=threads),
+        partial(decode_step, threads=threads, group=group),
     )

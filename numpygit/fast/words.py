@@ -9,25 +9,38 @@ import math
 
 import numpy as np
 
-from ..model.layers import KeyValue, extend
+from ..model.layers import KeyValue
 from ..model.params import MLP, Activation, Array, Attention, LayerNorm, Linear
-from .attention import safe
-from .layers import activate_in_place
+from .attention import rows_of_heads, safe
+from .layers import ALL, activate_in_place
 from .pool import spread
 from .products import product, products
+from .teams import WHOLE, Member
 from .threads import blas_threads
 
 HANDS = 8  # threads that share the keys and values of several pictures: more wait for each other
 PICTURES = 2  # for each of these threads, at least; fewer than 2 * PICTURES are not shared
 
 
-def linear(x: Array, p: Linear, *, plus: Array | None = None, threads: int = 1) -> Array:
-    """Twin of `layers.linear`: (T, in) -> (T, out), `plus` (T, out) added where it is given."""
-    found = product(x, p.weight, threads=threads)
-    found += p.bias
+def linear(
+    x: Array, p: Linear, *, plus: Array | None = None, rows: slice = ALL, threads: int = 1
+) -> Array:
+    """Twin of `layers.linear`: (T, in) -> (T, out), or some rows of the weight: some columns of it.
+
+    `plus` (T, out) is added where it is given.
+    """
+    found = product(x, p.weight[rows], threads=threads)
+    found += p.bias[rows]
     if plus is not None:
-        found += plus
+        found += plus[:, rows]
     return found
+
+
+def whole_linear(x: Array, p: Linear, *, plus: Array | None, member: Member, threads: int) -> Array:
+    """Do the same in a team: (T, in) -> (T, out)."""
+    rows = member.own(len(p.weight))
+    part = linear(x, p, plus=plus, rows=rows, threads=threads)
+    return member.gather(part, own=rows, total=len(p.weight), axis=1)
 
 
 def layer_norm(x: Array, p: LayerNorm, *, eps: float) -> Array:
@@ -43,46 +56,66 @@ def layer_norm(x: Array, p: LayerNorm, *, eps: float) -> Array:
 
 
 def mlp(
-    x: Array, p: MLP, *, activation: Activation, plus: Array | None = None, threads: int = 1
-) -> Array:
+    x: Array, p: MLP, *, activation: Activation, plus: Array | None = None,
+    member: Member = WHOLE, threads: int = 1,
+) -> Array:  # fmt: skip
     """Twin of `layers.mlp`: (T, D) -> (T, D), `plus` added where it is given."""
-    T, F = len(x), len(p.up.weight)
-    hidden = linear(x, p.up, threads=threads)  # (T, F)
-    activate_in_place(hidden, name=activation)
-    return linear(hidden, p.down, plus=plus, threads=threads)
+    F = len(p.up.weight)
+    own = member.own(F)
+    part = linear(x, p.up, rows=own, threads=threads)  # (T, own neurons)
+    activate_in_place(part, name=activation)
+    hidden = member.gather(part, own=own, total=F, axis=1)  # (T, F)
+    return whole_linear(hidden, p.down, plus=plus, member=member, threads=threads)
 
 
-def split_rows(x: Array, past: KeyValue) -> Array:
-    """View rows as texts and heads: (B * T, N * A) -> (B, N, T, A)."""
-    B, N, _, A = past.k.shape
-    return x.reshape(B, -1, N, A).transpose(0, 2, 1, 3)
+def split_rows(x: Array, B: int, width: int) -> Array:
+    """View rows as texts and heads: (B * T, n * A) -> (B, n, T, A)."""
+    return x.reshape(B, len(x) // B, -1, width).transpose(0, 2, 1, 3)
 
 
-def linears(x: Array, *several: Linear, threads: int) -> list[Array]:
+def linears(x: Array, *several: Linear, rows: slice, threads: int) -> list[Array]:
     """Do what `linear` does for layers of one shape: (T, in) -> n times (T, out)."""
-    found = products(x, *(p.weight for p in several), threads=threads)
-    for rows, p in zip(found, several, strict=True):
-        rows += p.bias
+    found = products(x, *(p.weight[rows] for p in several), threads=threads)
+    for columns, p in zip(found, several, strict=True):
+        columns += p.bias[rows]
     return found
 
 
 def word_attention(
     x: Array, p: Attention, image_kv: KeyValue, past: KeyValue, *, mask: Array | None,
-    plus: Array | None = None, threads: int = 1,
-) -> tuple[Array, KeyValue]:  # fmt: skip
-    """Twin of `layers.attention` for words: (B * T, D) -> (B * T, D), and the longer past.
+    keep: KeyValue, plus: Array | None = None, member: Member = WHOLE, threads: int = 1,
+) -> Array:  # fmt: skip
+    """Twin of `layers.attention` for words: (B * T, D) -> same; the longer past goes into `keep`.
 
-    The keys and values of a picture serve all its rows of words, texts or beams, at once.
+    The keys and values of a picture serve all its rows of words, texts or beams, at once. The
+    `member` of a team has some heads.
     """
-    projected = linears(x, p.query, p.key, p.value, threads=threads)
-    q, k, v = (split_rows(rows, past) for rows in projected)  # each (B, N, T, A)
-    B, N, T, A = q.shape
+    N, A = past.k.shape[1], past.k.shape[3]
+    own = member.own(N)
+    rows = rows_of_heads(own, A)
+    mixed = np.empty((len(x), rows.stop - rows.start), np.float32)
+    if mixed.size:  # a team may have more members than heads
+        of_own = (KeyValue(kv.k[:, own], kv.v[:, own]) for kv in (image_kv, past, keep))
+        mix_heads(x, p, *of_own, rows=rows, mask=mask, out=mixed, threads=threads)
+    joined = member.gather(mixed, own=rows, total=N * A, axis=1)
+    return whole_linear(joined, p.out, plus=plus, member=member, threads=threads)
+
+
+def mix_heads(
+    x: Array, p: Attention, image_kv: KeyValue, past: KeyValue, keep: KeyValue, *, rows: slice,
+    mask: Array | None, out: Array, threads: int,
+) -> None:  # fmt: skip
+    """Do the attention of some heads, whose rows of the weights these are: (B * T, D) -> `out`.
+
+    image_kv, past and keep are of these heads, and so is `out` (B * T, n * A).
+    """
+    projected = linears(x, p.query, p.key, p.value, rows=rows, threads=threads)
+    B, _, before, A = past.k.shape
+    q, k, v, into = (split_rows(array, B, A) for array in (*projected, out))  # each (B, n, T, A)
     q *= np.float32(1 / math.sqrt(A))
-    text_kv = extend(past, KeyValue(k, v))
-    joined = np.empty(x.shape, np.float32)
-    mixed = split_rows(joined, past)  # (B, N, T, A)
-    mixed[:] = mix_words(q, image_kv, text_kv, mask=mask, threads=threads)
-    return linear(joined, p.out, plus=plus, threads=threads), text_kv
+    keep.k[:, :, :before], keep.k[:, :, before:] = past.k, k
+    keep.v[:, :, :before], keep.v[:, :, before:] = past.v, v
+    into[:] = mix_words(q, image_kv, keep, mask=mask, threads=threads)
 
 
 def mix_words(

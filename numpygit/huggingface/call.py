@@ -14,7 +14,7 @@ import numpy as np
 
 from ..decoding.decode import Generation
 from ..errors import UserError, expect
-from ..fast.processes.pictures import PictureGroup, start
+from ..fast.processes.model_group import ModelGroup, start
 from ..fast.threads import check_threads, cores, default_threads, has_blas, keep_freed_memory
 from ..fast.towers import PLAIN, Towers, fast_towers
 from ..loading.config import GitConfig
@@ -47,7 +47,7 @@ class Runs(Protocol):
     params: Any
     threads: int | None
     plain: bool
-    group: PictureGroup | None
+    group: ModelGroup | None
 
 
 class Ran(NamedTuple):
@@ -202,7 +202,7 @@ def towers_of(model: Runs) -> Towers:
     return fast_towers(threads_of(model), model.group)
 
 
-def fork_for(model: Runs) -> PictureGroup | None:
+def fork_for(model: Runs) -> ModelGroup | None:
     """Fork as many processes as the model uses cores, this one among them; None for one core."""
     return start(model.params, model.config, size=min(threads_of(model), cores()))
 

@@ -19,7 +19,7 @@ from numpygit.cli.commands import main
 from numpygit.decoding.wording import Wording
 from numpygit.errors import UserError
 from numpygit.fast.processes.group import Work, can_fork
-from numpygit.fast.processes.pictures import start
+from numpygit.fast.processes.model_group import start
 from numpygit.huggingface.models import GitForCausalLM, GitVisionModel
 from numpygit.huggingface.reading import PictureOptions
 from numpygit.model.generate import Step
@@ -316,27 +316,37 @@ def test_who_forbids_the_network_forbids_addresses_of_pictures_too(tiny):
 
 
 @pytest.mark.skipif(not can_fork(), reason="processes need Linux on x86-64")
-def test_processes_encode_single_pictures(storybook):
+def test_processes_do_the_work(storybook):
     helped = numpygit.load("storybook", threads=2)
     helped.model.group = start(helped.model.params, helped.model.config, size=3)
     processes = helped.model.group.processes
-    done: list[int] = []
+    done: list[str] = []
 
-    def noted(number: int, work: Work) -> Work:
-        return lambda rank: done.append(number) or work(rank)
+    def noted(work: Work) -> Work:
+        return lambda rank, **given: done.append(work.func.__name__) or work(rank, **given)
 
-    processes.works = [noted(number, work) for number, work in enumerate(processes.works)]
+    processes.works = [noted(work) for work in processes.works]
     pictures = sorted(EXAMPLES.glob("*.png"))[:3]
+
+    def worked() -> tuple[list[str], set[str]]:
+        found = done[:2], set(done[2:])
+        done.clear()
+        return found
+
+    every = ["encode_part", "prefill_part"], {"words_part"}
     assert helped.captions(pictures) == storybook.captions(pictures)
-    assert done == [0, 1]  # two pictures are for a thread each, the third is for all
+    assert worked() == every  # two pictures are for a thread each, the third is for all
+    for options in ({}, {"num_beams": 3}):
+        assert helped.caption(pictures[0], **options) == storybook.caption(pictures[0], **options)
+        assert worked() == every
     assert helped.answer(pictures[0], QUESTIONS[0]) == storybook.answer(pictures[0], QUESTIONS[0])
-    assert done == [0, 1, 0, 1]
+    assert worked() == every
     tower = GitVisionModel(helped.model.config.vision_config, helped.model.params.vision)
     tower.threads, tower.group = 2, helped.model.group
     pixels = helped.pixels(pictures[1])
     expected = image_tokens(pixels, tower.params, config=tower.config)
     np.testing.assert_allclose(tower(pixels).last_hidden_state, expected, atol=1e-5)
-    assert done == [0, 1, 0, 1, 0]
+    assert worked() == (["encode_part"], set())
     helped.model.group.close()
     assert helped.caption(pictures[0]) == storybook.caption(pictures[0])
 

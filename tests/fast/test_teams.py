@@ -37,10 +37,10 @@ def test_a_team_gathers_the_same_arrays_in_every_thread(size, pictures):
         rows, columns = member.own(10), member.own(7)
         for array in many:
             parts = (array[rows] + picture.start, -array[rows, :2])
-            one, other = member.gather(*parts, own=rows, total=10)
+            one, other = (member.gather(part, own=rows, total=10) for part in parts)
             np.testing.assert_array_equal(one, array + picture.start)
             np.testing.assert_array_equal(other, -array[:, :2])
-            (one,) = member.gather(array[:, columns], own=columns, total=7, axis=1)
+            one = member.gather(array[:, columns], own=columns, total=7, axis=1)
             np.testing.assert_array_equal(one, array)
         seen.append((picture.start, member.rank))
         return picture

@@ -25,4 +25,4 @@ def gone(pid: int, seconds: float = 20) -> bool:
 
 
 def simple(work: Callable[[Rank], Any], size: int = 2) -> ProcessGroup:
-    return ProcessGroup([work], Shared(size, numbers=30, arrays={"x": (3,)}))
+    return ProcessGroup([work], Shared(size, numbers=30, room=64))

@@ -1,8 +1,9 @@
 """Processes in place of threads: a team whose members do not wait for the interpreter's lock.
 
-shared.py     memory that they share: a barrier, and room for all-gathers
-group.py      a process group: forked, told what to do, ended
-pictures.py   what a group does: one picture through the vision encoder, and its prefill
+shared.py       memory that they share: a barrier, and room for all-gathers
+arena.py        arrays in shared memory that outlive a piece of work: the KV cache
+group.py        a process group: forked, told what to do, ended
+model_group.py  what a group does for a model: one picture, its prefill, words
 
 Every process runs the same functions as a thread of a team (../teams.py): tensor parallelism. They
 are there where `load(..., processes=True)` asks for them, and in the commands that look at single

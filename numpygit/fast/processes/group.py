@@ -6,11 +6,13 @@ import contextlib
 import gc
 import logging
 import os
+import pickle
 import platform
 import select
 import signal
 import sys
 import threading
+import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,14 +20,17 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ...errors import UserError
-from ...model.params import Array
 from ..threads import blas_threads, check_threads, find_openblas
+from .arena import Place
 from .shared import Rank, Shared
 
-Work = Callable[[Any], Any]  # a Rank does its part
+Work = Callable[..., Any]  # a Rank does its part, with what is given by name
+Given = Mapping[str, Any]
 Result = TypeVar("Result")
 LOG = logging.getLogger("numpygit")
 PARENT_CHECK = 5000  # milliseconds after which an idle process asks whether its parent is there
+AWAKE = 0.001  # seconds in which it looks for more work before it sleeps: the next word
+ORDER = 65_536  # bytes that are read at once: an order has some hundred
 STOPS = (signal.SIGINT, signal.SIGTERM)  # held back while processes begin and end
 
 
@@ -80,24 +85,21 @@ class ProcessGroup:
         finally:
             os.close(read_end)
 
-    def run(
-        self, number: int, given: Mapping[str, Array], take: Callable[[Any], Result]
-    ) -> Result | None:
-        """Do a piece of work together: write `given` into the shared arrays, `take` what comes out.
+    def run(self, number: int, given: Given, take: Callable[[Any], Result]) -> Result | None:
+        """Do a piece of work together, and `take` what comes out.
 
-        None, and nothing is done, while another thread has the group, in a child that was forked
-        from this process, and once one of the group has ended. What ends the work early, Ctrl-C
-        too, ends the group.
+        `given` are its arguments; a Place stands for an array of the arena. None, and nothing is
+        done, while another thread has the group, in a child that was forked from this process, and
+        once one of the group has ended. What ends the work early, Ctrl-C too, ends the group.
         """
         if not self.alive() or not self._busy.acquire(blocking=False):
             return None
         try:
-            for name, array in given.items():
-                self.shared.arrays[name][:] = array
+            order = pickle.dumps((number, given))
             with blas_threads(1):
                 for pipe in self.pipes:
-                    os.write(pipe, bytes([number]))
-                return take(self.works[number](self.rank))
+                    os.write(pipe, order)
+                return take(do(self.works[number], self.rank, given))
         except (LostError, BrokenPipeError) as error:
             LOG.warning("a process that helped is gone (%s); threads go on without it", error)
             self.close()
@@ -195,13 +197,23 @@ def serve(rank: int, read_end: int, works: Sequence[Work], shared: Shared, *, pa
     waiting = select.poll()
     waiting.register(read_end, select.POLLIN)
     while True:
-        told = waiting.poll(PARENT_CHECK)
+        until = time.perf_counter() + AWAKE
+        while not (told := waiting.poll(0)) and time.perf_counter() < until:
+            os.sched_yield()
+        told = told or waiting.poll(PARENT_CHECK)
         check()
-        number = os.read(read_end, 1) if told else None
-        if number == b"":
+        order = os.read(read_end, ORDER) if told else None
+        if order == b"":
             return
-        if number:
-            works[number[0]](member)
+        if order:
+            number, given = pickle.loads(order)
+            do(works[number], member, given)
+
+
+def do(work: Work, rank: Rank, given: Given) -> Any:
+    """Do one process's part of a piece of work."""
+    look = rank.shared.arena.array
+    return work(rank, **{name: look(x) if isinstance(x, Place) else x for name, x in given.items()})
 
 
 def let_go(read_end: int) -> None:

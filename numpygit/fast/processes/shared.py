@@ -1,4 +1,4 @@
-"""Memory that several processes share: a barrier, and room for what they gather.
+"""Memory that several processes share: a barrier, room for what they gather, and an arena.
 
 Each process counts its steps in a cell of its own, and looks at the others' cells until all have
 come as far: that takes a microsecond or two, where waking a thread takes 50 and more.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
-from mmap import mmap
+from collections.abc import Callable
 
 import numpy as np
 
 from ...model.params import Array
-from ..teams import Member, Team
+from ..teams import WHOLE, Member, Team
+from .arena import Arena, reserve
 
 RING = 8  # gathered arrays that are kept: a layer reads what was gathered up to three times before
 CELL = 16  # numbers of 8 bytes from one process's cell to the next: each has cache lines of its own
@@ -24,40 +24,67 @@ LOOKS_PER_YIELD, LOOKS_PER_CHECK = 200, 5000  # giving way, and asking who is st
 class Shared:
     """Memory for `size` processes, each of which is forked after this is made.
 
-    `numbers` is how large a gathered array may be; `arrays` are shapes of float32 arrays by name.
+    `numbers` is how large a gathered array may be; `room` is how many bytes the arena has.
     """
 
-    def __init__(self, size: int, *, numbers: int, arrays: Mapping[str, tuple[int, ...]]) -> None:
-        head = 8 * CELL * size
-        counts = [RING * numbers, *(math.prod(shape) for shape in arrays.values())]
-        memory = mmap(-1, head + 4 * sum(counts))
-        self.size = size
-        self.cells = memoryview(memory)[:head].cast("Q")
-        pieces = np.split(np.frombuffer(memory, np.float32, offset=head), np.cumsum(counts)[:-1])
-        self.ring = pieces[0].reshape(RING, numbers)
-        self.arrays = {
-            name: piece.reshape(shape)
-            for (name, shape), piece in zip(arrays.items(), pieces[1:], strict=True)
+    def __init__(self, size: int, *, numbers: int, room: int) -> None:
+        self.size, self.numbers = size, numbers
+        self.cells = {  # for each size of teams, each process's steps
+            size // teams: memoryview(reserve(8 * CELL * size)).cast("Q")
+            for teams in range(1, size // 2 + 1)
         }
+        count = size // 2 * RING * numbers
+        rings = np.frombuffer(reserve(4 * count), np.float32, count)
+        self.rings = rings.reshape(size // 2, RING, numbers)  # one for each team
+        self.arena = Arena(room)
 
 
 class Rank(Member):
-    """One process of a group; `rank` 0 is the one that asked.
+    """One process of a group, or of a team of so many of them; rank 0 of the group is who asked.
 
     `check` looks whether the others are there: it raises LostError in rank 0, and ends others.
     """
 
-    def __init__(self, shared: Shared, rank: int, *, check: Callable[[], None]) -> None:
-        super().__init__(Team(shared.size), rank)
-        self.shared, self.check = shared, check
+    def __init__(
+        self, shared: Shared, process: int, *, check: Callable[[], None], team: int = 0
+    ) -> None:
+        size = team or shared.size
+        number, rank = divmod(process, size)
+        super().__init__(Team(size), rank)
+        self.shared, self.process, self.check = shared, process, check
+        self.cells, self.ring = shared.cells[size], shared.rings[number]
+        self.all = range(number * size, number * size + size)
         self.steps = 0
+        self.teams: dict[int, Rank] = {size: self}
+
+    def in_teams(self, work: Callable[[slice, Member], object], pictures: int) -> None:
+        """Call `work` with each picture and each member of its team; all have ended it then.
+
+        There are as many teams as pictures, of equal size, at the same time.
+        """
+        teams = min(pictures, self.shared.size)
+        size = self.shared.size // teams
+        number = self.process // size
+        if number < teams:
+            member = self.of_team(size)
+            for picture in range(number, pictures, teams):
+                work(slice(picture, picture + 1), member)
+        self.meet()
+
+    def of_team(self, size: int) -> Member:
+        """Be a member of a team of so many processes."""
+        if size == 1:
+            return WHOLE
+        if size not in self.teams:
+            self.teams[size] = Rank(self.shared, self.process, check=self.check, team=size)
+        return self.teams[size]
 
     def meet(self) -> None:
-        """Wait until all processes have come to this step."""
-        cells, looks = self.shared.cells, 0
+        """Wait until all processes of the team have come to this step."""
+        cells, looks = self.cells, 0
         self.steps += 1
-        cells[self.rank * CELL] = self.steps
-        for other in range(self.shared.size):
+        cells[self.process * CELL] = self.steps
+        for other in self.all:
             while cells[other * CELL] < self.steps:
                 looks += 1
                 if looks % LOOKS_PER_YIELD == 0:
@@ -65,14 +92,11 @@ class Rank(Member):
                 if looks % LOOKS_PER_CHECK == 0:
                     self.check()
 
-    def gather(self, *parts: Array, own: slice, total: int, axis: int = 0) -> tuple[Array, ...]:
-        """Join the parts of all processes, as threads of a team do; the arrays live in the ring."""
-        found = []
-        for part in parts:
-            shape = (total, part.shape[1]) if axis == 0 else (len(part), total)
-            whole = self.shared.ring[self.gathered % RING][: math.prod(shape)].reshape(shape)
-            whole[np.index_exp[own] if axis == 0 else np.index_exp[:, own]] = part
-            self.gathered += 1
-            found.append(whole)
+    def gather(self, part: Array, *, own: slice, total: int, axis: int = 0) -> Array:
+        """Join the parts of all processes, as threads of a team do; the array lives in the ring."""
+        shape = (total, part.shape[1]) if axis == 0 else (len(part), total)
+        whole = self.ring[self.gathered % RING][: math.prod(shape)].reshape(shape)
+        whole[np.index_exp[own] if axis == 0 else np.index_exp[:, own]] = part
+        self.gathered += 1
         self.meet()
-        return tuple(found)
+        return whole

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ...errors import UserError, expect, shown
-from ...fast.processes.pictures import PictureGroup
+from ...fast.processes.model_group import ModelGroup
 from ...loading.hub.push import push
 from ...loading.pruned_heads import pruned_heads
 from ...model.params import Array
@@ -51,7 +51,7 @@ class PretrainedModel:
     opens: ClassVar[Callable[..., Any]]  # (class, name, keywords) -> a model
     threads: int | None = None  # see GitForCausalLM
     plain: bool = False
-    group: PictureGroup | None = None
+    group: ModelGroup | None = None
 
     base_model_prefix = "git"
     main_input_name = "input_ids"

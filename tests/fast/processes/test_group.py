@@ -29,7 +29,7 @@ def test_a_process_that_ends_in_the_middle():
         rank.meet()
         return "never"
 
-    found = ProcessGroup([leave], Shared(2, numbers=1, arrays={}))
+    found = ProcessGroup([leave], Shared(2, numbers=1, room=1))
     assert found.run(0, {}, str) is None
     assert not found.alive()
 
@@ -41,7 +41,7 @@ def test_what_stops_this_process_ends_the_others(mistake):
             raise mistake
         rank.meet()
 
-    found = ProcessGroup([stop], Shared(3, numbers=1, arrays={}))
+    found = ProcessGroup([stop], Shared(3, numbers=1, room=1))
     pids = list(found.pids)
     with pytest.raises(mistake):
         found.run(0, {}, str)
@@ -107,7 +107,7 @@ def work(rank):
     rank.meet()
     time.sleep(60 if rank.rank == 0 and sys.argv[1] == "busy" else 0)
     rank.meet()
-group = ProcessGroup([work], Shared(3, numbers=1, arrays={}))
+group = ProcessGroup([work], Shared(3, numbers=1, room=1))
 print(*group.pids, flush=True)
 if sys.argv[1] == "busy":
     group.run(0, {}, bool)
@@ -176,7 +176,7 @@ if sys.argv[1] == "closed":
     os.close(0), os.close(1), os.close(2)
 else:
     many = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
-group = ProcessGroup([lambda rank: rank.meet() or True], Shared(3, numbers=1, arrays={}))
+group = ProcessGroup([lambda rank: rank.meet() or True], Shared(3, numbers=1, room=1))
 good = all(group.run(0, {}, bool) for _ in range(3)) and group.alive()
 group.close()
 os._exit(0 if good else 1)

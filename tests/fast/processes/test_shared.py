@@ -13,14 +13,15 @@ pytestmark = pytest.mark.skipif(not group.can_fork(), reason="processes need Lin
 
 
 def test_what_is_gathered_lives_as_long_as_the_ring():
-    def work(rank: Rank) -> list[np.ndarray]:
-        whole = np.arange(30, dtype=np.float32).reshape(5, 6) + rank.shared.arrays["x"][0]
+    def work(rank: Rank, x: np.ndarray) -> list[np.ndarray]:
+        whole = np.arange(30, dtype=np.float32).reshape(5, 6) + x[0]
         rows, columns = rank.own(5), rank.own(6)
         kept = []
         for number in range(3 * RING):
             one, two = whole + number, whole - number
-            kept += rank.gather(one[rows], two[rows], own=rows, total=5)
-            kept += rank.gather(one[:, columns], own=columns, total=6, axis=1)
+            kept.append(rank.gather(one[rows], own=rows, total=5))
+            kept.append(rank.gather(two[rows], own=rows, total=5))
+            kept.append(rank.gather(one[:, columns], own=columns, total=6, axis=1))
             np.testing.assert_array_equal(kept[-1], one)
             np.testing.assert_array_equal(kept[-2], two)
             np.testing.assert_array_equal(kept[-3], one)
@@ -28,5 +29,6 @@ def test_what_is_gathered_lives_as_long_as_the_ring():
 
     found = simple(work, 4)
     last = np.arange(30, dtype=np.float32).reshape(5, 6) + 7 + 3 * RING - 1
-    np.testing.assert_array_equal(found.run(0, {"x": np.full(3, 7)}, list)[-1], last)
+    given = found.shared.arena.put(np.full(3, 7))
+    np.testing.assert_array_equal(found.run(0, {"x": given.place}, list)[-1], last)
     found.close()

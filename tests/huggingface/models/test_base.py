@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from numpygit import GitConfig, GitForCausalLM, GitModel, GitVisionModel, UserError
-from numpygit.fast.processes.pictures import start
+from numpygit.fast.processes.model_group import start
 
 SIZES: dict[str, Any] = {
     "vocab_size": 61, "hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4,

@@ -1,0 +1,199 @@
+"""What a process group does for a model: a picture, its prefill, and the words of all texts."""
+
+from __future__ import annotations
+
+import logging
+import math
+from functools import partial
+from typing import Any
+
+from ...model.config import Config, VisionConfig
+from ...model.layers import KeyValue
+from ...model.params import Array, Git, Text, Vision, named_arrays
+from .. import words
+from ..teams import Member
+from ..towers import prefill_pictures, vision_tower, word_tower
+from .arena import Arena, FullError, Place
+from .group import ProcessGroup, Work, can_fork
+from .shared import Rank, Shared
+
+LOG = logging.getLogger("numpygit")
+PICTURES = 48  # the arena has room for the keys and values of so many, or for as much of words
+
+
+def start(params: Git | Vision, config: Any, *, size: int) -> ModelGroup | None:
+    """Fork processes for a model; None where that cannot be.
+
+    They have the parameters as they are now. What changed an array in place would change it here
+    and not there, so all of them are made read-only, as they are where they come from a file.
+    """
+    if size < 2 or not can_fork():
+        return None
+    for _, array in named_arrays(params):
+        array.flags.writeable = False
+    try:
+        return ModelGroup(params, config, size=size)
+    except OSError as error:
+        LOG.warning("threads take the place of processes: %s", error)
+        return None
+
+
+class SharedLayers(tuple[KeyValue, ...]):
+    """Keys and values of all layers, in one array of an arena: `place`, (L, 2, B, N, S, A)."""
+
+    place: Place
+    arena: Arena
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be a plain tuple where it is copied or pickled: the copy is not in the arena."""
+        return tuple, (list(self),)
+
+
+class ModelGroup:
+    """Processes that encode a still, prefill for a picture, and read the words of all texts.
+
+    Each method answers None, and has done nothing, where the processes do not know what is given
+    or have no room for it: threads do it then.
+    """
+
+    def __init__(self, params: Git | Vision, config: Any, *, size: int) -> None:
+        self.vision = params.vision if isinstance(params, Git) else params
+        self.text = params.text if isinstance(params, Git) else None
+        of_vision: VisionConfig = config if self.text is None else config.vision_config
+        side, D = of_vision.image_size, of_vision.hidden_size
+        M = (side // of_vision.patch_size) ** 2 + 1
+        self.still, self.tokens = (of_vision.num_channels, side, side), (M, D)
+        self.widest = max(D, of_vision.intermediate_size)
+        works: list[Work] = [partial(encode_part, p=self.vision, config=of_vision)]
+        cached = 0  # keys and values of a picture
+        if self.text is not None:
+            D, L = config.hidden_size, len(self.text.blocks)
+            self.widest = max(self.widest, D, config.intermediate_size)
+            works.append(partial(prefill_part, p=self.text, config=config))
+            works.append(partial(words_part, p=self.text, config=config))
+            cached = 2 * L * M * D
+        self.memory = (M, D)
+        numbers = self.widest * M
+        room = 4 * (PICTURES * cached + size * (math.prod(self.still) + numbers))
+        self.processes = ProcessGroup(works, Shared(size, numbers=numbers, room=room))
+        self.arena = self.processes.shared.arena
+
+    def encode(self, pixels: Array, p: Vision) -> Array | None:
+        """Encode stills of the model's own size (B, C, H, W) -> (B, M, D)."""
+        if p is not self.vision or pixels.shape[1:] != self.still or not self.processes.alive():
+            return None
+        try:
+            given, found = self.arena.put(pixels), self.arena.empty(len(pixels), *self.tokens)
+        except FullError:
+            return None
+        names = {"pixels": given.place, "tokens": found.place}
+        return self.processes.run(0, names, lambda _: found.array)
+
+    def empty_layers(self, shape: tuple[int, int, int, int]) -> SharedLayers | None:
+        """Make room for the keys and values of all layers, each (B, N, S, A)."""
+        if self.text is None or not self.processes.alive():
+            return None
+        try:
+            room = self.arena.empty(len(self.text.blocks), 2, *shape)
+        except FullError:
+            return None
+        layers = SharedLayers(KeyValue(k, v) for k, v in room.array)
+        layers.place, layers.arena = room.place, self.arena
+        return layers
+
+    def prefill(
+        self, memory: Array, p: Text, keep: tuple[KeyValue, ...], first: int
+    ) -> bool | None:
+        """Prefill for pictures first, first + 1, ... of a batch, memory (B, M, D), into `keep`."""
+        place = self.place_of(keep)
+        if p is not self.text or memory.shape[1:] != self.memory or place is None:
+            return None
+        try:
+            given = self.arena.put(memory)
+        except FullError:
+            return None
+        names = {"memory": given.place, "keep": place, "first": first}
+        return self.processes.run(1, names, lambda _: True)
+
+    def read_words(
+        self, x: Array, p: Text, image_kv: tuple[KeyValue, ...], past: tuple[KeyValue, ...],
+        keep: tuple[KeyValue, ...], mask: Array | None,
+    ) -> Array | None:  # fmt: skip
+        """Read words x (B * T, D) -> logits of the last one of each text, (B, V)."""
+        image, longer = self.place_of(image_kv), self.place_of(keep)
+        too_many = len(x) * self.widest > self.processes.shared.numbers
+        if p is not self.text or image is None or longer is None or too_many:
+            return None
+        try:
+            earlier = past if self.place_of(past) else self.copy_of(past)
+            of_words = self.arena.put(x)
+            visible = None if mask is None else self.arena.put(mask)
+            logits = self.arena.empty(len(past[0].k), len(p.head.weight))
+        except FullError:
+            return None
+        names = {
+            "x": of_words.place,
+            "image_kv": image,
+            "past": self.place_of(earlier),
+            "keep": longer,
+            "mask": None if visible is None else visible.place,
+            "logits": logits.place,
+        }
+        return self.processes.run(2, names, lambda _: logits.array)
+
+    def place_of(self, layers: tuple[KeyValue, ...]) -> Place | None:
+        """Say where these keys and values lie in the arena; None where they do not."""
+        if not isinstance(layers, SharedLayers) or layers.arena is not self.arena:
+            return None
+        return layers.place if self.processes.alive() else None
+
+    def copy_of(self, layers: tuple[KeyValue, ...]) -> SharedLayers:
+        """Copy keys and values into the arena; raises FullError."""
+        copy = self.empty_layers(layers[0].k.shape)
+        if copy is None:
+            raise FullError
+        for into, kv in zip(copy, layers, strict=True):
+            into.k[:], into.v[:] = kv
+        return copy
+
+    def close(self) -> None:
+        """End the processes; threads take their place."""
+        self.processes.close()
+
+
+def encode_part(
+    rank: Rank, *, pixels: Array, tokens: Array, p: Vision, config: VisionConfig
+) -> None:
+    """Do one process's part of the vision encoder: pixels (B, C, H, W) -> tokens (B, M, D)."""
+
+    def encode(picture: slice, member: Member) -> None:
+        found = vision_tower(pixels[picture], p, config=config, interpolate=False, member=member)
+        if member.rank == 0:
+            tokens[picture] = found
+
+    rank.in_teams(encode, len(pixels))
+
+
+def prefill_part(
+    rank: Rank, *, memory: Array, keep: Array, first: int, p: Text, config: Config
+) -> None:
+    """Do one process's part of prefill: memory (B, M, D) -> keys and values in `keep`."""
+    room = keep[:, :, first : first + len(memory)]
+
+    def write(picture: slice, member: Member) -> None:
+        layers = [KeyValue(k[picture], v[picture]) for k, v in room]
+        prefill_pictures(memory[picture], p, config=config, keep=layers, member=member)
+
+    rank.in_teams(write, len(memory))
+
+
+def words_part(
+    rank: Rank, *, x: Array, image_kv: Array, past: Array, keep: Array, mask: Array | None,
+    logits: Array, p: Text, config: Config,
+) -> None:  # fmt: skip
+    """Do one process's part of words -> keys and values in `keep`, and some of the logits."""
+    layers = ([KeyValue(k, v) for k, v in array] for array in (image_kv, past, keep))
+    last = word_tower(x, p, *layers, config=config, mask=mask, member=rank)
+    own = rank.own(len(p.head.weight))
+    logits[:, own] = words.linear(last, p.head, rows=own)
+    rank.meet()  # all have written theirs

@@ -1,0 +1,237 @@
+"""Pictures and words by several processes: the same numbers, and whose parameters they have."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from processes_at_work import gone
+
+import numpygit
+from numpygit.fast.processes import group, model_group
+from numpygit.fast.processes.group import LostError, check_children
+from numpygit.fast.processes.model_group import ModelGroup, SharedLayers, start
+from numpygit.fast.towers import PLAIN, fast_towers
+from numpygit.huggingface.models import GitForCausalLM
+from numpygit.model.generate import keep_rows
+from numpygit.model.params import named_arrays
+from numpygit.model.text import prefill
+from numpygit.model.vision import image_tokens
+
+EXAMPLE = sorted((Path(numpygit.__file__).parent / "storybook" / "examples").glob("*.png"))[0]
+
+pytestmark = pytest.mark.skipif(not group.can_fork(), reason="processes need Linux")
+
+
+@pytest.fixture
+def model(storybook) -> GitForCausalLM:
+    return storybook.model
+
+
+@pytest.fixture
+def pixels(storybook) -> np.ndarray:
+    return storybook.pixels(EXAMPLE)
+
+
+@pytest.fixture
+def started(model) -> Iterator[ModelGroup]:
+    found = start(model.params, model.config, size=2)
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "pictures"), [(2, 1), (3, 1), (5, 1), (4, 2), (5, 2), (7, 3), (2, 5)]
+)
+def test_pictures_are_the_same_from_any_number_of_processes(model, pixels, size, pictures):
+    params, config = model.params, model.config
+    pixels = np.concatenate([np.roll(pixels, 9 * i, axis=3) for i in range(pictures)])
+    found = start(params, config, size=size)
+    try:
+        expected = image_tokens(pixels, params.vision, config=config.vision_config)
+        for _ in range(2):
+            seen = found.encode(pixels, params.vision)
+            np.testing.assert_allclose(seen, expected, atol=1e-5)
+        memory = model.memory(pixels)
+        cache = prefill(memory, params.text, config=config)
+        shape = (pictures + 2, *cache.image_kv[0].k.shape[1:])
+        keep = found.empty_layers(shape)
+        for kv in keep:
+            kv.k[:], kv.v[:] = np.nan, np.nan
+        for _ in range(2):
+            assert found.prefill(memory, params.text, keep, 1)
+        for kept, kv in zip(keep, cache.image_kv, strict=True):
+            for room, expected in zip(kept, kv, strict=True):
+                np.testing.assert_allclose(room[1:-1], expected, atol=1e-5)
+                assert np.isnan(room[[0, -1]]).all()
+    finally:
+        found.close()
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+@pytest.mark.parametrize(("pictures", "texts"), [(1, 1), (1, 4), (3, 1), (2, 3)])
+def test_words_are_the_same_from_any_number_of_processes(model, pixels, size, pictures, texts):
+    """A prompt of three words, one of them padding, a word, rows in another order, two words."""
+    p, config, B = model.params.text, model.config, pictures * texts
+    memory = np.concatenate([model.memory(np.roll(pixels, 9 * i, axis=3)) for i in range(pictures)])
+    rng, mask = np.random.default_rng(5), np.ones((B, 3), np.int64)
+    mask[::2, 0] = 0
+    found = start(model.params, config, size=size)
+    fast, plain = fast_towers(2, found), PLAIN["absolute"]
+    try:
+        mine, expected = (t.prefill(memory, p, config=config) for t in (fast, plain))
+        mine, expected = (keep_rows(c, np.arange(pictures).repeat(texts)) for c in (mine, expected))
+        for words, order in ((3, np.arange(B)), (1, np.arange(B)[::-1]), (2, np.arange(B))):
+            ids = rng.integers(10, 150, (B, words))
+            new_mask = mask if words == 3 else None
+            logits, mine = fast.decode_step(ids, mine, p, config=config, attention_mask=new_mask)
+            exact, expected = plain.decode_step(
+                ids, expected, p, config=config, attention_mask=new_mask
+            )
+            assert isinstance(mine.text_kv, SharedLayers)
+            np.testing.assert_allclose(logits, exact[:, -1:], atol=2e-4)
+            for one, other in zip(mine.text_kv, expected.text_kv, strict=True):
+                np.testing.assert_allclose(one.k, other.k, atol=1e-4)
+                np.testing.assert_allclose(one.v, other.v, atol=1e-4)
+            mine, expected = keep_rows(mine, order), keep_rows(expected, order)
+    finally:
+        found.close()
+
+
+def test_what_the_group_does_not_know_is_left_to_threads(model, started, pixels):
+    params, memory = model.params, model.memory(pixels)
+    assert started.encode(pixels[:, :, :16, :16], params.vision) is None
+    changed = numpygit.GitVisionModel(model.config.vision_config).params
+    assert started.encode(pixels, changed) is None
+    keep = started.empty_layers((1, 2, memory.shape[1], 3))
+    assert started.prefill(memory[:, :-1], params.text, keep, 0) is None
+    assert started.prefill(memory, params.text, tuple(keep), 0) is None  # not in the arena
+    other = GitForCausalLM(model.config, seed=1)
+    assert started.prefill(memory, other.params.text, keep, 0) is None
+
+
+def test_words_that_the_group_does_not_know_are_left_to_threads(model, started, pixels):
+    params, config = model.params, model.config
+    p = params.text
+    cache = fast_towers(2, started).prefill(model.memory(pixels), p, config=config)
+    keep = started.empty_layers((1, *cache.text_kv[0].k.shape[1:2], 1, cache.text_kv[0].k.shape[3]))
+    x = np.ones((1, config.hidden_size), np.float32)
+    assert started.read_words(x, p, *cache[:2], keep, None) is not None
+    other = GitForCausalLM(config, seed=1).params.text
+    assert started.read_words(x, other, *cache[:2], keep, None) is None
+    assert started.read_words(x, p, tuple(cache.image_kv), cache.text_kv, keep, None) is None
+    assert started.read_words(x, p, *cache[:2], tuple(keep), None) is None
+    many = np.ones((cache.image_kv[0].k.shape[2] + 1, config.hidden_size), np.float32)
+    assert started.read_words(many, p, *cache[:2], keep, None) is None
+    started.close()
+    assert started.read_words(x, p, *cache[:2], keep, None) is None
+    assert started.empty_layers((1, 1, 1, 1)) is None
+
+
+def test_a_full_arena_leaves_the_work_to_threads(model, started, pixels, monkeypatch):
+    p, config, memory = model.params.text, model.config, model.memory(pixels)
+    towers, x = fast_towers(2, started), np.ones((1, config.hidden_size), np.float32)
+    cache = towers.prefill(memory, p, config=config)
+    N, A = cache.image_kv[0].k.shape[1], cache.image_kv[0].k.shape[3]
+    keep = started.empty_layers((1, N, 1, A))
+    held = [started.arena.empty((end - begin) // 4) for begin, end in list(started.arena.gaps)]
+    assert started.arena.gaps == []
+    assert started.encode(pixels, model.params.vision) is None
+    assert started.prefill(memory, p, cache.image_kv, 0) is None
+    assert started.empty_layers((1, N, 1, A)) is None
+    assert started.read_words(x, p, *cache[:2], keep, None) is None
+    expected = PLAIN["absolute"].decode_step(np.full((1, 1), 7), cache, p, config=config)[0]
+    mine = towers.decode_step(np.full((1, 1), 7), cache, p, config=config)[0]
+    np.testing.assert_allclose(mine, expected, atol=2e-4)
+    del held
+    assert started.read_words(x, p, *cache[:2], keep, None) is not None
+
+
+def test_a_cache_is_copied_and_pickled_as_plain_arrays(model, started, pixels):
+    cache = fast_towers(2, started).prefill(
+        model.memory(pixels), model.params.text, config=model.config
+    )
+    for other in (pickle.loads(pickle.dumps(cache)), copy.deepcopy(cache)):
+        assert type(other.image_kv) is tuple
+        np.testing.assert_array_equal(other.image_kv[-1].v, cache.image_kv[-1].v)
+
+
+def test_a_cache_outlives_its_group(model, pixels):
+    found = start(model.params, model.config, size=2)
+    pids = list(found.processes.pids)
+    memory = model.memory(pixels)
+    cache = fast_towers(2, found).prefill(memory, model.params.text, config=model.config)
+    del found
+    assert all(gone(pid) for pid in pids)
+    expected = prefill(memory, model.params.text, config=model.config)
+    np.testing.assert_allclose(cache.image_kv[-1].k, expected.image_kv[-1].k, atol=1e-5)
+
+
+def test_a_lost_process_is_named(started):
+    (pid,) = started.processes.pids
+    os.kill(pid, signal.SIGKILL)
+    assert gone(pid)
+
+    def look_until_told() -> None:
+        while True:
+            check_children(started.processes.pids)
+
+    with pytest.raises(LostError, match=str(pid)):
+        look_until_told()
+
+
+def test_without_fork_there_are_threads(model, monkeypatch):
+    monkeypatch.setattr(model_group, "can_fork", lambda: False)
+    assert start(model.params, model.config, size=2) is None
+
+
+def test_a_process_that_has_ended_is_told(model, started, pixels):
+    (pid,) = started.processes.pids
+    os.kill(pid, signal.SIGKILL)
+    assert gone(pid)
+    assert started.encode(pixels, model.params.vision) is None
+    assert not started.processes.alive()
+    assert started.encode(pixels, model.params.vision) is None
+
+
+def test_parameters_are_made_read_only():
+    model = GitForCausalLM(numpygit.load("storybook").model.config)
+    assert any(array.flags.writeable for _, array in named_arrays(model.params))
+    found = start(model.params, model.config, size=2)
+    found.close()
+    assert not any(array.flags.writeable for _, array in named_arrays(model.params))
+    assert start(model.params, model.config, size=1) is None
+
+
+def test_a_system_that_forks_no_more_is_told(model, monkeypatch, caplog):
+    def refuse() -> int:
+        raise OSError("no more")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    assert start(model.params, model.config, size=3) is None
+    assert "threads take the place of processes: no more" in caplog.text
+
+
+def test_a_group_goes_with_its_model(storybook):
+    model = GitForCausalLM(storybook.model.config, storybook.model.params)
+    model.group = start(model.params, model.config, size=3)
+    pids = list(model.group.processes.pids)
+    del model
+    assert all(gone(pid) for pid in pids)
+
+
+def test_a_vision_encoder_alone(model, pixels):
+    p, config = model.params.vision, model.config.vision_config
+    found = start(p, config, size=2)
+    seen = found.encode(pixels, p)
+    np.testing.assert_allclose(seen, image_tokens(pixels, p, config=config), atol=1e-5)
+    assert found.empty_layers((1, 1, 1, 1)) is None
+    assert found.prefill(model.memory(pixels), model.params.text, (), 0) is None
+    assert found.read_words(pixels, model.params.text, (), (), (), None) is None
+    found.close()
