@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 
 from ..model.params import Array
-from .pool import TEAM, cut, groups, pool_of, side_by_side, spread
+from .pool import TEAM, groups, pool_of, side_by_side, spread
 from .threads import blas_sleeps_soon, blas_threads, find_openblas
 
 Result = TypeVar("Result")
@@ -46,8 +46,8 @@ class Member:
 
     def own(self, total: int) -> slice:
         """Say which of so many rows, heads or tokens are this thread's."""
-        pieces = cut(total, self.team.size)
-        return pieces[self.rank] if self.rank < len(pieces) else slice(total, total)
+        size = self.team.size
+        return slice(total * self.rank // size, total * (self.rank + 1) // size)
 
     def gather(self, part: Array, *, own: slice, total: int, axis: int = 0) -> Array:
         """Join the parts of all threads: (own rows, T) -> (total, T), or along axis 1.

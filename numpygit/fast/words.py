@@ -6,6 +6,7 @@ Twins of the functions in model/layers.py. The products are in products.py.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -46,13 +47,19 @@ def whole_linear(x: Array, p: Linear, *, plus: Array | None, member: Member, thr
 def layer_norm(x: Array, p: LayerNorm, *, eps: float) -> Array:
     """Twin of `layers.layer_norm`: (T, D) -> (T, D). Means are products with a column of 1 / D."""
     T, D = x.shape
-    average = np.full((D, 1), 1 / D, np.float32)
+    average = averaging(D)
     normed = x - x @ average
     variance = (normed * normed) @ average  # (T, 1)
     normed /= np.sqrt(variance + np.float32(eps))
     normed *= p.weight
     normed += p.bias
     return normed
+
+
+@cache
+def averaging(D: int) -> Array:
+    """Make the column of 1 / D with which a product gives means: (D, 1)."""
+    return np.full((D, 1), 1 / D, np.float32)
 
 
 def mlp(
