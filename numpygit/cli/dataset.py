@@ -25,7 +25,7 @@ from ..data.split import WHOLE
 from ..errors import UserError, complain, is_watched
 from ..huggingface.reading.address import is_address
 from ..scale.workers import alone, together
-from .loading import announce_download, how_to_load
+from .loading import announce_download, how_to_load, in_processes
 
 MOST_FOLDERS = 100  # that are held open
 READ_ON_THE_WAY = (".tar", ".tsv", ".parquet")  # their rows are not listed before the work
@@ -115,7 +115,7 @@ def speaker(options: argparse.Namespace) -> Speak:
     count = getattr(options, "num_return_sequences", None) or 1  # `evaluate` does not ask
     asked = {"max_length": options.max_length, "count": count}
     if options.workers is None:
-        return announced(alone(how, **asked), options)
+        return announced(alone(in_processes(how), **asked), options)
     return announced(together(how, options.workers, **asked), options)
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 def load_model(options: argparse.Namespace) -> Captioner:
     """Load the model that was asked for."""
     from ..captioner import load
-    from ..fast.processes.group import can_fork
     from ..huggingface.reading.address import is_address
 
     pictures = getattr(options, "pictures", None) or [options.picture]
@@ -26,7 +25,7 @@ def load_model(options: argparse.Namespace) -> Captioner:
         # before a model is downloaded for nothing
         raise NotFoundError(f"no such picture file: {shown(', '.join(pictures), 300)}")
     announce_download(options)
-    return load(**how_to_load(options), processes=can_fork() and not options.plain)
+    return load(**in_processes(how_to_load(options)))
 
 
 def subject_of(name: str) -> str | bytes:
@@ -58,6 +57,13 @@ def announce_download(options: argparse.Namespace) -> None:
     except UserError:
         megabytes = catalogue.describe(entry)["download_bytes"] / 1e6
         complain(f"{options.model} is not on this computer yet: {megabytes:.0f} MB, once")
+
+
+def in_processes(how: dict[str, Any]) -> dict[str, Any]:
+    """Add that processes help where the model is loaded, where that can be."""
+    from ..fast.processes.group import can_fork
+
+    return {**how, "processes": can_fork() and not how["plain"]}
 
 
 def how_to_load(options: argparse.Namespace) -> dict[str, Any]:

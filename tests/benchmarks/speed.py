@@ -1,7 +1,7 @@
 """How fast numpygit is, beside transformers on PyTorch and beside the products alone.
 
     python tests/benchmarks/speed.py [--peers FOLDER | --peer NAME=PYTHON] [--cores 1 2 4 8]
-        [--rounds 5] [--job NAME ...] [--processes 2 4] [--output FILE]
+        [--rounds 5] [--job NAME ...] [--processes 2 4 [--at-once 8 32]] [--output FILE]
 
 FOLDER holds the environments that make_peers.sh makes; PYTHON is one that has torch and
 transformers already. Without either only numpygit and the floor are measured. numpygit is measured
@@ -31,6 +31,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -44,12 +45,12 @@ from programs import Processes, Program, environment, kind_of, pinned, quiet_tur
 
 FLOORS = ("floor", "torch-floor")
 NUMPY_FIRST = "numpygit, NumPy first"
-FOLDERS = {"folder, 8 at once", "folder, 32 at once"}
+FOLDER = "folder, {} at once"
+FOLDERS = {FOLDER.format(size) for size in (8, 32)}
 SLOW = {  # takes minutes
     "transformers 4.37.2": {"batch 8, greedy 20", "batch 32, greedy 20", *FOLDERS},
     NUMPY_FIRST: FOLDERS,
 }
-FOLDER = "folder, 8 at once"
 LONG = 3  # seconds: of a job that takes longer the first turn counts too
 COLD_START = "cold start"
 BY_PROCESSES = "folder by processes"  # as a job: nothing but that
@@ -147,20 +148,21 @@ def measure(
 
 
 def by_processes(
-    found: dict, pythons: dict[str, str], folder: Path, cores: range, counts: list[int],
-    rounds: int, save: Callable,
+    found: dict, pythons: dict[str, str], folder: Path, cores: range, asked: argparse.Namespace,
+    save: Callable,
 ) -> None:  # fmt: skip
-    """Let several processes share the folder, 8 at once: seconds and peaks of each number."""
-    for count in counts:
-        row = f"{FOLDER}, {count} processes"
+    """Let several processes share the folder: seconds and peaks of each number of them."""
+    for count, size in product(asked.processes, asked.at_once):
+        job = FOLDER.format(size)
+        row = f"{job}, {count} processes"
         crews = {name: Processes(python, name, folder, cores, count)
                  for name, python in pythons.items()}  # fmt: skip
-        told = {name: crew.do(FOLDER, 8 * count)[1] for name, crew in crews.items()}  # warm
+        told = {name: crew.do(job, 8 * count)[1] for name, crew in crews.items()}  # warm
         times: dict[str, list[float]] = {name: [] for name in crews}
-        for _ in range(rounds):
+        for _ in range(asked.rounds):
             for name, crew in crews.items():
                 time.sleep(0.3)
-                seconds, told[name], peak = crew.do(FOLDER)
+                seconds, told[name], peak = crew.do(job)
                 times[name].append(seconds)
                 found["peaks"].setdefault(row, {})[name] = peak
         for crew in crews.values():
@@ -286,6 +288,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--pictures", type=int, default=64, help="in the folder")
     parser.add_argument("--processes", type=int, nargs="+", default=[],
                         help="let so many processes share the folder, too")  # fmt: skip
+    parser.add_argument("--at-once", type=int, nargs="+", default=[8], choices=[8, 32],
+                        help="pictures that each of them captions at once")  # fmt: skip
     parser.add_argument("--folder", type=Path, help="keep the checkpoint here, or find it here")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--job", action="append", metavar="NAME", help="only this one")
@@ -308,7 +312,7 @@ def on_cores(
     """Measure all programs on these cores."""
     pythons = peers(asked)
     if asked.job == [BY_PROCESSES]:
-        by_processes(found, pythons, folder, cores, asked.processes, asked.rounds, save)
+        by_processes(found, pythons, folder, cores, asked, save)
         return
     programs = {
         name: Program(python, kind_of(name), folder, cores) for name, python in pythons.items()
@@ -325,7 +329,7 @@ def on_cores(
     measure(found, programs, named, asked.rounds, save, alone=alone, wrong=wrong)
     for program in programs.values():
         program.process.kill()
-    by_processes(found, pythons, folder, cores, asked.processes, asked.rounds, save)
+    by_processes(found, pythons, folder, cores, asked, save)
     if COLD_START in jobs:
         found["cold"] = cold_starts(pythons, folder, cores, asked.rounds)
 
