@@ -125,11 +125,15 @@ def columns_of(tokens: Array) -> Array:
 
 
 def project(
-    image_tokens: Array, p: Text, *, eps: float, threads: int = 1, trace: Trace = no_trace
-) -> Array:
+    image_tokens: Array, p: Text, *, eps: float, threads: int = 1, group: Together | None = None,
+    trace: Trace = no_trace,
+) -> Array:  # fmt: skip
     """Twin of `text.project`: (B, M, vision D) -> memory (B, M, D). Threads take rows each."""
     if trace is not no_trace or image_tokens.size == 0:
         return text.project(image_tokens, p, eps=eps, trace=trace)
+    shared = None if group is None else group.project(image_tokens, p, eps)
+    if shared is not None:
+        return shared
     B, M, _ = image_tokens.shape
     rows = image_tokens.reshape(B * M, -1)
     memory = np.empty((B * M, len(p.projection.weight)), np.float32)
@@ -283,6 +287,9 @@ class Together(Protocol):
     def encode(self, pixels: Array, p: Vision) -> Array | None:
         """Encode a few stills, (B, C, H, W) -> (B, M, D)."""
 
+    def project(self, image_tokens: Array, p: Text, eps: float) -> Array | None:
+        """Do `text.project`."""
+
     def empty_layers(self, shape: tuple[int, int, int, int]) -> tuple[KeyValue, ...] | None:
         """Make room for keys and values, each (B, N, S, A), which all processes see."""
 
@@ -319,7 +326,7 @@ def fast_towers(threads: int, group: Together | None = None) -> Towers:
     """Take this file's functions, on so many threads, or on processes where these are quicker."""
     return Towers(
         partial(image_tokens, threads=threads, group=group),
-        partial(project, threads=threads),
+        partial(project, threads=threads, group=group),
         partial(prefill, threads=threads, group=group),
         partial(decode_step, threads=threads, group=group),
     )

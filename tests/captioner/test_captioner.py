@@ -329,11 +329,11 @@ def test_processes_do_the_work(storybook):
     pictures = sorted(EXAMPLES.glob("*.png"))[:3]
 
     def worked() -> tuple[list[str], set[str]]:
-        found = done[:2], set(done[2:])
+        found = done[:3], set(done[3:])
         done.clear()
         return found
 
-    every = ["encode_part", "prefill_part"], {"words_part"}
+    every = ["encode_part", "project_part", "prefill_part"], {"words_part"}
     assert helped.captions(pictures) == storybook.captions(pictures)
     assert worked() == every  # two pictures are for a thread each, the third is for all
     for options in ({}, {"num_beams": 3}):

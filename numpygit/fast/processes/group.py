@@ -29,7 +29,7 @@ Given = Mapping[str, Any]
 Result = TypeVar("Result")
 LOG = logging.getLogger("numpygit")
 PARENT_CHECK = 5000  # milliseconds after which an idle process asks whether its parent is there
-AWAKE = 0.001  # seconds in which it looks for more work before it sleeps: the next word
+AWAKE = 0.005  # seconds in which it looks for more work before it sleeps: the next word
 ORDER = 65_536  # bytes that are read at once: an order has some hundred
 STOPS = (signal.SIGINT, signal.SIGTERM)  # held back while processes begin and end
 

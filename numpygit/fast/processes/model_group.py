@@ -7,6 +7,7 @@ import math
 from functools import partial
 from typing import Any
 
+from ...model import text
 from ...model.config import Config, VisionConfig
 from ...model.layers import KeyValue
 from ...model.params import Array, Git, Text, Vision, named_arrays
@@ -71,6 +72,7 @@ class ModelGroup:
             self.widest = max(self.widest, D, config.intermediate_size)
             works.append(partial(prefill_part, p=self.text, config=config))
             works.append(partial(words_part, p=self.text, config=config))
+            works.append(partial(project_part, p=self.text))
             cached = 2 * L * M * D
         self.memory = (M, D)
         numbers = self.widest * M
@@ -88,6 +90,18 @@ class ModelGroup:
             return None
         names = {"pixels": given.place, "tokens": found.place}
         return self.processes.run(0, names, lambda _: found.array)
+
+    def project(self, image_tokens: Array, p: Text, eps: float) -> Array | None:
+        """Project image tokens to the text decoder's width (B, M, vision D) -> (B, M, D)."""
+        if p is not self.text or not self.processes.alive():
+            return None
+        B, M, D = *image_tokens.shape[:2], self.memory[1]
+        try:
+            given, found = self.arena.put(image_tokens), self.arena.empty(B, M, D)
+        except FullError:
+            return None
+        names = {"image_tokens": given.place, "memory": found.place, "eps": eps}
+        return self.processes.run(3, names, lambda _: found.array)
 
     def empty_layers(self, shape: tuple[int, int, int, int]) -> SharedLayers | None:
         """Make room for the keys and values of all layers, each (B, N, S, A)."""
@@ -172,6 +186,13 @@ def encode_part(
             tokens[picture] = found
 
     rank.in_teams(encode, len(pixels))
+
+
+def project_part(rank: Rank, *, image_tokens: Array, memory: Array, p: Text, eps: float) -> None:
+    """Do one process's part of `project`: some tokens of all pictures -> `memory`."""
+    own = rank.own(memory.shape[1])
+    memory[:, own] = text.project(image_tokens[:, own], p, eps=eps)
+    rank.meet()  # all have written theirs
 
 
 def prefill_part(

@@ -18,7 +18,7 @@ from .arena import Arena, reserve
 
 RING = 8  # gathered arrays that are kept: a layer reads what was gathered up to three times before
 CELL = 16  # numbers of 8 bytes from one process's cell to the next: each has cache lines of its own
-LOOKS_PER_YIELD, LOOKS_PER_CHECK = 200, 5000  # giving way, and asking who is still there
+LOOKS_PER_YIELD, LOOKS_PER_CHECK = 10, 5000  # giving way, and asking who is still there
 
 
 class Shared:

@@ -59,6 +59,9 @@ def test_pictures_are_the_same_from_any_number_of_processes(model, pixels, size,
             seen = found.encode(pixels, params.vision)
             np.testing.assert_allclose(seen, expected, atol=1e-5)
         memory = model.memory(pixels)
+        eps = config.vision_config.layer_norm_eps
+        projected = found.project(expected, params.text, eps)
+        np.testing.assert_allclose(projected, memory, atol=1e-5)
         cache = prefill(memory, params.text, config=config)
         shape = (pictures + 2, *cache.image_kv[0].k.shape[1:])
         keep = found.empty_layers(shape)
@@ -114,6 +117,10 @@ def test_what_the_group_does_not_know_is_left_to_threads(model, started, pixels)
     assert started.prefill(memory, params.text, tuple(keep), 0) is None  # not in the arena
     other = GitForCausalLM(model.config, seed=1)
     assert started.prefill(memory, other.params.text, keep, 0) is None
+    assert started.project(memory, other.params.text, 1e-5) is None
+    started.close()
+    assert started.project(memory, params.text, 1e-5) is None
+    assert started.encode(pixels, params.vision) is None
 
 
 def test_words_that_the_group_does_not_know_are_left_to_threads(model, started, pixels):
@@ -143,6 +150,7 @@ def test_a_full_arena_leaves_the_work_to_threads(model, started, pixels, monkeyp
     held = [started.arena.empty((end - begin) // 4) for begin, end in list(started.arena.gaps)]
     assert started.arena.gaps == []
     assert started.encode(pixels, model.params.vision) is None
+    assert started.project(memory, p, 1e-5) is None
     assert started.prefill(memory, p, cache.image_kv, 0) is None
     assert started.empty_layers((1, N, 1, A)) is None
     assert started.read_words(x, p, *cache[:2], keep, None) is None
@@ -232,6 +240,7 @@ def test_a_vision_encoder_alone(model, pixels):
     seen = found.encode(pixels, p)
     np.testing.assert_allclose(seen, image_tokens(pixels, p, config=config), atol=1e-5)
     assert found.empty_layers((1, 1, 1, 1)) is None
+    assert found.project(seen, model.params.text, 1e-5) is None
     assert found.prefill(model.memory(pixels), model.params.text, (), 0) is None
     assert found.read_words(pixels, model.params.text, (), (), (), None) is None
     found.close()
