@@ -109,14 +109,13 @@ def in_teams(
 
 
 def in_groups(
-    work: Callable[[slice, Member], Result], count: int, *, numbers: int, heads: int, threads: int,
-    together: Callable[[slice], Result | None] | None = None,
-) -> list[Result]:  # fmt: skip
+    work: Callable[[slice, Member], Result], count: int, *, numbers: int, heads: int, threads: int
+) -> list[Result]:
     """Do the same with groups of a batch of pictures, tokens times width numbers each, in order.
 
-    First groups in threads of their own, each on a BLAS of one thread; then what is left over, by
-    `together`, which returns None where it does nothing; else in teams or on all of OpenBLAS's
-    threads. Where NumPy has another BLAS, whose threads cannot be counted, one after the other.
+    First groups in threads of their own, each on a BLAS of one thread, then what is left over, in
+    teams or on all of OpenBLAS's threads. Where NumPy has another BLAS, whose threads cannot be
+    counted, one after the other.
     """
     if find_openblas() is None:
         threads = 1
@@ -126,10 +125,6 @@ def in_groups(
     if alone:
         with blas_threads(1):
             found = side_by_side(lambda group: work(group, WHOLE), alone, threads=threads)
-    if left and together is not None and threads > 1:
-        result = together(slice(left[0].start, left[-1].stop))
-        if result is not None:
-            return [*found, result]
     if left and size > 1:
         return found + in_teams(work, left, size=size, threads=threads)
     hands = HANDS if team == TEAM and threads > TEAM else 1

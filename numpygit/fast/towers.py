@@ -62,15 +62,13 @@ def image_tokens(
     def encode(some: slice, member: Member) -> Array:
         return vision_tower(stills[some], p, config=config, interpolate=interpolate, member=member)
 
-    def together(some: slice) -> Array | None:
-        return None if group is None else group.encode(stills[some], p)
-
     M = (pixels.shape[-2] // config.patch_size) * (pixels.shape[-1] // config.patch_size) + 1
     D, N = config.hidden_size, config.num_attention_heads
-    encoded = in_groups(
-        encode, len(stills), numbers=M * D, heads=N, threads=threads, together=together
-    )
-    tokens = np.concatenate(encoded).reshape(B, frames, -1, D)
+    encoded = None if group is None else group.encode(stills, p)
+    if encoded is None:
+        parts = in_groups(encode, len(stills), numbers=M * D, heads=N, threads=threads)
+        encoded = np.concatenate(parts)
+    tokens = encoded.reshape(B, frames, -1, D)
     if pixels.ndim == 5:
         tokens += p.temporal_embedding[:frames, None]
     return tokens.reshape(B, -1, D)
@@ -157,18 +155,12 @@ def prefill(
     (B, M, D), N = memory.shape, config.num_attention_heads
     image_kv = empty_layers((B, N, M, D // N), p, group)
 
-    def room(pictures: slice) -> list[KeyValue]:
-        return [KeyValue(layer.k[pictures], layer.v[pictures]) for layer in image_kv]
-
-    def write(pictures: slice, member: Member) -> bool:
-        keep = room(pictures)
+    def write(pictures: slice, member: Member) -> None:
+        keep = [KeyValue(layer.k[pictures], layer.v[pictures]) for layer in image_kv]
         prefill_pictures(memory[pictures], p, config=config, keep=keep, member=member)
-        return True
 
-    def together(some: slice) -> bool | None:
-        return None if group is None else group.prefill(memory[some], p, image_kv, some.start)
-
-    in_groups(write, B, numbers=M * D, heads=N, threads=threads, together=together)
+    if group is None or not group.prefill(memory, p, image_kv):
+        in_groups(write, B, numbers=M * D, heads=N, threads=threads)
     text_kv = empty_layers((B, N, 0, D // N), p, None)
     return Cache(image_kv, text_kv, np.zeros((B, 0), np.int64))
 
@@ -285,7 +277,7 @@ class Together(Protocol):
     """Processes that do a piece of work together (processes/), or answer None."""
 
     def encode(self, pixels: Array, p: Vision) -> Array | None:
-        """Encode a few stills, (B, C, H, W) -> (B, M, D)."""
+        """Encode stills, (B, C, H, W) -> (B, M, D)."""
 
     def project(self, image_tokens: Array, p: Text, eps: float) -> Array | None:
         """Do `text.project`."""
@@ -293,10 +285,8 @@ class Together(Protocol):
     def empty_layers(self, shape: tuple[int, int, int, int]) -> tuple[KeyValue, ...] | None:
         """Make room for keys and values, each (B, N, S, A), which all processes see."""
 
-    def prefill(
-        self, memory: Array, p: Text, keep: tuple[KeyValue, ...], first: int
-    ) -> bool | None:
-        """Write keys and values of pictures first, first + 1, ..., memory (B, M, D), to `keep`."""
+    def prefill(self, memory: Array, p: Text, keep: tuple[KeyValue, ...]) -> bool | None:
+        """Write the keys and values of pictures, memory (B, M, D), into `keep`."""
 
     def read_words(
         self, x: Array, p: Text, image_kv: tuple[KeyValue, ...], past: tuple[KeyValue, ...],

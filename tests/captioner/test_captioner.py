@@ -335,7 +335,7 @@ def test_processes_do_the_work(storybook):
 
     every = ["encode_part", "project_part", "prefill_part"], {"words_part"}
     assert helped.captions(pictures) == storybook.captions(pictures)
-    assert worked() == every  # two pictures are for a thread each, the third is for all
+    assert worked() == every
     for options in ({}, {"num_beams": 3}):
         assert helped.caption(pictures[0], **options) == storybook.caption(pictures[0], **options)
         assert worked() == every

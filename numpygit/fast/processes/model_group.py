@@ -115,10 +115,8 @@ class ModelGroup:
         layers.place, layers.arena = room.place, self.arena
         return layers
 
-    def prefill(
-        self, memory: Array, p: Text, keep: tuple[KeyValue, ...], first: int
-    ) -> bool | None:
-        """Prefill for pictures first, first + 1, ... of a batch, memory (B, M, D), into `keep`."""
+    def prefill(self, memory: Array, p: Text, keep: tuple[KeyValue, ...]) -> bool | None:
+        """Prefill for pictures, memory (B, M, D), into `keep`."""
         place = self.place_of(keep)
         if p is not self.text or memory.shape[1:] != self.memory or place is None:
             return None
@@ -126,7 +124,7 @@ class ModelGroup:
             given = self.arena.put(memory)
         except FullError:
             return None
-        names = {"memory": given.place, "keep": place, "first": first}
+        names = {"memory": given.place, "keep": place}
         return self.processes.run(1, names, lambda _: True)
 
     def read_words(
@@ -180,10 +178,10 @@ def encode_part(
 ) -> None:
     """Do one process's part of the vision encoder: pixels (B, C, H, W) -> tokens (B, M, D)."""
 
-    def encode(picture: slice, member: Member) -> None:
-        found = vision_tower(pixels[picture], p, config=config, interpolate=False, member=member)
+    def encode(some: slice, member: Member) -> None:
+        found = vision_tower(pixels[some], p, config=config, interpolate=False, member=member)
         if member.rank == 0:
-            tokens[picture] = found
+            tokens[some] = found
 
     rank.in_teams(encode, len(pixels))
 
@@ -195,15 +193,12 @@ def project_part(rank: Rank, *, image_tokens: Array, memory: Array, p: Text, eps
     rank.meet()  # all have written theirs
 
 
-def prefill_part(
-    rank: Rank, *, memory: Array, keep: Array, first: int, p: Text, config: Config
-) -> None:
+def prefill_part(rank: Rank, *, memory: Array, keep: Array, p: Text, config: Config) -> None:
     """Do one process's part of prefill: memory (B, M, D) -> keys and values in `keep`."""
-    room = keep[:, :, first : first + len(memory)]
 
-    def write(picture: slice, member: Member) -> None:
-        layers = [KeyValue(k[picture], v[picture]) for k, v in room]
-        prefill_pictures(memory[picture], p, config=config, keep=layers, member=member)
+    def write(pictures: slice, member: Member) -> None:
+        layers = [KeyValue(k[pictures], v[pictures]) for k, v in keep]
+        prefill_pictures(memory[pictures], p, config=config, keep=layers, member=member)
 
     rank.in_teams(write, len(memory))
 

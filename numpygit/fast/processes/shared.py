@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...model.params import Array
+from ..pool import groups
 from ..teams import WHOLE, Member, Team
 from .arena import Arena, reserve
 
@@ -58,23 +59,21 @@ class Rank(Member):
         self.teams: dict[int, Rank] = {size: self}
 
     def in_teams(self, work: Callable[[slice, Member], object], pictures: int) -> None:
-        """Call `work` with each picture and each member of its team; all have ended it then.
+        """Call `work` with some pictures, or one and the members of a team; all have ended it then.
 
-        There are as many teams as pictures, of equal size, at the same time.
+        As threads share out a batch: each process takes groups of them (`pool.groups`); what is
+        left over goes to teams of equal size, one picture each, at the same time.
         """
-        teams = min(pictures, self.shared.size)
-        size = self.shared.size // teams
-        number = self.process // size
-        if number < teams:
-            member = self.of_team(size)
-            for picture in range(number, pictures, teams):
-                work(slice(picture, picture + 1), member)
+        processes = self.shared.size
+        alone, left, size = groups(pictures, threads=processes, team=processes)
+        for group in alone[self.process :: processes]:
+            work(group, WHOLE)
+        if self.process // size < len(left):
+            work(left[self.process // size], self.of_team(size))
         self.meet()
 
-    def of_team(self, size: int) -> Member:
+    def of_team(self, size: int) -> Rank:
         """Be a member of a team of so many processes."""
-        if size == 1:
-            return WHOLE
         if size not in self.teams:
             self.teams[size] = Rank(self.shared, self.process, check=self.check, team=size)
         return self.teams[size]
