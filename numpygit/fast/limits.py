@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 ROOT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 VERSION_1 = {"cpu": ("cpu", "cpu,cpuacct", "cpuacct,cpu"), "memory": ("memory",)}  # its folders
 
 
+@cache  # reading the files takes a millisecond, and each call of a model asks
 def cpu_limit(root: Path = ROOT, own: Path = OWN) -> int | None:
     """Read how many cores this process may use at once; None without a limit."""
     limits = [cores_of(folder) for folder in folders("cpu", root, own)]

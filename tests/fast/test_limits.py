@@ -15,6 +15,7 @@ def groups(tmp_path: Path, own: str, **files: str) -> int | None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="ascii")
     (tmp_path / "own").write_text(own, encoding="ascii")
+    cpu_limit.cache_clear()  # the files are others now
     return cpu_limit(tmp_path / "cgroup", tmp_path / "own")
 
 
