@@ -354,7 +354,7 @@ def load(
     plain : bool
         Run the five files of `model/` alone, to read along or to step through; the same words.
     processes : bool
-        Fork processes that encode single pictures together with this one: quicker than threads.
+        Fork processes that share the work, as threads else do: quicker, mostly on many cores.
         Linux only, and while no other thread computes. See `numpygit.fast.processes`.
     pictures : PictureOptions, optional
         Where pictures may come from, and how they are read.

@@ -148,8 +148,9 @@ def beam_step(
             before = word[:, : group * size]
             avoid = (partial(diversity_penalty, chosen=before, penalty=penalty),)
         processors = (*search.bias, *avoid, *search.processors)
-        scores[member] = apply(processors, visible[member], log_probabilities[member])
-        best = best_candidates(scores[member], beams.totals[:, beam], search)
+        here = slice(None) if groups == 1 else member  # a slice copies nothing
+        scores[here] = apply(processors, visible[here], log_probabilities[here])
+        best = best_candidates(scores[here], beams.totals[:, beam], search)
         for b in range(B):
             slot = b * groups + group  # of this picture and group
             if done[b, group]:

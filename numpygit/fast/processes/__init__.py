@@ -3,11 +3,12 @@
 shared.py       memory that they share: a barrier, and room for all-gathers
 arena.py        arrays in shared memory that outlive a piece of work: the KV cache
 group.py        a process group: forked, told what to do, ended
-model_group.py  what a group does for a model: one picture, its prefill, words
+model_group.py  what a group does for a model: pictures, their prefill, words
 
 Every process runs the same functions as a thread of a team (../teams.py): tensor parallelism. They
-are there where `load(..., processes=True)` asks for them, and in the commands that look at single
-pictures; on Linux and x86-64 only. They are forked when the model is loaded, so that they have its
-weights without a copy; what else the program has in memory then, they hold too until they end. Not
-for a program that uses a GPU, whose other threads compute meanwhile, or that waits for any child.
+are there where `load(..., processes=True)` asks for them, and in the commands, but not with
+`--workers`; on Linux and x86-64 only, 16 at most. They are forked when the model is loaded, so that
+they have its weights without a copy; what else the program has in memory then, they hold too until
+they end. Not for a program that uses a GPU, whose other threads compute meanwhile, or that waits
+for any child.
 """

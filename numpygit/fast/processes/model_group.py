@@ -19,11 +19,12 @@ from .group import ProcessGroup, Work, can_fork
 from .shared import Rank, Shared
 
 LOG = logging.getLogger("numpygit")
+MOST = 16  # processes: of more nobody has measured what they gain, and each waits for all others
 PICTURES = 48  # the arena has room for the keys and values of so many, or for as much of words
 
 
 def start(params: Git | Vision, config: Any, *, size: int) -> ModelGroup | None:
-    """Fork processes for a model; None where that cannot be.
+    """Fork `size` processes for a model, or the most that are known to help; None without any.
 
     They have the parameters as they are now. What changed an array in place would change it here
     and not there, so all of them are made read-only, as they are where they come from a file.
@@ -33,7 +34,7 @@ def start(params: Git | Vision, config: Any, *, size: int) -> ModelGroup | None:
     for _, array in named_arrays(params):
         array.flags.writeable = False
     try:
-        return ModelGroup(params, config, size=size)
+        return ModelGroup(params, config, size=min(size, MOST))
     except OSError as error:
         LOG.warning("threads take the place of processes: %s", error)
         return None

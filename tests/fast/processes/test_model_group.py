@@ -215,6 +215,13 @@ def test_parameters_are_made_read_only():
     assert start(model.params, model.config, size=1) is None
 
 
+def test_no_more_processes_than_are_known_to_help(model, monkeypatch):
+    monkeypatch.setattr(model_group, "MOST", 3)
+    found = start(model.params, model.config, size=5)
+    assert len(found.processes.pids) == 2
+    found.close()
+
+
 def test_a_system_that_forks_no_more_is_told(model, monkeypatch, caplog):
     def refuse() -> int:
         raise OSError("no more")
