@@ -355,7 +355,7 @@ def load(
         Run the five files of `model/` alone, to read along or to step through; the same words.
     processes : bool
         Fork processes that share the work, as threads else do: quicker, mostly on many cores.
-        Linux only, and while no other thread computes. See `numpygit.fast.processes`.
+        Linux on x86-64, while no other thread computes. See `numpygit.fast.processes`.
     pictures : PictureOptions, optional
         Where pictures may come from, and how they are read.
     wording : Wording, optional

@@ -5,7 +5,7 @@ layers.py      linear, norm, MLP for image tokens      attention.py   their atte
 words.py       layers for words, a few rows at a time  products.py    products of few rows
 pool.py        threads that share work                 teams.py       threads on one picture
 threads.py     the threads of OpenBLAS
-processes/     processes in place of threads, on one picture
+processes/     processes in place of threads
 limits.py      cores that a process may use            memory.py      memory that it may have
 
 Here is what happens before NumPy is imported, so that nothing is imported above.

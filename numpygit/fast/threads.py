@@ -121,17 +121,17 @@ def check_threads(threads: int | None) -> None:
 
 
 _limits: dict[object, int] = {}  # in force now, the last of them counts; before all, the user's
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def begin_again() -> None:
     """Forget, in a child that was forked, what its parent's threads were doing.
 
-    They are not there to let the lock go or to take their limits back. The number of threads goes
-    back to what it was before the first limit.
+    They are not there to take their limits back. The number of threads goes back to what it was
+    before the first limit.
     """
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     before, blas = _limits.get("before"), find_openblas()
     _limits.clear()
     if before is not None and blas is not None:
@@ -139,7 +139,12 @@ def begin_again() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=begin_again)
+    # no fork while OpenBLAS counts its threads anew: it holds a lock then, for ever in the child
+    os.register_at_fork(
+        before=lambda: _lock.acquire(),
+        after_in_parent=lambda: _lock.release(),
+        after_in_child=begin_again,
+    )
 
 
 @contextmanager

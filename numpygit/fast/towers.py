@@ -52,7 +52,7 @@ def image_tokens(
     group: Together | None = None,
     trace: Trace = no_trace,
 ) -> Array:
-    """Twin of `vision.image_tokens`: stills or clips -> (B, M, D). Processes may take some."""
+    """Twin of `vision.image_tokens`: stills or clips -> (B, M, D). Processes come first."""
     if trace is not no_trace or pixels.size == 0:
         return vision.image_tokens(pixels, p, config=config, interpolate=interpolate, trace=trace)
     check_pixels(pixels, p, config=config, interpolate=interpolate)
@@ -64,7 +64,7 @@ def image_tokens(
 
     M = (pixels.shape[-2] // config.patch_size) * (pixels.shape[-1] // config.patch_size) + 1
     D, N = config.hidden_size, config.num_attention_heads
-    encoded = None if group is None else group.encode(stills, p)
+    encoded = None if group is None else group.encode(stills, p, config)
     if encoded is None:
         parts = in_groups(encode, len(stills), numbers=M * D, heads=N, threads=threads)
         encoded = np.concatenate(parts)
@@ -106,8 +106,8 @@ def embed(
         return columns_of(vision.embed_patches(pixels, p, patch=patch, interpolate=interpolate))
     patches = vision.cut_patches(pixels, patch=patch)[0]
     own = member.own(len(patches) + 1)
-    tokens = patches[max(0, own.start - 1) : own.stop - 1] @ p.patch_embedding.T
-    if own.start == 0:
+    tokens = patches[max(0, own.start - 1) : max(0, own.stop - 1)] @ p.patch_embedding.T
+    if own.start == 0 < own.stop:
         tokens = np.concatenate([p.class_embedding[None], tokens])
     positions = p.position_embedding
     if interpolate:
@@ -148,7 +148,7 @@ def prefill(
     memory: Array, p: Text, *, config: Config, threads: int = 1, group: Together | None = None,
     trace: Trace = no_trace,
 ) -> Cache:  # fmt: skip
-    """Twin of `text.prefill`: memory (B, M, D) -> Cache. Processes may take some pictures."""
+    """Twin of `text.prefill`: memory (B, M, D) -> Cache. Processes come first."""
     if trace is not no_trace or not serves(config) or memory.size == 0 or not p.blocks:
         return text_of(config).prefill(memory, p, config=config, trace=trace)
 
@@ -159,7 +159,7 @@ def prefill(
         keep = [KeyValue(layer.k[pictures], layer.v[pictures]) for layer in image_kv]
         prefill_pictures(memory[pictures], p, config=config, keep=keep, member=member)
 
-    if group is None or not group.prefill(memory, p, image_kv):
+    if group is None or not group.prefill(memory, p, image_kv, config):
         in_groups(write, B, numbers=M * D, heads=N, threads=threads)
     text_kv = empty_layers((B, N, 0, D // N), p, None)
     return Cache(image_kv, text_kv, np.zeros((B, 0), np.int64))
@@ -228,9 +228,11 @@ def decode_step(
     if T > 1 or not attention_mask.all():
         mask = text.word_mask(attention_mask, image=0, now=T)  # (B, 1, T, S - M)
     N = config.num_attention_heads
+    if group is not None and not group.holds(cache.image_kv):
+        group = None
     new_kv = empty_layers((B, N, S - M, D // N), p, group)
     layers = (cache.image_kv, cache.text_kv, new_kv)
-    logits = None if group is None else group.read_words(x, p, *layers, mask)
+    logits = None if group is None else group.read_words(x, p, *layers, mask, config)
     if logits is None:
         last = word_tower(x, p, *layers, config=config, mask=mask, threads=threads)
         logits = words.linear(last, p.head, threads=threads)
@@ -276,7 +278,7 @@ def serves(config: Config) -> bool:
 class Together(Protocol):
     """Processes that do a piece of work together (processes/), or answer None."""
 
-    def encode(self, pixels: Array, p: Vision) -> Array | None:
+    def encode(self, pixels: Array, p: Vision, config: VisionConfig) -> Array | None:
         """Encode stills, (B, C, H, W) -> (B, M, D)."""
 
     def project(self, image_tokens: Array, p: Text, eps: float) -> Array | None:
@@ -285,12 +287,17 @@ class Together(Protocol):
     def empty_layers(self, shape: tuple[int, int, int, int]) -> tuple[KeyValue, ...] | None:
         """Make room for keys and values, each (B, N, S, A), which all processes see."""
 
-    def prefill(self, memory: Array, p: Text, keep: tuple[KeyValue, ...]) -> bool | None:
+    def holds(self, layers: tuple[KeyValue, ...]) -> bool:
+        """Tell whether all processes see these."""
+
+    def prefill(
+        self, memory: Array, p: Text, keep: tuple[KeyValue, ...], config: Config
+    ) -> bool | None:
         """Write the keys and values of pictures, memory (B, M, D), into `keep`."""
 
     def read_words(
         self, x: Array, p: Text, image_kv: tuple[KeyValue, ...], past: tuple[KeyValue, ...],
-        keep: tuple[KeyValue, ...], mask: Array | None,
+        keep: tuple[KeyValue, ...], mask: Array | None, config: Config,
     ) -> Array | None:  # fmt: skip
         """Do `word_tower` -> logits (B, V)."""
 

@@ -67,9 +67,9 @@ def mlp(
     member: Member = WHOLE, threads: int = 1,
 ) -> Array:  # fmt: skip
     """Twin of `layers.mlp`: (T, D) -> (T, D), `plus` added where it is given."""
-    F = len(p.up.weight)
+    T, F = len(x), len(p.up.weight)
     own = member.own(F)
-    part = linear(x, p.up, rows=own, threads=threads)  # (T, own neurons)
+    part = linear(x, p.up, rows=own, threads=threads)
     activate_in_place(part, name=activation)
     hidden = member.gather(part, own=own, total=F, axis=1)  # (T, F)
     return whole_linear(hidden, p.down, plus=plus, member=member, threads=threads)

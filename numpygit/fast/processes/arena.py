@@ -124,7 +124,7 @@ _arenas: weakref.WeakSet[Arena] = weakref.WeakSet()
 
 
 def keep_all() -> None:
-    """Never cut up again what a child that was forked may look at, as long as it lives."""
+    """Never cut up again what a child that was forked just now may look at."""
     for arena in list(_arenas):
         arena._keep_all()
 

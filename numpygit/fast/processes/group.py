@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import logging
 import os
-import pickle
 import platform
 import select
 import signal
@@ -88,14 +88,15 @@ class ProcessGroup:
     def run(self, number: int, given: Given, take: Callable[[Any], Result]) -> Result | None:
         """Do a piece of work together, and `take` what comes out.
 
-        `given` are its arguments; a Place stands for an array of the arena. None, and nothing is
-        done, while another thread has the group, in a child that was forked from this process, and
-        once one of the group has ended. What ends the work early, Ctrl-C too, ends the group.
+        `given` are its arguments, numbers or None; a Place stands for an array of the arena. None,
+        and nothing is done, while another thread has the group, in a child that was forked from
+        this process, and once one of the group has ended. What ends the work early, Ctrl-C too,
+        ends the group.
         """
         if not self.alive() or not self._busy.acquire(blocking=False):
             return None
         try:
-            order = pickle.dumps((number, given))
+            order = json.dumps([number, given]).encode()
             with blas_threads(1):
                 for pipe in self.pipes:
                     os.write(pipe, order)
@@ -206,14 +207,18 @@ def serve(rank: int, read_end: int, works: Sequence[Work], shared: Shared, *, pa
         if order == b"":
             return
         if order:
-            number, given = pickle.loads(order)
+            number, given = json.loads(order)
             do(works[number], member, given)
 
 
 def do(work: Work, rank: Rank, given: Given) -> Any:
-    """Do one process's part of a piece of work."""
-    look = rank.shared.arena.array
-    return work(rank, **{name: look(x) if isinstance(x, Place) else x for name, x in given.items()})
+    """Do one process's part of a piece of work; in JSON a Place has become a list."""
+
+    def look(value: Any) -> Any:
+        is_place = isinstance(value, tuple | list)
+        return rank.shared.arena.array(Place(*value)) if is_place else value
+
+    return work(rank, **{name: look(value) for name, value in given.items()})
 
 
 def let_go(read_end: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 from functools import partial
@@ -31,13 +32,14 @@ def start(params: Git | Vision, config: Any, *, size: int) -> ModelGroup | None:
     """
     if size < 2 or not can_fork():
         return None
-    for _, array in named_arrays(params):
-        array.flags.writeable = False
     try:
-        return ModelGroup(params, config, size=min(size, MOST))
+        group = ModelGroup(params, config, size=min(size, MOST))
     except OSError as error:
         LOG.warning("threads take the place of processes: %s", error)
         return None
+    for _, array in named_arrays(params):
+        array.flags.writeable = False
+    return group
 
 
 class SharedLayers(tuple[KeyValue, ...]):
@@ -52,16 +54,18 @@ class SharedLayers(tuple[KeyValue, ...]):
 
 
 class ModelGroup:
-    """Processes that encode a still, prefill for a picture, and read the words of all texts.
+    """Processes that encode stills, prefill for pictures, and read the words of all texts.
 
-    Each method answers None, and has done nothing, where the processes do not know what is given
-    or have no room for it: threads do it then.
+    Each method answers None, and has done nothing, where the processes do not know what is given,
+    parameters or settings that are others now, or have no room for it: threads do it then.
     """
 
     def __init__(self, params: Git | Vision, config: Any, *, size: int) -> None:
+        self.config = config = copy.deepcopy(config)
         self.vision = params.vision if isinstance(params, Git) else params
         self.text = params.text if isinstance(params, Git) else None
         of_vision: VisionConfig = config if self.text is None else config.vision_config
+        self.vision_config = of_vision
         side, D = of_vision.image_size, of_vision.hidden_size
         M = (side // of_vision.patch_size) ** 2 + 1
         self.still, self.tokens = (of_vision.num_channels, side, side), (M, D)
@@ -81,16 +85,17 @@ class ModelGroup:
         self.processes = ProcessGroup(works, Shared(size, numbers=numbers, room=room))
         self.arena = self.processes.shared.arena
 
-    def encode(self, pixels: Array, p: Vision) -> Array | None:
+    def encode(self, pixels: Array, p: Vision, config: VisionConfig) -> Array | None:
         """Encode stills of the model's own size (B, C, H, W) -> (B, M, D)."""
-        if p is not self.vision or pixels.shape[1:] != self.still or not self.processes.alive():
+        known = p is self.vision and config == self.vision_config
+        if not known or pixels.shape[1:] != self.still or not self.processes.alive():
             return None
         try:
             given, found = self.arena.put(pixels), self.arena.empty(len(pixels), *self.tokens)
         except FullError:
             return None
         names = {"pixels": given.place, "tokens": found.place}
-        return self.processes.run(0, names, lambda _: found.array)
+        return self.processes.run(0, names, lambda _: found.array.copy())
 
     def project(self, image_tokens: Array, p: Text, eps: float) -> Array | None:
         """Project image tokens to the text decoder's width (B, M, vision D) -> (B, M, D)."""
@@ -102,7 +107,7 @@ class ModelGroup:
         except FullError:
             return None
         names = {"image_tokens": given.place, "memory": found.place, "eps": eps}
-        return self.processes.run(3, names, lambda _: found.array)
+        return self.processes.run(3, names, lambda _: found.array.copy())
 
     def empty_layers(self, shape: tuple[int, int, int, int]) -> SharedLayers | None:
         """Make room for the keys and values of all layers, each (B, N, S, A)."""
@@ -116,10 +121,17 @@ class ModelGroup:
         layers.place, layers.arena = room.place, self.arena
         return layers
 
-    def prefill(self, memory: Array, p: Text, keep: tuple[KeyValue, ...]) -> bool | None:
+    def holds(self, layers: tuple[KeyValue, ...]) -> bool:
+        """Tell whether these keys and values lie in the arena."""
+        return self.place_of(layers) is not None
+
+    def prefill(
+        self, memory: Array, p: Text, keep: tuple[KeyValue, ...], config: Config
+    ) -> bool | None:
         """Prefill for pictures, memory (B, M, D), into `keep`."""
         place = self.place_of(keep)
-        if p is not self.text or memory.shape[1:] != self.memory or place is None:
+        known = p is self.text and config == self.config
+        if not known or memory.shape[1:] != self.memory or place is None:
             return None
         try:
             given = self.arena.put(memory)
@@ -130,12 +142,13 @@ class ModelGroup:
 
     def read_words(
         self, x: Array, p: Text, image_kv: tuple[KeyValue, ...], past: tuple[KeyValue, ...],
-        keep: tuple[KeyValue, ...], mask: Array | None,
+        keep: tuple[KeyValue, ...], mask: Array | None, config: Config,
     ) -> Array | None:  # fmt: skip
         """Read words x (B * T, D) -> logits of the last one of each text, (B, V)."""
         image, longer = self.place_of(image_kv), self.place_of(keep)
         too_many = len(x) * self.widest > self.processes.shared.numbers
-        if p is not self.text or image is None or longer is None or too_many:
+        known = p is self.text and config == self.config
+        if not known or image is None or longer is None or too_many:
             return None
         try:
             earlier = past if self.place_of(past) else self.copy_of(past)
@@ -152,7 +165,7 @@ class ModelGroup:
             "mask": None if visible is None else visible.place,
             "logits": logits.place,
         }
-        return self.processes.run(2, names, lambda _: logits.array)
+        return self.processes.run(2, names, lambda _: logits.array.copy())
 
     def place_of(self, layers: tuple[KeyValue, ...]) -> Place | None:
         """Say where these keys and values lie in the arena; None where they do not."""
@@ -162,12 +175,12 @@ class ModelGroup:
 
     def copy_of(self, layers: tuple[KeyValue, ...]) -> SharedLayers:
         """Copy keys and values into the arena; raises FullError."""
-        copy = self.empty_layers(layers[0].k.shape)
-        if copy is None:
+        found = self.empty_layers(layers[0].k.shape)
+        if found is None:
             raise FullError
-        for into, kv in zip(copy, layers, strict=True):
+        for into, kv in zip(found, layers, strict=True):
             into.k[:], into.v[:] = kv
-        return copy
+        return found
 
     def close(self) -> None:
         """End the processes; threads take their place."""

@@ -17,7 +17,7 @@ from ..pool import groups
 from ..teams import WHOLE, Member, Team
 from .arena import Arena, reserve
 
-RING = 8  # gathered arrays that are kept: a layer reads what was gathered up to three times before
+RING = 4  # gathered arrays that are kept: a layer adds x to what is gathered three times later
 CELL = 16  # numbers of 8 bytes from one process's cell to the next: each has cache lines of its own
 LOOKS_PER_YIELD, LOOKS_PER_CHECK = 10, 5000  # giving way, and asking who is still there
 
@@ -56,13 +56,13 @@ class Rank(Member):
         self.cells, self.ring = shared.cells[size], shared.rings[number]
         self.all = range(number * size, number * size + size)
         self.steps = 0
-        self.teams: dict[int, Rank] = {size: self}
+        self.teams: dict[int, Rank] = {}
 
     def in_teams(self, work: Callable[[slice, Member], object], pictures: int) -> None:
         """Call `work` with some pictures, or one and the members of a team; all have ended it then.
 
-        As threads share out a batch: each process takes groups of them (`pool.groups`); what is
-        left over goes to teams of equal size, one picture each, at the same time.
+        As threads share out a batch: each process takes groups of them (`pool.groups`; data
+        parallelism); what is left over goes to teams of equal size, one picture each.
         """
         processes = self.shared.size
         alone, left, size = groups(pictures, threads=processes, team=processes)
@@ -74,6 +74,8 @@ class Rank(Member):
 
     def of_team(self, size: int) -> Rank:
         """Be a member of a team of so many processes."""
+        if size == self.shared.size:
+            return self
         if size not in self.teams:
             self.teams[size] = Rank(self.shared, self.process, check=self.check, team=size)
         return self.teams[size]
