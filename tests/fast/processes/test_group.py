@@ -147,6 +147,16 @@ def test_processes_are_refused_where_they_cannot_be(monkeypatch):
     check_running(None, processes=False, plain=True)
 
 
+@pytest.mark.parametrize(
+    ("system", "machine", "can"),
+    [("linux", "x86_64", True), ("linux", "aarch64", False), ("darwin", "x86_64", False)],
+)
+def test_there_are_processes_on_linux_and_x86_64(monkeypatch, system, machine, can):
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(group.platform, "machine", lambda: machine)
+    assert group.can_fork() is can
+
+
 def test_a_system_that_forks_no_more(monkeypatch):
     begun: list[int] = []
 

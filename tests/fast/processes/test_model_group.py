@@ -141,8 +141,10 @@ def test_words_that_the_group_does_not_know_are_left_to_threads(model, started, 
     assert not started.holds(plain)
     assert started.read_words(x, p, plain, cache.text_kv, keep, None, config) is None
     assert started.read_words(x, p, *cache[:2], tuple(keep), None, config) is None
+    longer = started.empty_layers((1, N, M, A))
     many = np.ones((M + 1, config.hidden_size), np.float32)
-    assert started.read_words(many, p, *cache[:2], keep, None, config) is None
+    assert started.read_words(many[:M], p, *cache[:2], longer, None, config) is not None
+    assert started.read_words(many, p, *cache[:2], longer, None, config) is None
     started.close()
     assert started.read_words(x, p, *cache[:2], keep, None, config) is None
     assert started.empty_layers((1, 1, 1, 1)) is None
