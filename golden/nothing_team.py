@@ -15,9 +15,10 @@ import numpy as np
 from packed_scenes import CLS, FRAMES, SEP, SIDE
 
 from numpygit import storybook
-from numpygit.learning.parameters import named, replaced
+from numpygit.learning.parameters import replaced
 from numpygit.loading.config import GitConfig
 from numpygit.loading.random_weights import random_model
+from numpygit.model.params import named_arrays
 
 SPREAD = 0.05  # of the initial weights
 PATIENCE = 300  # seconds that a process waits for the others
@@ -111,7 +112,7 @@ class Team(NamedTuple):
 
     def views(self, flat: np.ndarray) -> list[np.ndarray]:
         """Cut a flat vector into arrays of the parameters' shapes."""
-        shapes = [array.shape for _, array in named(self.params)]
+        shapes = [array.shape for _, array in named_arrays(self.params)]
         ends = zip(self.ends, self.ends[1:], shapes, strict=False)
         return [flat[a:b].reshape(shape) for a, b, shape in ends]
 
@@ -122,8 +123,8 @@ def team_of(recipe: Recipe, processes: int, seed: int) -> Team:
     params = random_model(config, seed=seed)
     times = params.vision.temporal_embedding  # left at 0 by the official code's initialisation
     times[:] = np.random.default_rng(seed).standard_normal(times.shape, np.float32) * SPREAD
-    names = [name for name, _ in named(params)]
-    arrays = [array for _, array in named(params)]
+    names = [name for name, _ in named_arrays(params)]
+    arrays = [array for _, array in named_arrays(params)]
     ends = [0, *np.cumsum([array.size for array in arrays]).tolist()]
     n = ends[-1]
     flat = shared(n)

@@ -44,8 +44,9 @@ from numpygit.huggingface.models import GitForCausalLM
 from numpygit.learning.fast.model import cut, loss_and_gradients
 from numpygit.learning.fast.text import Batch
 from numpygit.learning.optimizers import Momenta, Moments, adamw, muon, norm_of, schedule
-from numpygit.learning.parameters import decays, is_block_matrix, named
+from numpygit.learning.parameters import decays, is_block_matrix
 from numpygit.loading.write_whole import write_whole
+from numpygit.model.params import named_arrays
 
 STILLS, CLIPS = 128, 8
 RATE, WARM_UP, DECAY = 2e-3, 300, 0.05
@@ -75,7 +76,7 @@ def shares_of(team: Team, number: int, processes: int) -> Shares:
     clips = sum(i < CLIPS for i in pictures)
     n = team.ends[-1]
     mine = slice(n * number // processes, n * (number + 1) // processes)
-    shapes = [array.shape for _, array in named(team.params)]
+    shapes = [array.shape for _, array in named_arrays(team.params)]
     blocks = [i for i, name in enumerate(team.names) if is_block_matrix(name)]
     rest = [i for i in range(len(team.names)) if i not in blocks]
     work = shared_out([min(shapes[i]) ** 2 * max(shapes[i]) for i in blocks], processes)[number]
@@ -166,7 +167,7 @@ def gradient_of(team: Team, number: int, mine: Shares, batches: list[Batch]) -> 
         for piece in cut(batch, -(-len(batch.ids) // 16)):
             loss, gradients = loss_and_gradients(team.params, team.config, piece, count=1)
             total += loss
-            for view, (_, gradient) in zip(mine.gradient, named(gradients), strict=True):
+            for view, (_, gradient) in zip(mine.gradient, named_arrays(gradients), strict=True):
                 if first:
                     view[...] = gradient
                 else:

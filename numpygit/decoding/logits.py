@@ -41,8 +41,7 @@ def apply(processors: Iterable[LogitsProcessor], ids: Array, logits: Array) -> A
 def log_softmax(logits: Array) -> Array:
     """Logarithm of softmax: logits to log-probabilities, (..., V) -> (..., V)."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return shifted
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def suppress(ids: Array, logits: Array, *, token_ids: Sequence[int]) -> Array:

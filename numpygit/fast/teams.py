@@ -57,13 +57,19 @@ class Member:
         if self.team.size == 1:
             return part
         self.gathered += 1
-        shape = (total, part.shape[1]) if axis == 0 else (len(part), total)
-        fresh = np.empty(shape, np.float32)
-        whole = self.team.wholes.setdefault(self.gathered, fresh)  # of who comes first
+        whole = self.room((total, part.shape[1]) if axis == 0 else (len(part), total))
         whole[np.index_exp[own] if axis == 0 else np.index_exp[:, own]] = part
+        self.meet()
+        return whole
+
+    def room(self, shape: tuple[int, int]) -> Array:
+        """Get the array into which all gather; it is of who comes first."""
+        return self.team.wholes.setdefault(self.gathered, np.empty(shape, np.float32))
+
+    def meet(self) -> None:
+        """Wait until all threads of the team have come to this step."""
         self.team.meeting.wait()
         self.team.wholes.pop(self.gathered, None)
-        return whole
 
     def share(self, work: Callable[[slice], object], total: int) -> None:
         """Call `work` with slices of 0 ... total, one for each of the hands."""

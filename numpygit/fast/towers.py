@@ -126,7 +126,7 @@ def project(
     image_tokens: Array, p: Text, *, eps: float, threads: int = 1, group: Together | None = None,
     trace: Trace = no_trace,
 ) -> Array:  # fmt: skip
-    """Twin of `text.project`: (B, M, vision D) -> memory (B, M, D). Threads take rows each."""
+    """Twin of `text.project`: (B, M, vision D) -> memory (B, M, D). Processes come first."""
     if trace is not no_trace or image_tokens.size == 0:
         return text.project(image_tokens, p, eps=eps, trace=trace)
     shared = None if group is None else group.project(image_tokens, p, eps)

@@ -23,9 +23,8 @@ from ..errors import UserError
 from ..huggingface.models import GitForCausalLM
 from ..huggingface.processing.processor import GitProcessor
 from ..loading.write_whole import write_whole
-from ..model.params import Array
+from ..model.params import Array, named_arrays
 from .optimizers import Momenta, Moments
-from .parameters import named
 from .weights import Weights
 
 STATE, SETTINGS = "state.safetensors", "settings.json"
@@ -71,7 +70,7 @@ def check_settings(output: Path, settings: Mapping[str, Any]) -> bool:
 def check_room(output: Path, weights: Weights, *, states: int) -> None:
     """Refuse a disk that cannot hold what the training will write."""
     moved = sum(array.nbytes for array in weights.arrays)
-    whole = sum(array.nbytes for _, array in named(weights.params))
+    whole = sum(array.nbytes for _, array in named_arrays(weights.params))
     needed = 2 * whole + 2 * states * moved  # the new file stands beside the old one for a moment
     free = shutil.disk_usage(output).free
     if free < needed:

@@ -32,21 +32,8 @@ def astype(part: Any, dtype: Any) -> Any:
     return type(part)(**{name: astype(piece, dtype) for name, piece in vars(part).items()})  # type: ignore[misc]
 
 
-def named(part: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
-    """Go through all arrays of nested parameters (or gradients) with their names."""
-    if isinstance(part, np.ndarray):
-        yield prefix, part
-    elif isinstance(part, tuple):
-        for i, piece in enumerate(part):
-            yield from named(piece, f"{prefix}.{i}")
-    elif is_dataclass(part):
-        start = f"{prefix}." if prefix else ""
-        for name, piece in vars(part).items():
-            yield from named(piece, start + name)
-
-
 def replaced(part: Any, arrays: Iterator[Array]) -> Any:
-    """Build nested parameters anew from other arrays, taken in the order of `named`."""
+    """Build nested parameters anew from other arrays, taken in the order of `named_arrays`."""
     if isinstance(part, np.ndarray):
         return next(arrays)
     if isinstance(part, tuple):

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..loading.config import GitConfig
-from ..model.params import Array, Git
+from ..model.params import Array, Git, named_arrays
 from .lora import Lora, merged, random_lora
-from .parameters import astype, check_kind, is_block_matrix, is_trained, named
+from .parameters import astype, check_kind, is_block_matrix, is_trained
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Weights:
 
     def gradients(self, found: Sequence[Array]) -> list[Array]:
         """Pick the gradients of `arrays` out of those of all parameters, as `named` lists them."""
-        by_name = {name: g for (name, _), g in zip(named(self.params), found, strict=True)}
+        by_name = {name: g for (name, _), g in zip(named_arrays(self.params), found, strict=True)}
         text = self.params.text
         if text.head.weight is text.word_embedding and "text.word_embedding" in self.names:
             both = by_name["text.word_embedding"] + by_name["text.head.weight"]
@@ -68,7 +68,7 @@ def weights_of(
         params = replace(params, text=replace(params.text, head=head))
     moved = [
         (name, array)
-        for name, array in named(params)
+        for name, array in named_arrays(params)
         if is_trained(name, what, layers=len(params.text.blocks))
         and not (tied and name == "text.head.weight")
         and not (name == "vision.temporal_embedding" and not (clips and array.size))

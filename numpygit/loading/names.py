@@ -242,4 +242,5 @@ def misfit(array: Array, shape: tuple[int, ...]) -> str:
 
 def not_finite(params: Any) -> Iterator[str]:
     """Name the arrays of params that hold infinities or NaN. This reads every number."""
-    return (name for name, array in named_arrays(params) if not np.isfinite(array).all())
+    arrays = named_arrays(params, "params")
+    return (name for name, array in arrays if not np.isfinite(array).all())

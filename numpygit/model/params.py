@@ -106,13 +106,14 @@ class Git:
     text: Text
 
 
-def named_arrays(part: Any, name: str = "params") -> Iterator[tuple[str, Array]]:
-    """Walk through all arrays of params, or of a part of them, in order, each with its name."""
+def named_arrays(part: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
+    """Walk through all arrays of nested parameters (or gradients), in order, each with its name."""
     if isinstance(part, np.ndarray):
-        yield name, part
+        yield prefix, part
     elif isinstance(part, tuple):
-        for i, each in enumerate(part):
-            yield from named_arrays(each, f"{name}.{i}")
+        for i, piece in enumerate(part):
+            yield from named_arrays(piece, f"{prefix}.{i}")
     elif is_dataclass(part):
+        start = f"{prefix}." if prefix else ""
         for field in fields(part):
-            yield from named_arrays(getattr(part, field.name), f"{name}.{field.name}")
+            yield from named_arrays(getattr(part, field.name), start + field.name)

@@ -12,10 +12,11 @@ from numpygit.huggingface.loss import IGNORED
 from numpygit.learning.backward.model import loss_and_gradients as definition
 from numpygit.learning.fast.model import cut, labels_in, loss_and_gradients, side_by_side
 from numpygit.learning.fast.text import Batch
-from numpygit.learning.parameters import astype, is_trained, named
+from numpygit.learning.parameters import astype, is_trained
 from numpygit.loading.checkpoint import load
 from numpygit.loading.config import GitConfig
 from numpygit.model.layers import ACTIVATIONS
+from numpygit.model.params import named_arrays
 from numpygit.storybook import CHECKPOINT
 
 
@@ -77,8 +78,8 @@ def test_fast_gradients_are_those_of_the_definition(name, dtype, close):
         params, config, batch, count=labels_in([batch]), smoothing=smoothing
     )
     assert abs(loss - mine) < 10 * close
-    assert distance(named(fast), list(named(gradients))) < close
-    assert all(array.dtype == dtype for _, array in named(fast))
+    assert distance(named_arrays(fast), list(named_arrays(gradients))) < close
+    assert all(array.dtype == dtype for _, array in named_arrays(fast))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -87,17 +88,17 @@ def test_every_activation(activation):
     batch, given = batch_of("tiny-still")
     _, gradients = define(config, params, given)
     _, fast = loss_and_gradients(params, config, batch, count=labels_in([batch]))
-    assert distance(named(fast), list(named(gradients))) < 1e-13
+    assert distance(named_arrays(fast), list(named_arrays(gradients))) < 1e-13
 
 
 def test_scores_too_large_for_a_power_of_e():
     config, params = model_of("tiny")
-    for _, array in named(params.text.blocks[0].attention.query):
+    for _, array in named_arrays(params.text.blocks[0].attention.query):
         array *= 300
     batch, given = batch_of("tiny-still")
     _, gradients = define(config, params, given)
     _, fast = loss_and_gradients(params, config, batch, count=labels_in([batch]))
-    assert distance(named(fast), list(named(gradients))) < 1e-12
+    assert distance(named_arrays(fast), list(named_arrays(gradients))) < 1e-12
 
 
 def test_pieces_and_threads_add_up():
@@ -105,8 +106,8 @@ def test_pieces_and_threads_add_up():
     batch, given = batch_of("tiny-still")
     clips, _ = batch_of("tiny-clip")
     loss, gradients = define(config, params, given)
-    whole = [array for _, array in named(gradients)]
-    names = [name for name, _ in named(gradients)]
+    whole = [array for _, array in named_arrays(gradients)]
+    names = [name for name, _ in named_arrays(gradients)]
     for pieces, threads in ((1, 1), (2, 2), (9, 1)):
         mine, arrays = side_by_side(params, config, [batch], pieces=pieces, threads=threads)
         assert abs(mine - loss) < 1e-12
@@ -131,8 +132,8 @@ def test_what_is_trained_has_its_gradient_and_frozen_parts_have_none(what):
     def trained(name: str) -> bool:
         return is_trained(name, what, layers=3)
 
-    assert distance(named(fast), list(named(gradients)), trained) < 1e-13
-    frozen = [array for name, array in named(fast) if name.startswith("vision.")]
+    assert distance(named_arrays(fast), list(named_arrays(gradients)), trained) < 1e-13
+    frozen = [array for name, array in named_arrays(fast) if name.startswith("vision.")]
     assert not any(np.any(array) for array in frozen)
 
 
@@ -159,7 +160,7 @@ def test_kept_tokens_and_states_give_the_same():
         mine, fast = loss_and_gradients(params, config, other, count=count, what=what)
         assert abs(loss - mine) < 1e-12, what
         keep = lambda name, what=what: is_trained(name, what, layers=3)  # noqa: E731
-        assert distance(named(fast), list(named(expected)), keep) < 1e-12, what
+        assert distance(named_arrays(fast), list(named_arrays(expected)), keep) < 1e-12, what
 
 
 def test_packed_texts_are_like_texts_apart():
@@ -183,6 +184,8 @@ def test_packed_texts_are_like_texts_apart():
     assert abs(loss - apart[0][0] - apart[1][0]) < 1e-12
     sums = [
         (name, a + b)
-        for (name, a), (_, b) in zip(named(apart[0][1]), named(apart[1][1]), strict=True)
+        for (name, a), (_, b) in zip(
+            named_arrays(apart[0][1]), named_arrays(apart[1][1]), strict=True
+        )
     ]
-    assert distance(named(together), sums) < 1e-12
+    assert distance(named_arrays(together), sums) < 1e-12

@@ -20,7 +20,8 @@ from numpygit.learning.optimizers import (
     orthogonal,
     schedule,
 )
-from numpygit.learning.parameters import check_kind, decays, is_trained, named
+from numpygit.learning.parameters import check_kind, decays, is_trained
+from numpygit.model.params import named_arrays
 
 EXPECTED = json.loads((GOLDEN / "gradients" / "training.json").read_text())
 
@@ -35,7 +36,7 @@ def test_ten_steps_are_torchs(dtype, close):
     config, params = model_of("tiny", dtype)
     given = cases.draw("tiny-still")
     # no clip goes in: torch has no gradient for the temporal embeddings, and leaves them alone
-    trained = [(n, array) for n, array in named(params) if "temporal" not in n]
+    trained = [(n, array) for n, array in named_arrays(params) if "temporal" not in n]
     names, arrays = zip(*trained, strict=True)
     state = moments_of(arrays)
     for step in range(10):
@@ -47,7 +48,7 @@ def test_ten_steps_are_torchs(dtype, close):
             given["labels"],
             attention_mask=given["attention_mask"],
         )
-        moves = [gradient for n, gradient in named(gradients) if n in names]
+        moves = [gradient for n, gradient in named_arrays(gradients) if n in names]
         norm = clip(moves)
         assert abs(loss - EXPECTED["losses"][step]) < close
         assert abs(norm - EXPECTED["norms"][step]) < 10 * close
@@ -65,7 +66,7 @@ def test_ten_steps_are_torchs(dtype, close):
 def test_decay_groups_are_the_trainers():
     config, params = model_of("tiny", np.float32)
     official = tensors_of(params, config)
-    mine = {id(array): name for name, array in named(params)}
+    mine = {id(array): name for name, array in named_arrays(params)}
     checked = 0
     for name, array in official.items():
         here = mine.get(id(array), mine.get(id(array.base)))
@@ -130,7 +131,7 @@ def test_muon_moves_by_an_almost_orthogonal_matrix(shape):
 
 def test_kinds_of_training_name_their_parameters():
     _, params = model_of("tiny", np.float32)
-    names = [name for name, _ in named(params)]
+    names = [name for name, _ in named_arrays(params)]
     count = {
         what: sum(is_trained(name, what, layers=3) for name in names)
         for what in ("all", "text", "last:2", "head", "lora:4")

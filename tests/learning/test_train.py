@@ -25,10 +25,11 @@ from numpygit.learning.fast.model import loss_and_gradients
 from numpygit.learning.fast.text import Batch
 from numpygit.learning.lessons.kite import draw_lesson, kites, scenes
 from numpygit.learning.lora import Adapted, merged, random_lora, thin_backward
-from numpygit.learning.parameters import astype, named
+from numpygit.learning.parameters import astype
 from numpygit.learning.train import train
 from numpygit.learning.validation import Look, cider_of
 from numpygit.loading.checkpoint import load as load_params
+from numpygit.model.params import named_arrays
 from numpygit.storybook import CHECKPOINT, caption
 
 
@@ -147,7 +148,7 @@ def test_lora_in_a_whole_model_has_the_gradients_of_a_small_step():
         return loss_and_gradients(model, config, batch, count=12, what="lora:3")[0]
 
     _, found = loss_and_gradients(merged(params, lora), config, batch, count=12, what="lora:3")
-    gradients = dict(named(found))
+    gradients = dict(named_arrays(found))
     for part in (lora.parts[0], lora.parts[3], lora.parts[7]):
         for kind, array in (("a", part.a), ("b", part.b)):
             gradient = gradients[part.name.removesuffix("weight") + kind]

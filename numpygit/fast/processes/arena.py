@@ -116,9 +116,6 @@ class Arena:
         if forks == self.forks:
             self._freed.append(place)
 
-    def _keep_all(self) -> None:
-        self.forks += 1
-
 
 _arenas: weakref.WeakSet[Arena] = weakref.WeakSet()
 
@@ -126,7 +123,7 @@ _arenas: weakref.WeakSet[Arena] = weakref.WeakSet()
 def keep_all() -> None:
     """Never cut up again what a child that was forked just now may look at."""
     for arena in list(_arenas):
-        arena._keep_all()
+        arena.forks += 1
 
 
 if hasattr(os, "register_at_fork"):

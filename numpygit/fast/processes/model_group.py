@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from functools import partial
-from typing import Any
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar
 
 from ...model import text
 from ...model.config import Config, VisionConfig
@@ -19,6 +20,8 @@ from .arena import Arena, FullError, Place
 from .group import ProcessGroup, Work, can_fork
 from .shared import Rank, Shared
 
+P = ParamSpec("P")
+Result = TypeVar("Result")
 LOG = logging.getLogger("numpygit")
 MOST = 16  # processes: of more nobody has measured what they gain, and each waits for all others
 PICTURES = 48  # the arena has room for the keys and values of so many, or for as much of words
@@ -53,6 +56,19 @@ class SharedLayers(tuple[KeyValue, ...]):
         return tuple, (list(self),)
 
 
+def none_when_full(method: Callable[P, Result | None]) -> Callable[P, Result | None]:
+    """Let a method answer None where the arena has no room for its arrays."""
+
+    @wraps(method)
+    def tried(*given: P.args, **named: P.kwargs) -> Result | None:
+        try:
+            return method(*given, **named)
+        except FullError:
+            return None
+
+    return tried
+
+
 class ModelGroup:
     """Processes that encode stills, prefill for pictures, and read the words of all texts.
 
@@ -85,38 +101,32 @@ class ModelGroup:
         self.processes = ProcessGroup(works, Shared(size, numbers=numbers, room=room))
         self.arena = self.processes.shared.arena
 
+    @none_when_full
     def encode(self, pixels: Array, p: Vision, config: VisionConfig) -> Array | None:
         """Encode stills of the model's own size (B, C, H, W) -> (B, M, D)."""
         known = p is self.vision and config == self.vision_config
         if not known or pixels.shape[1:] != self.still or not self.processes.alive():
             return None
-        try:
-            given, found = self.arena.put(pixels), self.arena.empty(len(pixels), *self.tokens)
-        except FullError:
-            return None
+        given, found = self.arena.put(pixels), self.arena.empty(len(pixels), *self.tokens)
         names = {"pixels": given.place, "tokens": found.place}
         return self.processes.run(0, names, lambda _: found.array.copy())
 
+    @none_when_full
     def project(self, image_tokens: Array, p: Text, eps: float) -> Array | None:
         """Project image tokens to the text decoder's width (B, M, vision D) -> (B, M, D)."""
         if p is not self.text or not self.processes.alive():
             return None
         B, M, D = *image_tokens.shape[:2], self.memory[1]
-        try:
-            given, found = self.arena.put(image_tokens), self.arena.empty(B, M, D)
-        except FullError:
-            return None
+        given, found = self.arena.put(image_tokens), self.arena.empty(B, M, D)
         names = {"image_tokens": given.place, "memory": found.place, "eps": eps}
         return self.processes.run(3, names, lambda _: found.array.copy())
 
+    @none_when_full
     def empty_layers(self, shape: tuple[int, int, int, int]) -> SharedLayers | None:
         """Make room for the keys and values of all layers, each (B, N, S, A)."""
         if self.text is None or not self.processes.alive():
             return None
-        try:
-            room = self.arena.empty(len(self.text.blocks), 2, *shape)
-        except FullError:
-            return None
+        room = self.arena.empty(len(self.text.blocks), 2, *shape)
         layers = SharedLayers(KeyValue(k, v) for k, v in room.array)
         layers.place, layers.arena = room.place, self.arena
         return layers
@@ -125,6 +135,7 @@ class ModelGroup:
         """Tell whether these keys and values lie in the arena."""
         return self.place_of(layers) is not None
 
+    @none_when_full
     def prefill(
         self, memory: Array, p: Text, keep: tuple[KeyValue, ...], config: Config
     ) -> bool | None:
@@ -133,13 +144,11 @@ class ModelGroup:
         known = p is self.text and config == self.config
         if not known or memory.shape[1:] != self.memory or place is None:
             return None
-        try:
-            given = self.arena.put(memory)
-        except FullError:
-            return None
+        given = self.arena.put(memory)
         names = {"memory": given.place, "keep": place}
         return self.processes.run(1, names, lambda _: True)
 
+    @none_when_full
     def read_words(
         self, x: Array, p: Text, image_kv: tuple[KeyValue, ...], past: tuple[KeyValue, ...],
         keep: tuple[KeyValue, ...], mask: Array | None, config: Config,
@@ -150,13 +159,10 @@ class ModelGroup:
         known = p is self.text and config == self.config
         if not known or image is None or longer is None or too_many:
             return None
-        try:
-            earlier = past if self.place_of(past) else self.copy_of(past)
-            of_words = self.arena.put(x)
-            visible = None if mask is None else self.arena.put(mask)
-            logits = self.arena.empty(len(past[0].k), len(p.head.weight))
-        except FullError:
-            return None
+        earlier = past if self.place_of(past) else self.copy_of(past)
+        of_words = self.arena.put(x)
+        visible = None if mask is None else self.arena.put(mask)
+        logits = self.arena.empty(len(past[0].k), len(p.head.weight))
         names = {
             "x": of_words.place,
             "image_kv": image,

@@ -93,11 +93,6 @@ class Rank(Member):
                 if looks % LOOKS_PER_CHECK == 0:
                     self.check()
 
-    def gather(self, part: Array, *, own: slice, total: int, axis: int = 0) -> Array:
-        """Join the parts of all processes, as threads of a team do; the array lives in the ring."""
-        shape = (total, part.shape[1]) if axis == 0 else (len(part), total)
-        whole = self.ring[self.gathered % RING][: math.prod(shape)].reshape(shape)
-        whole[np.index_exp[own] if axis == 0 else np.index_exp[:, own]] = part
-        self.gathered += 1
-        self.meet()
-        return whole
+    def room(self, shape: tuple[int, int]) -> Array:
+        """Get the array into which all gather, in the ring."""
+        return self.ring[self.gathered % RING][: math.prod(shape)].reshape(shape)

@@ -10,10 +10,10 @@ import numpy as np
 
 from ...model.layers import GELU_R
 from ...model.layers import activate as plain_activate
-from ...model.params import MLP, Activation, Array, Attention, LayerNorm, Linear
+from ...model.params import MLP, Activation, Array, Attention, LayerNorm, Linear, named_arrays
 from ..backward.activations import SLOPES
 from ..lora import Adapted, thin_backward
-from ..parameters import named, replaced
+from ..parameters import replaced
 
 NUMBERS = 65_536  # numbers worked on at once
 SAFE = 60.0  # scores within this need no shift: their powers of e, and sums of them, are numbers
@@ -52,7 +52,9 @@ def projection_backward(dy: Array, x: Array, p: Linear, *, wanted: str) -> Linea
 
 def nothing(part: Any) -> Any:
     """Zeros in the shape of parameters, without memory."""
-    return replaced(part, (np.broadcast_to(a.dtype.type(0), a.shape) for _, a in named(part)))
+    return replaced(
+        part, (np.broadcast_to(a.dtype.type(0), a.shape) for _, a in named_arrays(part))
+    )
 
 
 def layer_norm(x: Array, p: LayerNorm, *, eps: float) -> tuple[Array, tuple[Array, Array]]:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from ...fast.threads import blas_threads
 from ...huggingface.loss import IGNORED
 from ...loading.config import GitConfig
-from ...model.params import Array, Block, Git, Linear, Text
-from ..parameters import lowest_block, named
+from ...model.params import Array, Block, Git, Linear, Text, named_arrays
+from ..parameters import lowest_block
 from .layers import last_rows, merge, nothing
 from .text import (
     Batch,
@@ -183,7 +183,7 @@ def side_by_side(
         loss, gradients = loss_and_gradients(
             params, config, piece, count=count, what=what, smoothing=smoothing, merged=merged
         )
-        return loss, [array for _, array in named(gradients)]
+        return loss, [array for _, array in named_arrays(gradients)]
 
     if threads == 1 or len(work) == 1:
         with blas_threads(threads):

@@ -18,10 +18,10 @@ from ...huggingface.processing.vocabulary import Vocabulary
 from ...loading.config import GitConfig
 from ...loading.write_whole import write_whole
 from ...model import text, vision
-from ...model.params import Array, Git
+from ...model.params import Array, Git, named_arrays
 from ...trace import Recorder
 from ..fast.text import Batch
-from ..parameters import lowest_block, named
+from ..parameters import lowest_block
 from .examples import Example, Text, words_in
 
 
@@ -45,7 +45,7 @@ def kept_in(
     """Choose a folder by the frozen parameters, the kind of training and the data."""
     in_states = what.startswith("last") or what == "head"
     digest = hashlib.sha256((what if in_states else "tokens").encode())
-    for name, array in named(params):
+    for name, array in named_arrays(params):
         if in_states or name.startswith("vision."):
             digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
     for example in examples:
